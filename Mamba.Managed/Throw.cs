@@ -1,0 +1,30 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+
+namespace Mamba.Managed;
+
+/// <summary>Where every argument error is made, so that kernels stay small and each message says what was expected and what was found.</summary>
+internal static class Throw
+{
+    /// <summary>Throws unless a buffer has exactly the length that the shapes of the other arguments ask for.</summary>
+    public static void UnlessLength(int expected, int found, [CallerArgumentExpression(nameof(found))] string? argument = null)
+    {
+        if (expected != found)
+        {
+            Length(expected, found, argument);
+        }
+    }
+
+    [DoesNotReturn]
+    public static void Length(int expected, int found, string? argument) =>
+        throw new ArgumentException(Invariant($"expected {expected} elements, found {found}; give a buffer that matches the other shapes"), argument);
+
+    [DoesNotReturn]
+    public static void Argument(string message, string? argument) => throw new ArgumentException(message, argument);
+
+    [DoesNotReturn]
+    public static T Argument<T>(string message, string? argument) => throw new ArgumentException(message, argument);
+
+    public static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
