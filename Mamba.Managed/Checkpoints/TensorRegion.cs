@@ -1,0 +1,102 @@
+using System.IO.MemoryMappedFiles;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Checkpoints;
+
+/// <summary>Where a tensor lies in a file: what a header says of it, checked, before anything is mapped.</summary>
+internal sealed class TensorRegion
+{
+    /// <summary>The most tensors that one file may hold: each costs a mapping, of which a system gives a process about 65,000.</summary>
+    public const int MaxCount = 1 << 14;
+
+    /// <summary>The most dimensions of a tensor.</summary>
+    public const int MaxRank = 8;
+
+    private readonly int[] shape;
+
+    private TensorRegion(ElementType type, int[] shape, long offset, long length)
+    {
+        this.shape = shape;
+        Type = type;
+        Offset = offset;
+        Length = length;
+    }
+
+    /// <summary>How the elements are stored.</summary>
+    public ElementType Type { get; }
+
+    /// <summary>Dimensions, slowest first.</summary>
+    public ReadOnlySpan<int> Shape => shape;
+
+    /// <summary>Where the first element lies in the file, in bytes.</summary>
+    public long Offset { get; }
+
+    /// <summary>Length in bytes, as type and shape ask for.</summary>
+    public long Length { get; }
+
+    /// <summary>Checks a shape and works out how many bytes it takes; that they lie in the file is the caller's to check.</summary>
+    /// <exception cref="InvalidDataException">A dimension or the number of elements is out of range.</exception>
+    public static TensorRegion Create(string name, ElementType type, ReadOnlySpan<long> shape, long offset)
+    {
+        if (shape.Length > MaxRank)
+        {
+            throw new InvalidDataException(Throw.Invariant($"{name}: expected at most {MaxRank} dimensions, found {shape.Length}"));
+        }
+
+        int[] dimensions = new int[shape.Length];
+        long count = 1;
+        for (int i = 0; i < shape.Length; i++)
+        {
+            if (shape[i] is < 0 or > int.MaxValue || (count *= shape[i]) > int.MaxValue)
+            {
+                throw new InvalidDataException(Throw.Invariant(
+                    $"{name}: expected dimensions of at least 0 and at most {int.MaxValue} elements, found [{string.Join(", ", shape.ToArray())}]"));
+            }
+
+            dimensions[i] = (int)shape[i];
+        }
+
+        return new TensorRegion(type, dimensions, offset, count * type.Size());
+    }
+
+    /// <summary>Maps every region, each in a buffer of its own, so that its pages can be given back alone.</summary>
+    /// <param name="file">May be closed afterwards: the mappings stay.</param>
+    /// <param name="regions">By name; names that share a region share the tensor.</param>
+    public static Dictionary<string, Tensor> Map(FileStream file, IReadOnlyDictionary<string, TensorRegion> regions)
+    {
+        Dictionary<string, Tensor> tensors = new(regions.Count);
+        Dictionary<TensorRegion, Tensor> mapped = new(regions.Count);
+        using MemoryMappedFile mapping =
+            MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        try
+        {
+            foreach ((string name, TensorRegion region) in regions)
+            {
+                if (!mapped.TryGetValue(region, out Tensor? tensor))
+                {
+                    // A system maps no empty range, so a tensor without elements gets a buffer without bytes.
+                    TensorBuffer buffer = region.Length == 0 ? TensorBuffer.Allocate(0) : TensorBuffer.Map(mapping, region.Offset, region.Length);
+                    mapped[region] = tensor = new Tensor(region.Type, region.Shape, buffer, 0);
+                }
+
+                tensors[name] = tensor;
+            }
+        }
+        catch
+        {
+            Release(mapped.Values);
+            throw;
+        }
+
+        return tensors;
+    }
+
+    /// <summary>Unmaps tensors made by <see cref="Map"/>.</summary>
+    public static void Release(IEnumerable<Tensor> tensors)
+    {
+        foreach (Tensor tensor in tensors)
+        {
+            tensor.Buffer.Dispose();
+        }
+    }
+}
