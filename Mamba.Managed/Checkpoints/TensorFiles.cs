@@ -1,0 +1,129 @@
+using System.Text.Json;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Checkpoints;
+
+/// <summary>The open files of a checkpoint folder and their tensors under the names that the files give them.</summary>
+internal sealed class TensorFiles : IDisposable
+{
+    /// <summary>The file that holds every tensor, and the one that is written.</summary>
+    public const string Single = "model.safetensors";
+
+    private const string Index = "model.safetensors.index.json";
+    private const string Archive = "pytorch_model.bin";
+    private const int MaxIndexLength = 1 << 22;
+
+    private readonly List<IDisposable> files = [];
+    private readonly Dictionary<string, Tensor> tensors = [];
+
+    private TensorFiles()
+    {
+    }
+
+    /// <summary>The tensors of all files.</summary>
+    public IReadOnlyDictionary<string, Tensor> Tensors => tensors;
+
+    /// <summary>Maps what the folder holds: one safetensors file, an index and its shards, or a PyTorch archive, in this order.</summary>
+    /// <exception cref="FileNotFoundException">The folder holds none of them, or not every shard.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, or the index and its shards disagree.</exception>
+    public static TensorFiles Open(string folder)
+    {
+        TensorFiles opened = new();
+        try
+        {
+            opened.OpenAny(folder);
+            return opened;
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Unmaps every tensor.</summary>
+    public void Dispose() => files.ForEach(file => file.Dispose());
+
+    private void OpenAny(string folder)
+    {
+        string single = Path.Combine(folder, Single), index = Path.Combine(folder, Index), archive = Path.Combine(folder, Archive);
+        if (File.Exists(single))
+        {
+            AddShard(single);
+        }
+        else if (File.Exists(index))
+        {
+            AddShards(folder, index);
+        }
+        else if (File.Exists(archive))
+        {
+            PyTorchArchive file = PyTorchArchive.Open(archive);
+            files.Add(file);
+            AddTensors(file.Tensors, archive);
+        }
+        else
+        {
+            throw new FileNotFoundException($"{folder}: expected {Single}, {Index} or {Archive}, found none of them; download the weights into this folder", single);
+        }
+    }
+
+    private void AddShards(string folder, string index)
+    {
+        Dictionary<string, string> shardOf = UntrustedFile.ReadJson(index, MaxIndexLength, ReadIndex);
+        string[] shards = [.. shardOf.Values.Distinct()];
+        string[] absent = [.. shards.Where(shard => !File.Exists(Path.Combine(folder, shard)))];
+        if (absent.Length > 0)
+        {
+            throw new FileNotFoundException($"{index}: expected the files that it names, found no {string.Join(", ", absent)}; download them", Path.Combine(folder, absent[0]));
+        }
+
+        foreach (string shard in shards)
+        {
+            AddShard(Path.Combine(folder, shard));
+        }
+
+        // A shard that holds tensors the index does not name is settled later, when names are held against the configuration.
+        string[] lost = [.. shardOf.Keys.Where(name => !tensors.ContainsKey(name))];
+        if (lost.Length > 0)
+        {
+            throw new InvalidDataException($"{index}: expected tensors that its files hold, found names that they lack: {string.Join(", ", lost)}");
+        }
+    }
+
+    private static Dictionary<string, string> ReadIndex(JsonElement index)
+    {
+        Dictionary<string, string> shardOf = [];
+        foreach (JsonProperty entry in new JsonFields(index).Inner("weight_map").All())
+        {
+            string shard = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : string.Empty;
+
+            // The name is joined to the folder's, so it must not lead out of it on any system.
+            if (!shard.EndsWith(".safetensors", StringComparison.Ordinal) || shard.AsSpan().IndexOfAny("/\\:\0") >= 0)
+            {
+                throw new InvalidDataException($"weight_map: expected names of safetensors files in the same folder, found {entry.Value.GetRawText()} for {entry.Name}");
+            }
+
+            shardOf.Add(entry.Name, shard);
+        }
+
+        return shardOf.Count > 0 ? shardOf : throw new InvalidDataException("weight_map: expected the file of each tensor, found nothing");
+    }
+
+    private void AddShard(string path)
+    {
+        SafetensorsFile file = SafetensorsFile.Open(path);
+        files.Add(file);
+        AddTensors(file.Tensors, path);
+    }
+
+    private void AddTensors(IReadOnlyDictionary<string, Tensor> found, string path)
+    {
+        foreach ((string name, Tensor tensor) in found)
+        {
+            if (!tensors.TryAdd(name, tensor))
+            {
+                throw new InvalidDataException($"{path}: expected each tensor in one file, found {name} again");
+            }
+        }
+    }
+}
