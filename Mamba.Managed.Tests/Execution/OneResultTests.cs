@@ -78,6 +78,48 @@ public class OneResultTests
     }
 
     [Test]
+    public void In_a_ragged_batch_as_alone([ValueSource(nameof(Shapes))] MambaConfig config, [Values] bool all)
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 8), 2);
+        int[] lengths = [3, 1, 40, 600, 7, 1, 1, 500, 12];
+        MambaState[] together = [.. lengths.Select(_ => executor.CreateState())];
+        int[] tokens = Tokens(config, lengths.Sum());
+        float[] logits = new float[(all ? tokens.Length : lengths.Length) * config.VocabSize];
+        executor.Forward(tokens, lengths, together, logits);
+        for (int s = 0, start = 0, row = 0; s < lengths.Length; start += lengths[s], s++)
+        {
+            float[] expected = new float[(all ? lengths[s] : 1) * config.VocabSize];
+            MambaState alone = executor.CreateState();
+            executor.Prefill(tokens.AsSpan(start, lengths[s]), alone, expected);
+            AssertSame(expected, logits.AsSpan(row, expected.Length).ToArray());
+            AssertSame(alone, together[s]);
+            row += expected.Length;
+        }
+    }
+
+    [Test]
+    public void Layer_by_layer_as_whole([ValueSource(nameof(Shapes))] MambaConfig config)
+    {
+        MambaLanguageModel model = MambaLanguageModel.Create(config, 9);
+        using CpuExecutor executor = new(model, 2);
+        int[] tokens = Tokens(config, 30);
+        float[] whole = new float[tokens.Length * config.VocabSize], parts = new float[whole.Length];
+        executor.Prefill(tokens, executor.CreateState(), whole);
+
+        float[] x = new float[tokens.Length * config.DModel], y = new float[x.Length];
+        model.Embeddings.Forward(tokens, x);
+        foreach (Mamba.Managed.Layers.ResidualBlock block in model.Layers)
+        {
+            block.Forward(x, block.Mixer.CreateState(), y);
+            (x, y) = (y, x);
+        }
+
+        model.NormF.Forward(x, x);
+        new Mamba.Managed.Layers.Linear(model.HeadWeight).Forward(x, parts);
+        AssertSame(whole, parts);
+    }
+
+    [Test]
     public void A_long_input_gives_the_logits_of_its_last_token()
     {
         MambaConfig config = Shapes[0];
@@ -149,10 +191,10 @@ public class OneResultTests
     private static void AssertSame(MambaState expected, MambaState found)
     {
         Assert.That(found.Position, Is.EqualTo(expected.Position));
-        for (int layer = 0; layer < expected.Layers; layer++)
+        for (int layer = 0; layer < expected.Layers.Length; layer++)
         {
-            AssertSame(expected.Window(layer).ToArray(), found.Window(layer).ToArray());
-            AssertSame(expected.Scan(layer).ToArray(), found.Scan(layer).ToArray());
+            AssertSame(expected.Layers[layer].Window.ToArray(), found.Layers[layer].Window.ToArray());
+            AssertSame(expected.Layers[layer].Scan.ToArray(), found.Layers[layer].Scan.ToArray());
         }
     }
 

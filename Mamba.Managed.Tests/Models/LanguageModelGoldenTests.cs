@@ -51,6 +51,27 @@ public class LanguageModelGoldenTests
         }
     }
 
+    [TestCaseSource(nameof(Folders))]
+    public void Hidden_vectors_after_each_block_are_those_of_float64(string folder)
+    {
+        MambaLanguageModel model = Checkpoint.Load(folder);
+        using SafetensorsFile golden = SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors"));
+        Tensor ids = golden.Tensors["input_ids"];
+        int length = ids.Shape[1], width = model.Config.DModel;
+        float[] x = new float[ids.Count * width], y = new float[x.Length];
+        model.Embeddings.Forward([.. ids.Integers.ToArray().Select(id => (int)id)], x);
+        for (int layer = 0; layer < model.Layers.Count && golden.Tensors.TryGetValue($"hidden.{layer}", out Tensor? hidden); layer++)
+        {
+            for (int at = 0; at < x.Length; at += length * width)
+            {
+                model.Layers[layer].Forward(x.AsSpan(at, length * width), model.Layers[layer].Mixer.CreateState(), y.AsSpan(at, length * width));
+            }
+
+            AssertClose(hidden, y, $"hidden.{layer}");
+            (x, y) = (y, x);
+        }
+    }
+
     private static long[] Greedy(CpuExecutor executor, MambaState state, float[] logits, int count)
     {
         long[] tokens = new long[count];
@@ -68,8 +89,8 @@ public class LanguageModelGoldenTests
         for (int layer = 0; layer < config.NLayer; layer++)
         {
             int index = layer;
-            AssertClose(golden.Tensors[$"ssm_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Scan(index), config.DState))], $"ssm_state.{layer}");
-            AssertClose(golden.Tensors[$"conv_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Window(index), config.DConv))], $"conv_state.{layer}");
+            AssertClose(golden.Tensors[$"ssm_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].Scan, config.DState))], $"ssm_state.{layer}");
+            AssertClose(golden.Tensors[$"conv_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].Window, config.DConv))], $"conv_state.{layer}");
         }
     }
 

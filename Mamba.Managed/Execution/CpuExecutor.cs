@@ -1,6 +1,4 @@
-using Mamba.Managed.Kernels;
 using Mamba.Managed.Models;
-using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Execution;
 
@@ -13,10 +11,6 @@ public sealed class CpuExecutor : IMambaExecutor
 {
     private const int ChunkLength = 512;
 
-    private readonly PackedLayer[] layers;
-    private readonly PackedMatrix embedding;
-    private readonly PackedMatrix head;
-    private readonly float[] norm;
     private readonly WorkerPool pool;
     private readonly Lock gate = new();
     private readonly ForwardRegion region;
@@ -31,11 +25,7 @@ public sealed class CpuExecutor : IMambaExecutor
         ArgumentNullException.ThrowIfNull(model);
         Config = model.Config;
         pool = new WorkerPool(threads);
-        embedding = new PackedMatrix(model.Embeddings.Weight);
-        head = model.Head is null ? embedding : new PackedMatrix(model.Head.Weight);
-        layers = [.. model.Layers.Select(layer => new PackedLayer(layer))];
-        norm = model.NormF.Weight.ToFloat32().Floats.ToArray();
-        region = new ForwardRegion(Config, embedding, layers, norm, head);
+        region = new ForwardRegion(model);
         backup = new MambaState(Config);
     }
 
@@ -79,7 +69,50 @@ public sealed class CpuExecutor : IMambaExecutor
                 int length = Math.Min(ChunkLength, tokens.Length - start);
                 Span<float> rows = all ? logits.Slice(start * vocabulary, length * vocabulary)
                     : start + length == tokens.Length ? logits : [];
-                region.Run(pool, tokens.Slice(start, length), new ReadOnlySpan<MambaState>(ref state), length, rows);
+                region.Run(pool, tokens.Slice(start, length), [length], new ReadOnlySpan<MambaState>(ref state), rows);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, ReadOnlySpan<MambaState> states, Span<float> logits)
+    {
+        CheckTokens(tokens);
+        CheckStates(states);
+        Throw.UnlessLength(states.Length, lengths.Length);
+        long total = 0;
+        foreach (int length in lengths)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length, nameof(lengths));
+            total += length;
+        }
+
+        Throw.UnlessLength(tokens.Length, checked((int)total), nameof(lengths));
+        bool all = logits.Length == (long)tokens.Length * Config.VocabSize;
+        Throw.UnlessLength(all ? logits.Length : checked(states.Length * Config.VocabSize), logits.Length);
+        lock (gate)
+        {
+            // Whole sequences join a pass while they fit; what is longer than a pass goes alone, in chunks.
+            for (int first = 0, start = 0; first < states.Length;)
+            {
+                (int next, int end) = (first + 1, start + lengths[first]);
+                while (next < states.Length && end + lengths[next] - start <= ChunkLength)
+                {
+                    end += lengths[next++];
+                }
+
+                (int row, int rows) = all ? (start, end - start) : (first, next - first);
+                Span<float> output = logits.Slice(row * Config.VocabSize, rows * Config.VocabSize);
+                if (next == first + 1)
+                {
+                    Prefill(tokens[start..end], states[first], output);
+                }
+                else
+                {
+                    region.Run(pool, tokens[start..end], lengths[first..next], states[first..next], output);
+                }
+
+                (first, start) = (next, end);
             }
         }
     }
@@ -87,34 +120,15 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <inheritdoc/>
     public void Step(ReadOnlySpan<int> tokens, ReadOnlySpan<MambaState> states, Span<float> logits)
     {
-        CheckTokens(tokens);
         Throw.UnlessLength(tokens.Length, states.Length);
-        Throw.UnlessLength(checked(tokens.Length * Config.VocabSize), logits.Length);
-        for (int i = 0; i < states.Length; i++)
+        if (tokens.Length > ChunkLength)
         {
-            CheckState(states[i]);
-            for (int j = 0; j < i; j++)
-            {
-                if (ReferenceEquals(states[i], states[j]))
-                {
-                    Throw.Argument(Throw.Invariant($"expected a state of its own for each sequence, found the same at {j} and {i}"), nameof(states));
-                }
-            }
+            Throw.Argument(Throw.Invariant($"expected at most {ChunkLength} sequences, found {tokens.Length}"), nameof(tokens));
         }
 
-        lock (gate)
-        {
-            for (int start = 0; start < tokens.Length; start += ChunkLength)
-            {
-                int count = Math.Min(ChunkLength, tokens.Length - start);
-                region.Run(
-                    pool,
-                    tokens.Slice(start, count),
-                    states.Slice(start, count),
-                    1,
-                    logits.Slice(start * Config.VocabSize, count * Config.VocabSize));
-            }
-        }
+        Span<int> ones = stackalloc int[ChunkLength];
+        ones.Fill(1);
+        Forward(tokens, ones[..tokens.Length], states, logits);
     }
 
     /// <inheritdoc/>
@@ -136,10 +150,25 @@ public sealed class CpuExecutor : IMambaExecutor
         }
     }
 
+    private void CheckStates(ReadOnlySpan<MambaState> states)
+    {
+        for (int i = 0; i < states.Length; i++)
+        {
+            CheckState(states[i]);
+            for (int j = 0; j < i; j++)
+            {
+                if (ReferenceEquals(states[i], states[j]))
+                {
+                    Throw.Argument(Throw.Invariant($"expected a state of its own for each sequence, found the same at {j} and {i}"), nameof(states));
+                }
+            }
+        }
+    }
+
     private void CheckState(MambaState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        if ((state.Layers, state.Channels, state.WindowLength, state.States) != (Config.NLayer, Config.DInner, Config.DConv, Config.DState))
+        if (!state.HasSizesOf(backup))
         {
             Throw.Argument($"expected a state of {backup}, found one of {state}", nameof(state));
         }

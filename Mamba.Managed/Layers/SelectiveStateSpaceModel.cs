@@ -22,6 +22,36 @@ public sealed record SelectiveStateSpaceModel(
     Linear OutProj,
     float? MixerNormEpsilon = null) : IParameterTree<SelectiveStateSpaceModel>
 {
+    /// <summary>The state before the first vector of a sequence.</summary>
+    public MixerState CreateState() => new(ALog.Shape[0], Conv1d.Weight.Shape[^1], ALog.Shape[1]);
+
+    /// <summary>Mixes the vectors of one sequence over time, on the calling thread.</summary>
+    /// <param name="x">[length, d_model]</param>
+    /// <param name="state">The sequence so far; moved on by the vectors.</param>
+    /// <param name="y">[length, d_model]; may be <paramref name="x"/> itself.</param>
+    /// <remarks>Orders the weights anew at each call; <see cref="Execution.CpuExecutor"/> keeps them ordered and gives the same bits.</remarks>
+    /// <exception cref="ArgumentException">The lengths do not agree, or the state has other sizes.</exception>
+    public void Forward(ReadOnlySpan<float> x, MixerState state, Span<float> y)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        int width = InProj.Weight.Shape[1];
+        int rows = x.Length / width;
+        Throw.UnlessLength(rows * width, x.Length);
+        Throw.UnlessLength(x.Length, y.Length);
+        if (!state.HasSizesOf(CreateState()))
+        {
+            Throw.Argument($"expected a state of {CreateState()}, found one of {state}", nameof(state));
+        }
+
+        if (rows > 0)
+        {
+            PackedMixer packed = new(this);
+            MixerPass pass = new();
+            pass.Reserve(packed, rows);
+            pass.Forward(Execution.Worker.Alone, packed, x, y, rows, [new Sequence(0, rows, [state])], 0);
+        }
+    }
+
     /// <inheritdoc/>
     public SelectiveStateSpaceModel Map(string path, ParameterMap map)
     {

@@ -1,20 +1,18 @@
 using Mamba.Managed.Kernels;
-using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 
-namespace Mamba.Managed.Execution;
+namespace Mamba.Managed.Layers;
 
-/// <summary>A residual block in the form in which the CPU kernels read it.</summary>
-internal sealed class PackedLayer
+/// <summary>A mixer's weights in the form in which the CPU kernels read them.</summary>
+internal sealed class PackedMixer
 {
     private const float Log2E = 1.44269504088896341f;
 
-    public PackedLayer(ResidualBlock block)
+    public PackedMixer(SelectiveStateSpaceModel mixer)
     {
-        SelectiveStateSpaceModel mixer = block.Mixer;
-        Norm = Copy(block.Norm.Weight);
-        Epsilon = block.Norm.Epsilon;
-        MixerNormEpsilon = mixer.MixerNormEpsilon;
+        (DInner, DState) = (mixer.ALog.Shape[0], mixer.ALog.Shape[1]);
+        DConv = mixer.Conv1d.Weight.Shape[^1];
+        NormEpsilon = mixer.MixerNormEpsilon;
         (InProj, InBias) = (new(mixer.InProj.Weight), Copy(mixer.InProj.Bias));
         (XProj, DtProj) = (new(mixer.XProj.Weight), new(mixer.DtProj.Weight));
         (OutProj, OutBias) = (new(mixer.OutProj.Weight), Copy(mixer.OutProj.Bias));
@@ -30,16 +28,23 @@ internal sealed class PackedLayer
         D = Copy(mixer.D);
     }
 
-    public float[] Norm { get; }
+    public int DModel => InProj.Inputs;
 
-    public float Epsilon { get; }
+    public int DInner { get; }
 
-    public float? MixerNormEpsilon { get; }
+    public int DState { get; }
+
+    public int DConv { get; }
+
+    public int DtRank => DtProj.Inputs;
+
+    public float? NormEpsilon { get; }
 
     public PackedMatrix InProj { get; }
 
     public float[] InBias { get; }
 
+    /// <summary>[d_conv, d_inner]</summary>
     public float[] ConvWeight { get; }
 
     public float[] ConvBias { get; }
