@@ -1,38 +1,32 @@
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>A folder with a published model: its configuration, and its tensors mapped for reading under canonical names.</summary>
+/// <summary>Model folders as they are published: <c>config.json</c> and the weights beside it.</summary>
 /// <remarks>
-/// Both layouts give the same names, those of Hugging Face: <c>backbone.embeddings.weight</c>, <c>backbone.layers.I.norm.weight</c>,
-/// <c>backbone.layers.I.mixer.*</c>, <c>backbone.norm_f.weight</c>, and <c>lm_head.weight</c> where it is not the embedding.
-/// Every tensor that the configuration asks for is there, with its shape, and no other.
+/// Hugging Face's names are the canonical ones and the paths of the parameters in the model's tree. The original layout differs in one of
+/// them, the embedding's.
 /// </remarks>
-public sealed class Checkpoint : IDisposable
+public static class Checkpoint
 {
     private const string ConfigName = "config.json";
+    private const string Embedding = "backbone.embeddings.weight";
+    private const string OriginalEmbedding = "backbone.embedding.weight";
+    private const string Head = "lm_head.weight";
 
-    private readonly TensorFiles files;
-
-    private Checkpoint(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors, TensorFiles files)
-    {
-        Config = config;
-        Tensors = tensors;
-        this.files = files;
-    }
-
-    /// <summary>The model's sizes and options.</summary>
-    public MambaConfig Config { get; }
-
-    /// <summary>The parameters by name. Each owns its mapping: disposing its buffer gives its pages back.</summary>
-    public IReadOnlyDictionary<string, Tensor> Tensors { get; }
-
-    /// <summary>Maps a folder that holds <c>config.json</c> and <c>model.safetensors</c>, an index with its shards, or <c>pytorch_model.bin</c>.</summary>
+    /// <summary>Loads a model; its weights stay in the mapped files until they are touched.</summary>
+    /// <param name="folder">
+    /// Holds <c>config.json</c> in the layout of Hugging Face or of state-spaces/mamba, and <c>model.safetensors</c>, an index with its
+    /// shards, or <c>pytorch_model.bin</c>.
+    /// </param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
-    /// <exception cref="InvalidDataException">A file is malformed or unsupported, or the tensors are not those that the configuration asks for.</exception>
-    public static Checkpoint Open(string folder)
+    /// <exception cref="InvalidDataException">
+    /// A file is malformed or unsupported, or the tensors are not those that the configuration asks for; all that are not are listed.
+    /// </exception>
+    public static MambaLanguageModel Load(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder))
@@ -47,50 +41,53 @@ public sealed class Checkpoint : IDisposable
         }
 
         MambaConfig config = ConfigFile.Read(configPath);
-        TensorFiles files = TensorFiles.Open(folder);
+        IReadOnlyDictionary<string, Tensor> tensors = TensorFiles.Open(folder);
         try
         {
-            return new Checkpoint(config, Fit(folder, config, files.Tensors), files);
+            return MambaLanguageModel.FromTensors(config, Canonical(config, tensors));
         }
-        catch
+        catch (InvalidDataException error)
         {
-            files.Dispose();
-            throw;
+            TensorRegion.Release(tensors.Values);
+            throw new InvalidDataException($"{folder}: {error.Message}", error);
         }
     }
 
     /// <summary>Writes <c>model.safetensors</c>, then <c>config.json</c>, each under a temporary name that is flushed to the disk and renamed.</summary>
     /// <param name="folder">Made where there is none.</param>
-    /// <param name="config">The model's sizes and options.</param>
-    /// <param name="tensors">Every parameter under its canonical name. They may be mapped from the file that is replaced, except on Windows, which locks it.</param>
-    /// <exception cref="ArgumentException">The tensors are not those that the configuration asks for.</exception>
+    /// <param name="model">Its weights may be mapped from the file that is replaced, except on Windows, which locks it.</param>
     /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
-    public static void Save(string folder, MambaConfig config, IEnumerable<KeyValuePair<string, Tensor>> tensors)
+    public static void Save(string folder, MambaLanguageModel model)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        ArgumentNullException.ThrowIfNull(config);
-        Dictionary<string, Tensor> parameters = new(tensors);
-        if (ParameterLayout.Mismatch(config.Validate(), parameters) is { } mismatch)
-        {
-            Throw.Argument(mismatch, nameof(tensors));
-        }
-
+        ArgumentNullException.ThrowIfNull(model);
+        model.Config.Validate();
         Directory.CreateDirectory(folder);
 
         // transformers refuses a file that does not say that its tensors follow PyTorch's conventions.
         Dictionary<string, string> metadata = new() { ["format"] = "pt" };
-        SafetensorsFile.Save(Path.Combine(folder, TensorFiles.Single), parameters, metadata);
-        ConfigFile.Write(Path.Combine(folder, ConfigName), config, parameters[ParameterLayout.Embedding].Type);
+        SafetensorsFile.Save(Path.Combine(folder, TensorFiles.Single), model.Parameters(), metadata);
+        ConfigFile.Write(Path.Combine(folder, ConfigName), model.Config, model.Embeddings.Weight.Type);
     }
 
-    /// <summary>Unmaps every tensor; none of them may be used afterwards.</summary>
-    public void Dispose() => files.Dispose();
-
-    private static Dictionary<string, Tensor> Fit(string folder, MambaConfig config, IReadOnlyDictionary<string, Tensor> found)
+    // The tensors under canonical names; a head that repeats a tied embedding is left out.
+    private static Dictionary<string, Tensor> Canonical(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)
     {
-        Dictionary<string, Tensor> tensors = ParameterLayout.Canonical(config, found);
-        return ParameterLayout.Mismatch(config, tensors) is { } mismatch
-            ? throw new InvalidDataException($"{folder}: {mismatch}")
-            : tensors;
+        Dictionary<string, Tensor> canonical = new(tensors.Count);
+        foreach ((string name, Tensor tensor) in tensors)
+        {
+            if (!canonical.TryAdd(name == OriginalEmbedding ? Embedding : name, tensor))
+            {
+                throw new InvalidDataException($"expected one of {Embedding} and {OriginalEmbedding}, found both");
+            }
+        }
+
+        if (config.TieEmbeddings && canonical.TryGetValue(Embedding, out Tensor? embedding) && canonical.Remove(Head, out Tensor? head)
+            && !head.HasShape(embedding.Shape))
+        {
+            throw new InvalidDataException($"{Head}: expected the shape of the embedding that it is tied to, {embedding}, found {head}");
+        }
+
+        return canonical;
     }
 }

@@ -67,16 +67,16 @@ public static class ConfigFile
             throw new InvalidDataException($"hidden_act: expected silu, found {activation}");
         }
 
-        int model = fields.Integer("hidden_size");
+        int model = fields.RequiredInteger("hidden_size");
         bool projectionBias = fields.Flag("use_bias", false);
         return new MambaConfig
         {
             DModel = model,
-            NLayer = fields.Integer("num_hidden_layers"),
-            VocabSize = fields.Integer("vocab_size"),
+            NLayer = fields.RequiredInteger("num_hidden_layers"),
+            VocabSize = fields.RequiredInteger("vocab_size"),
             DState = fields.Integer("state_size", 16),
             DConv = fields.Integer("conv_kernel", 4),
-            DInner = fields.Has("intermediate_size") ? fields.Integer("intermediate_size") : Expand(fields, model),
+            DInner = fields.Has("intermediate_size") ? fields.RequiredInteger("intermediate_size") : Expand(fields, model),
             DtRank = fields.IntegerOrAuto("time_step_rank"),
             InProjBias = projectionBias,
             ConvBias = fields.Flag("use_conv_bias", true),
@@ -98,13 +98,13 @@ public static class ConfigFile
     {
         JsonFields ssm = fields.Inner("ssm_cfg");
         RefuseUnsupported(fields, ssm);
-        int model = fields.Integer("d_model");
+        int model = fields.RequiredInteger("d_model");
         bool projectionBias = ssm.Flag("bias", false);
         return new MambaConfig
         {
             DModel = model,
-            NLayer = fields.Integer("n_layer"),
-            VocabSize = RoundUp(fields.Integer("vocab_size"), fields.Integer("pad_vocab_size_multiple", 8)),
+            NLayer = fields.RequiredInteger("n_layer"),
+            VocabSize = RoundUp(fields.RequiredInteger("vocab_size"), fields.Integer("pad_vocab_size_multiple", 8)),
             DState = ssm.Integer("d_state", 16),
             DConv = ssm.Integer("d_conv", 4),
             DInner = Expand(ssm, model),

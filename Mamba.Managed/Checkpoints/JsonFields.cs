@@ -34,10 +34,10 @@ internal readonly struct JsonFields(JsonElement fields)
     };
 
     /// <summary>An integer of at least <paramref name="least"/>.</summary>
-    public int Integer(string name, int fallback, int least = 1) => Find(name) is null ? fallback : Integer(name, least);
+    public int Integer(string name, int fallback, int least = 1) => Find(name) is null ? fallback : RequiredInteger(name, least);
 
     /// <summary>An integer that must be there.</summary>
-    public int Integer(string name, int least = 1) => Find(name) switch
+    public int RequiredInteger(string name, int least = 1) => Find(name) switch
     {
         null => throw new InvalidDataException($"{name}: expected an integer, found no such field"),
         { ValueKind: JsonValueKind.Number } number when number.TryGetInt32(out int value) && value >= least => value,

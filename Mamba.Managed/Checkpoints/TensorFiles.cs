@@ -3,8 +3,8 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>The open files of a checkpoint folder and their tensors under the names that the files give them.</summary>
-internal sealed class TensorFiles : IDisposable
+/// <summary>The files of a checkpoint folder: their tensors, mapped, under the names that the files give them.</summary>
+internal sealed class TensorFiles
 {
     /// <summary>The file that holds every tensor, and the one that is written.</summary>
     public const string Single = "model.safetensors";
@@ -13,36 +13,30 @@ internal sealed class TensorFiles : IDisposable
     private const string Archive = "pytorch_model.bin";
     private const int MaxIndexLength = 1 << 22;
 
-    private readonly List<IDisposable> files = [];
     private readonly Dictionary<string, Tensor> tensors = [];
 
     private TensorFiles()
     {
     }
 
-    /// <summary>The tensors of all files.</summary>
-    public IReadOnlyDictionary<string, Tensor> Tensors => tensors;
-
     /// <summary>Maps what the folder holds: one safetensors file, an index and its shards, or a PyTorch archive, in this order.</summary>
+    /// <returns>Tensors that own their mappings.</returns>
     /// <exception cref="FileNotFoundException">The folder holds none of them, or not every shard.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, or the index and its shards disagree.</exception>
-    public static TensorFiles Open(string folder)
+    public static IReadOnlyDictionary<string, Tensor> Open(string folder)
     {
-        TensorFiles opened = new();
+        TensorFiles files = new();
         try
         {
-            opened.OpenAny(folder);
-            return opened;
+            files.OpenAny(folder);
+            return files.tensors;
         }
         catch
         {
-            opened.Dispose();
+            TensorRegion.Release(files.tensors.Values);
             throw;
         }
     }
-
-    /// <summary>Unmaps every tensor.</summary>
-    public void Dispose() => files.ForEach(file => file.Dispose());
 
     private void OpenAny(string folder)
     {
@@ -57,9 +51,7 @@ internal sealed class TensorFiles : IDisposable
         }
         else if (File.Exists(archive))
         {
-            PyTorchArchive file = PyTorchArchive.Open(archive);
-            files.Add(file);
-            AddTensors(file.Tensors, archive);
+            AddTensors(PyTorchArchive.Open(archive).Tensors, archive);
         }
         else
         {
@@ -109,12 +101,7 @@ internal sealed class TensorFiles : IDisposable
         return shardOf.Count > 0 ? shardOf : throw new InvalidDataException("weight_map: expected the file of each tensor, found nothing");
     }
 
-    private void AddShard(string path)
-    {
-        SafetensorsFile file = SafetensorsFile.Open(path);
-        files.Add(file);
-        AddTensors(file.Tensors, path);
-    }
+    private void AddShard(string path) => AddTensors(SafetensorsFile.Open(path).Tensors, path);
 
     private void AddTensors(IReadOnlyDictionary<string, Tensor> found, string path)
     {
@@ -122,6 +109,7 @@ internal sealed class TensorFiles : IDisposable
         {
             if (!tensors.TryAdd(name, tensor))
             {
+                TensorRegion.Release(found.Values);
                 throw new InvalidDataException($"{path}: expected each tensor in one file, found {name} again");
             }
         }

@@ -23,6 +23,14 @@ public interface IMambaExecutor : IDisposable
     /// <exception cref="ArgumentException">No tokens, an id out of range, or logits of another length.</exception>
     void Prefill(ReadOnlySpan<int> tokens, MambaState state, Span<float> logits, CancellationToken cancellationToken = default);
 
+    /// <summary>Feeds tokens to several sequences, to each as many as it has.</summary>
+    /// <param name="tokens">The tokens of all sequences, one sequence after the other.</param>
+    /// <param name="lengths">[sequences]: how many tokens belong to each, at least one.</param>
+    /// <param name="states">[sequences]: all different; each moved on by its tokens.</param>
+    /// <param name="logits">[sequences, vocab_size]: of each last token, or [tokens, vocab_size]: of each token.</param>
+    /// <exception cref="ArgumentException">An id out of range, a state that appears twice, or lengths that do not agree.</exception>
+    void Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, ReadOnlySpan<MambaState> states, Span<float> logits);
+
     /// <summary>Feeds one token to each of several sequences.</summary>
     /// <param name="tokens">[sequences]</param>
     /// <param name="states">[sequences]: all different.</param>

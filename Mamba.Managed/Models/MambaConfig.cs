@@ -77,7 +77,7 @@ public sealed record MambaConfig
         }
     }
 
-    /// <summary>Returns this configuration when every value can be built.</summary>
+    /// <summary>Returns this configuration, its defaults worked out, when every value can be built.</summary>
     /// <exception cref="InvalidDataException">A value is out of range; the message names it, the value and the range.</exception>
     public MambaConfig Validate()
     {
@@ -94,7 +94,7 @@ public sealed record MambaConfig
         Check(DtMax, "time_step_max");
         Check((long)VocabSize * DModel, 1, int.MaxValue, "vocab_size x d_model");
         Check(2L * DInner * DModel, 1, int.MaxValue, "2 x d_inner x d_model");
-        return this;
+        return this with { DInner = DInner, DtRank = DtRank };
     }
 
     private static void Check(long value, long least, long most, string name)

@@ -1,0 +1,206 @@
+using Mamba.Managed.Execution;
+using Mamba.Managed.Models;
+
+namespace Mamba.Managed.Tests.Execution;
+
+/// <summary>The logits are the same bits however the tokens arrive.</summary>
+public class OneResultTests
+{
+    private static readonly MambaConfig[] Shapes =
+    [
+        new() { DModel = 24, NLayer = 2, VocabSize = 40 },
+        new() { DModel = 50, NLayer = 2, VocabSize = 53, DInner = 150, DConv = 3, DState = 8, DtRank = 5, InProjBias = true, OutProjBias = true, TieEmbeddings = false },
+        new() { DModel = 17, NLayer = 1, VocabSize = 19, DState = 7, DConv = 1, ConvBias = false },
+        new() { DModel = 32, NLayer = 2, VocabSize = 64, MixerNormEpsilon = 1e-6f },
+    ];
+
+    [Test]
+    public void In_chunks_as_at_once([ValueSource(nameof(Shapes))] MambaConfig config, [Values(1, 2, 5, 64)] int chunk)
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 1), 2);
+        int[] tokens = Tokens(config, 90);
+        float[] once = new float[tokens.Length * config.VocabSize];
+        MambaState whole = executor.CreateState();
+        executor.Prefill(tokens, whole, once);
+
+        float[] chunked = new float[once.Length];
+        MambaState parts = executor.CreateState();
+        for (int at = 0; at < tokens.Length; at += chunk)
+        {
+            int length = Math.Min(chunk, tokens.Length - at);
+            executor.Prefill(tokens.AsSpan(at, length), parts, chunked.AsSpan(at * config.VocabSize, length * config.VocabSize));
+        }
+
+        AssertSame(once, chunked);
+        AssertSame(whole, parts);
+    }
+
+    [Test]
+    public void On_any_number_of_threads([ValueSource(nameof(Shapes))] MambaConfig config, [Values(2, 3, 7)] int threads)
+    {
+        MambaLanguageModel model = MambaLanguageModel.Create(config, 2);
+        int[] tokens = Tokens(config, 70);
+        AssertSame(Logits(1), Logits(threads));
+
+        float[] Logits(int count)
+        {
+            using CpuExecutor executor = new(model, count);
+            float[] logits = new float[tokens.Length * config.VocabSize];
+            executor.Prefill(tokens, executor.CreateState(), logits);
+            return logits;
+        }
+    }
+
+    [Test]
+    public void In_a_batch_as_alone([ValueSource(nameof(Shapes))] MambaConfig config)
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 3), 2);
+        const int Sequences = 9;
+        MambaState[] alone = new MambaState[Sequences], together = new MambaState[Sequences];
+        float[] logits = new float[config.VocabSize];
+        for (int s = 0; s < Sequences; s++)
+        {
+            alone[s] = executor.CreateState();
+            executor.Prefill(Tokens(config, (3 * s) + 1), alone[s], logits);
+            together[s] = executor.CreateState();
+            together[s].CopyFrom(alone[s]);
+        }
+
+        int[] next = Tokens(config, Sequences);
+        float[] batch = new float[Sequences * config.VocabSize];
+        executor.Step(next, together, batch);
+        for (int s = 0; s < Sequences; s++)
+        {
+            executor.Prefill([next[s]], alone[s], logits);
+            AssertSame(logits, batch.AsSpan(s * config.VocabSize, config.VocabSize).ToArray());
+            AssertSame(alone[s], together[s]);
+        }
+    }
+
+    [Test]
+    public void In_a_ragged_batch_as_alone([ValueSource(nameof(Shapes))] MambaConfig config, [Values] bool all)
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 8), 2);
+        int[] lengths = [3, 1, 40, 600, 7, 1, 1, 500, 12];
+        MambaState[] together = [.. lengths.Select(_ => executor.CreateState())];
+        int[] tokens = Tokens(config, lengths.Sum());
+        float[] logits = new float[(all ? tokens.Length : lengths.Length) * config.VocabSize];
+        executor.Forward(tokens, lengths, together, logits);
+        for (int s = 0, start = 0, row = 0; s < lengths.Length; start += lengths[s], s++)
+        {
+            float[] expected = new float[(all ? lengths[s] : 1) * config.VocabSize];
+            MambaState alone = executor.CreateState();
+            executor.Prefill(tokens.AsSpan(start, lengths[s]), alone, expected);
+            AssertSame(expected, logits.AsSpan(row, expected.Length).ToArray());
+            AssertSame(alone, together[s]);
+            row += expected.Length;
+        }
+    }
+
+    [Test]
+    public void Layer_by_layer_as_whole([ValueSource(nameof(Shapes))] MambaConfig config)
+    {
+        MambaLanguageModel model = MambaLanguageModel.Create(config, 9);
+        using CpuExecutor executor = new(model, 2);
+        int[] tokens = Tokens(config, 30);
+        float[] whole = new float[tokens.Length * config.VocabSize], parts = new float[whole.Length];
+        executor.Prefill(tokens, executor.CreateState(), whole);
+
+        float[] x = new float[tokens.Length * config.DModel], y = new float[x.Length];
+        model.Embeddings.Forward(tokens, x);
+        foreach (Mamba.Managed.Layers.ResidualBlock block in model.Layers)
+        {
+            block.Forward(x, block.Mixer.CreateState(), y);
+            (x, y) = (y, x);
+        }
+
+        model.NormF.Forward(x, x);
+        new Mamba.Managed.Layers.Linear(model.HeadWeight).Forward(x, parts);
+        AssertSame(whole, parts);
+    }
+
+    [Test]
+    public void A_long_input_gives_the_logits_of_its_last_token()
+    {
+        MambaConfig config = Shapes[0];
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 4), 2);
+        int[] tokens = Tokens(config, 1300);
+        float[] all = new float[tokens.Length * config.VocabSize];
+        float[] last = new float[config.VocabSize];
+        executor.Prefill(tokens, executor.CreateState(), all);
+        executor.Prefill(tokens, executor.CreateState(), last);
+        AssertSame(last, all[^config.VocabSize..]);
+    }
+
+    [Test]
+    public void A_step_allocates_nothing()
+    {
+        MambaConfig config = Shapes[0];
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 5), 1);
+        MambaState state = executor.CreateState();
+        float[] logits = new float[config.VocabSize];
+        executor.Prefill([1], state, logits);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++)
+        {
+            executor.Prefill([2], state, logits);
+        }
+
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+    }
+
+    [Test]
+    public void A_cancelled_prefill_leaves_the_state_as_it_was()
+    {
+        MambaConfig config = Shapes[0];
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 6), 2);
+        MambaState state = executor.CreateState(), before = executor.CreateState();
+        float[] logits = new float[config.VocabSize];
+        executor.Prefill([3, 4], state, logits);
+        before.CopyFrom(state);
+        using CancellationTokenSource source = new();
+        source.Cancel();
+        Assert.That(() => executor.Prefill(Tokens(config, 2000), state, logits, source.Token), Throws.InstanceOf<OperationCanceledException>());
+        AssertSame(before, state);
+    }
+
+    [Test]
+    public void Wrong_arguments_are_named()
+    {
+        MambaConfig config = Shapes[0];
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 7), 1);
+        MambaState state = executor.CreateState();
+        float[] logits = new float[config.VocabSize];
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => executor.Prefill([], state, logits), Throws.ArgumentException.With.Message.Contains("at least one token"));
+            Assert.That(() => executor.Prefill([40], state, logits), Throws.ArgumentException.With.Message.Contains("0 to 39, found 40"));
+            Assert.That(() => executor.Prefill([-1], state, logits), Throws.ArgumentException);
+            Assert.That(() => executor.Prefill([1], state, new float[3]), Throws.ArgumentException);
+            Assert.That(() => executor.Prefill([1], new MambaState(Shapes[1]), logits), Throws.ArgumentException);
+            Assert.That(() => executor.Step([1, 2], [state, state], new float[80]), Throws.ArgumentException.With.Message.Contains("0 and 1"));
+        });
+    }
+
+    private static int[] Tokens(MambaConfig config, int count)
+    {
+        Random random = new(count);
+        return [.. Enumerable.Range(0, count).Select(_ => random.Next(config.VocabSize))];
+    }
+
+    private static void AssertSame(MambaState expected, MambaState found)
+    {
+        Assert.That(found.Position, Is.EqualTo(expected.Position));
+        for (int layer = 0; layer < expected.Layers.Length; layer++)
+        {
+            AssertSame(expected.Layers[layer].Window.ToArray(), found.Layers[layer].Window.ToArray());
+            AssertSame(expected.Layers[layer].Scan.ToArray(), found.Layers[layer].Scan.ToArray());
+        }
+    }
+
+    private static void AssertSame(float[] expected, float[] found)
+    {
+        Assert.That(expected, Has.None.NaN);
+        Assert.That(found.Select(BitConverter.SingleToUInt32Bits), Is.EqualTo(expected.Select(BitConverter.SingleToUInt32Bits)));
+    }
+}

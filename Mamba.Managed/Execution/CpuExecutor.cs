@@ -1,0 +1,176 @@
+using Mamba.Managed.Models;
+
+namespace Mamba.Managed.Execution;
+
+/// <summary>Runs a Mamba model on the processor's cores.</summary>
+/// <remarks>
+/// The weights are copied once into the order in which the kernels read them; the model and the file behind it are not needed afterwards.
+/// A long input runs in chunks of at most 512 tokens, so the memory of an executor does not grow with the input.
+/// </remarks>
+public sealed class CpuExecutor : IMambaExecutor
+{
+    private const int ChunkLength = 512;
+
+    private readonly WorkerPool pool;
+    private readonly Lock gate = new();
+    private readonly ForwardRegion region;
+    private readonly MambaState backup;
+
+    /// <summary>Prepares a model.</summary>
+    /// <param name="model">The weights, of any floating-point type.</param>
+    /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
+    public CpuExecutor(MambaLanguageModel model, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        Config = model.Config;
+        pool = new WorkerPool(threads);
+        region = new ForwardRegion(model);
+        backup = new MambaState(Config);
+    }
+
+    /// <inheritdoc/>
+    public MambaConfig Config { get; }
+
+    /// <summary>Threads that compute, the caller included.</summary>
+    public int Threads => pool.Count;
+
+    /// <inheritdoc/>
+    public MambaState CreateState() => new(Config);
+
+    /// <inheritdoc/>
+    public void Prefill(ReadOnlySpan<int> tokens, MambaState state, Span<float> logits, CancellationToken cancellationToken = default)
+    {
+        CheckTokens(tokens);
+        CheckState(state);
+        int vocabulary = Config.VocabSize;
+        bool all = tokens.Length > 1 && logits.Length == (long)tokens.Length * vocabulary;
+        Throw.UnlessLength(all ? logits.Length : vocabulary, logits.Length);
+        lock (gate)
+        {
+            bool guarded = cancellationToken.CanBeCanceled && tokens.Length > ChunkLength;
+            if (guarded)
+            {
+                backup.CopyFrom(state);
+            }
+
+            for (int start = 0; start < tokens.Length; start += ChunkLength)
+            {
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    if (guarded)
+                    {
+                        state.CopyFrom(backup);
+                    }
+
+                    cancellationToken.ThrowIfCancellationRequested();
+                }
+
+                int length = Math.Min(ChunkLength, tokens.Length - start);
+                Span<float> rows = all ? logits.Slice(start * vocabulary, length * vocabulary)
+                    : start + length == tokens.Length ? logits : [];
+                region.Run(pool, tokens.Slice(start, length), [length], new ReadOnlySpan<MambaState>(ref state), rows);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, ReadOnlySpan<MambaState> states, Span<float> logits)
+    {
+        CheckTokens(tokens);
+        CheckStates(states);
+        Throw.UnlessLength(states.Length, lengths.Length);
+        long total = 0;
+        foreach (int length in lengths)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length, nameof(lengths));
+            total += length;
+        }
+
+        Throw.UnlessLength(tokens.Length, checked((int)total), nameof(lengths));
+        bool all = logits.Length == (long)tokens.Length * Config.VocabSize;
+        Throw.UnlessLength(all ? logits.Length : checked(states.Length * Config.VocabSize), logits.Length);
+        lock (gate)
+        {
+            // Whole sequences join a pass while they fit; what is longer than a pass goes alone, in chunks.
+            for (int first = 0, start = 0; first < states.Length;)
+            {
+                (int next, int end) = (first + 1, start + lengths[first]);
+                while (next < states.Length && end + lengths[next] - start <= ChunkLength)
+                {
+                    end += lengths[next++];
+                }
+
+                (int row, int rows) = all ? (start, end - start) : (first, next - first);
+                Span<float> output = logits.Slice(row * Config.VocabSize, rows * Config.VocabSize);
+                if (next == first + 1)
+                {
+                    Prefill(tokens[start..end], states[first], output);
+                }
+                else
+                {
+                    region.Run(pool, tokens[start..end], lengths[first..next], states[first..next], output);
+                }
+
+                (first, start) = (next, end);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Step(ReadOnlySpan<int> tokens, ReadOnlySpan<MambaState> states, Span<float> logits)
+    {
+        Throw.UnlessLength(tokens.Length, states.Length);
+        if (tokens.Length > ChunkLength)
+        {
+            Throw.Argument(Throw.Invariant($"expected at most {ChunkLength} sequences, found {tokens.Length}"), nameof(tokens));
+        }
+
+        Span<int> ones = stackalloc int[ChunkLength];
+        ones.Fill(1);
+        Forward(tokens, ones[..tokens.Length], states, logits);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => pool.Dispose();
+
+    private void CheckTokens(ReadOnlySpan<int> tokens)
+    {
+        if (tokens.IsEmpty)
+        {
+            Throw.Argument("expected at least one token, found none", nameof(tokens));
+        }
+
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)Config.VocabSize)
+            {
+                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {Config.VocabSize - 1}, found {token}"), nameof(tokens));
+            }
+        }
+    }
+
+    private void CheckStates(ReadOnlySpan<MambaState> states)
+    {
+        for (int i = 0; i < states.Length; i++)
+        {
+            CheckState(states[i]);
+            for (int j = 0; j < i; j++)
+            {
+                if (ReferenceEquals(states[i], states[j]))
+                {
+                    Throw.Argument(Throw.Invariant($"expected a state of its own for each sequence, found the same at {j} and {i}"), nameof(states));
+                }
+            }
+        }
+    }
+
+    private void CheckState(MambaState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (!state.HasSizesOf(backup))
+        {
+            Throw.Argument($"expected a state of {backup}, found one of {state}", nameof(state));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using System.Numerics.Tensors;
+using Mamba.Managed.Kernels;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
+
+namespace Mamba.Managed.Execution;
+
+/// <summary>One pass of the tokens of several sequences through all layers, as the workers of a pool run it together.</summary>
+internal sealed unsafe class ForwardRegion : IRegion
+{
+    private readonly MambaConfig config;
+    private readonly PackedMatrix embedding;
+    private readonly PackedMatrix head;
+    private readonly (float[] Norm, PackedMixer Mixer)[] blocks;
+    private readonly float[] finalNorm;
+    private readonly MixerPass pass = new();
+    private int[] tokens = [];
+    private Sequence[] sequences = [];
+    private float[] residual = [];
+    private float[] normal = [];
+    private int rows;
+    private int count;
+    private int logitRows;
+    private float* logits;
+
+    public ForwardRegion(MambaLanguageModel model)
+    {
+        config = model.Config;
+        embedding = new PackedMatrix(model.Embeddings.Weight);
+        head = model.Head is null ? embedding : new PackedMatrix(model.Head.Weight);
+        blocks = [.. model.Layers.Select(block => (Copy(block.Norm), new PackedMixer(block.Mixer)))];
+        finalNorm = Copy(model.NormF);
+
+        static float[] Copy(RmsNorm norm) => norm.Weight.ToFloat32().Floats.ToArray();
+    }
+
+    /// <summary>Feeds tokens to some sequences.</summary>
+    /// <param name="pool">Who computes.</param>
+    /// <param name="tokens">The tokens of all sequences, one sequence after the other.</param>
+    /// <param name="lengths">[sequences]: tokens of each; their sum is the number of tokens.</param>
+    /// <param name="states">[sequences]</param>
+    /// <param name="logits">[tokens, vocab_size]; or [sequences, vocab_size], of each last token; or empty.</param>
+    public void Run(WorkerPool pool, ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, ReadOnlySpan<MambaState> states, Span<float> logits)
+    {
+        rows = tokens.Length;
+        count = states.Length;
+        logitRows = logits.Length / config.VocabSize;
+        Reserve();
+        tokens.CopyTo(this.tokens);
+        for (int i = 0, start = 0; i < count; start += lengths[i], i++)
+        {
+            sequences[i] = new Sequence(start, lengths[i], states[i].LayerArray);
+        }
+
+        fixed (float* output = logits)
+        {
+            this.logits = output;
+            pool.Run(this);
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            states[i].Position += lengths[i];
+        }
+
+        Array.Clear(sequences, 0, count);
+    }
+
+    /// <inheritdoc/>
+    public void Execute(Worker worker)
+    {
+        int width = config.DModel;
+        (int start, int end) = worker.Range(rows);
+        for (int row = start; row < end; row++)
+        {
+            embedding.CopyRow(tokens[row], residual.AsSpan(row * width, width));
+        }
+
+        ReadOnlySpan<Sequence> batch = sequences.AsSpan(0, count);
+        Span<float> mixed = normal.AsSpan(0, rows * width);
+        for (int i = 0; i < blocks.Length; i++)
+        {
+            for (int row = start; row < end; row++)
+            {
+                Normalise(row, blocks[i].Norm, row);
+            }
+
+            worker.Barrier();
+            pass.Forward(worker, blocks[i].Mixer, mixed, mixed, rows, batch, i);
+            worker.Barrier();
+            Span<float> mine = residual.AsSpan(start * width, (end - start) * width);
+            TensorPrimitives.Add(mine, mixed.Slice(start * width, mine.Length), mine);
+        }
+
+        Project(worker, batch);
+    }
+
+    private void Project(Worker worker, ReadOnlySpan<Sequence> batch)
+    {
+        if (logitRows == 0)
+        {
+            return;
+        }
+
+        // The rows whose logits are wanted may be another worker's.
+        worker.Barrier();
+        (int start, int end) = worker.Range(logitRows);
+        for (int row = start; row < end; row++)
+        {
+            Normalise(logitRows == rows ? row : batch[row].Start + batch[row].Length - 1, finalNorm, row);
+        }
+
+        worker.Barrier();
+        Span<float> output = new(logits, logitRows * config.VocabSize);
+        MatrixProduct.Forward(worker, normal, config.DModel, head, [], output, logitRows);
+    }
+
+    private void Normalise(int from, float[] weight, int to)
+    {
+        int width = config.DModel;
+        RmsNormalisation.Forward(residual.AsSpan(from * width, width), weight, config.NormEpsilon, normal.AsSpan(to * width, width));
+    }
+
+    private void Reserve()
+    {
+        MixerPass.Grow(ref tokens, rows);
+        MixerPass.Grow(ref sequences, count);
+        MixerPass.Grow(ref residual, rows * config.DModel);
+        MixerPass.Grow(ref normal, rows * config.DModel);
+        pass.Reserve(blocks[0].Mixer, rows);
+    }
+}

@@ -1,0 +1,172 @@
+using System.Runtime.ExceptionServices;
+
+namespace Mamba.Managed.Execution;
+
+/// <summary>A bounded set of threads that run a region together with the caller; idle threads sleep.</summary>
+/// <remarks>One region at a time. The threads are background threads and end when the pool is disposed.</remarks>
+internal sealed class WorkerPool : IDisposable
+{
+    // About 50 us of looking before sleeping: longer than the gap between two tokens, far shorter than anything one would notice.
+    private const int SpinsBeforeSleep = 2000;
+
+    private readonly Thread[] threads;
+    private readonly SemaphoreSlim[] bells;
+    private readonly int[] sleeping;
+    private IRegion? region;
+    private ExceptionDispatchInfo? failure;
+    private volatile int round;
+    private volatile int barrierRound;
+    private volatile bool disposed;
+    private int arrived;
+    private int finished;
+
+    /// <summary>Starts <paramref name="threads"/> - 1 threads; the caller of <see cref="Run"/> is the last.</summary>
+    /// <param name="threads">Workers of a region; 0 for one per processor.</param>
+    public WorkerPool(int threads = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
+        Count = threads == 0 ? Environment.ProcessorCount : threads;
+        this.threads = new Thread[Count - 1];
+        bells = new SemaphoreSlim[Count - 1];
+        sleeping = new int[Count - 1];
+        for (int i = 0; i < this.threads.Length; i++)
+        {
+            int index = i;
+            bells[i] = new SemaphoreSlim(0);
+            this.threads[i] = new Thread(() => Serve(index)) { IsBackground = true, Name = $"Mamba worker {i + 1}" };
+            this.threads[i].Start();
+        }
+    }
+
+    /// <summary>Workers of a region, the caller included.</summary>
+    public int Count { get; }
+
+    /// <summary>Runs a region on every worker and returns when all are done; an exception of any worker is thrown here.</summary>
+    public void Run(IRegion work)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        region = work;
+        failure = null;
+        arrived = 0;
+        finished = 0;
+        Wake();
+        Execute(0);
+        SpinWait spin = default;
+        while (Volatile.Read(ref finished) != threads.Length)
+        {
+            spin.SpinOnce(-1);
+        }
+
+        region = null;
+        failure?.Throw();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (disposed)
+        {
+            return;
+        }
+
+        disposed = true;
+        Wake();
+        foreach (Thread thread in threads)
+        {
+            thread.Join();
+        }
+
+        foreach (SemaphoreSlim bell in bells)
+        {
+            bell.Dispose();
+        }
+    }
+
+    internal void Barrier()
+    {
+        int current = barrierRound;
+        if (Interlocked.Increment(ref arrived) == Count)
+        {
+            arrived = 0;
+            barrierRound = current + 1;
+            return;
+        }
+
+        // A worker that failed never arrives; the others must not wait for it.
+        SpinWait spin = default;
+        while (barrierRound == current)
+        {
+            if (Volatile.Read(ref failure) is not null)
+            {
+                throw new OperationCanceledException("another worker of the region failed");
+            }
+
+            spin.SpinOnce(-1);
+        }
+    }
+
+    private void Wake()
+    {
+        Interlocked.Increment(ref round);
+        for (int i = 0; i < sleeping.Length; i++)
+        {
+            if (Interlocked.Exchange(ref sleeping[i], 0) == 1)
+            {
+                bells[i].Release();
+            }
+        }
+    }
+
+    private void Serve(int index)
+    {
+        int seen = 0;
+        while (true)
+        {
+            AwaitRound(index, seen);
+            if (disposed)
+            {
+                return;
+            }
+
+            seen++;
+            Execute(index + 1);
+            Interlocked.Increment(ref finished);
+        }
+    }
+
+    private void AwaitRound(int index, int seen)
+    {
+        for (int spins = 0; round == seen; spins++)
+        {
+            if (spins < SpinsBeforeSleep)
+            {
+                Thread.SpinWait(8);
+                continue;
+            }
+
+            // The flag is raised before the last look, so a round that begins in between rings the bell.
+            Interlocked.Exchange(ref sleeping[index], 1);
+            if (round != seen && Interlocked.Exchange(ref sleeping[index], 0) == 1)
+            {
+                return;
+            }
+
+            bells[index].Wait();
+        }
+    }
+
+    private void Execute(int index)
+    {
+        try
+        {
+            region!.Execute(new Worker(this, index, Count));
+        }
+#pragma warning disable CA1031 // Whatever a worker throws is thrown again by Run, on the caller's thread.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(exception), null);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Mamba.Managed.Kernels.Simd;
+
+namespace Mamba.Managed.Kernels;
+
+/// <summary>Depthwise causal convolution over time, then SiLU: y[t, c] = silu(bias[c] + sum over j of w[j, c] x[t - width + 1 + j, c]).</summary>
+/// <remarks>Gu and Dao 2023, figure 3; <c>causal_conv1d</c> with SiLU upstream. Inputs before the first row come from the window.</remarks>
+internal static unsafe class CausalConvolution
+{
+    /// <summary>Runs over one sequence, for the channels [start, end).</summary>
+    /// <param name="x">First channel of row 0 of the input, [length, channels] with a pitch of <paramref name="xPitch"/>.</param>
+    /// <param name="xPitch">Distance between rows of x.</param>
+    /// <param name="weight">[width, channels]</param>
+    /// <param name="bias">[channels] or null.</param>
+    /// <param name="window">[width, channels]: the last inputs before row 0, oldest first; the last inputs after the last row on return.</param>
+    /// <param name="y">[length, channels]; must not overlap x.</param>
+    /// <param name="length">Rows.</param>
+    /// <param name="channels">Channels of all arrays.</param>
+    /// <param name="width">Width of the convolution.</param>
+    /// <param name="start">First channel to compute.</param>
+    /// <param name="end">End of the channels to compute.</param>
+    public static void Forward(
+        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, int start, int end)
+    {
+        Sequence sequence = new(x, xPitch, weight, bias, window, y, length, channels, width);
+        switch (InstructionSets.Current)
+        {
+            case InstructionSet.Avx512:
+                start = sequence.Channels<Lanes512, Vector512<float>>(start, end);
+                break;
+            case InstructionSet.Avx2:
+                start = sequence.Channels<Lanes256, Vector256<float>>(start, end);
+                break;
+            case InstructionSet.Vector128:
+                start = sequence.Channels<Lanes128, Vector128<float>>(start, end);
+                break;
+            default:
+                break;
+        }
+
+        sequence.Channels<LanesScalar, float>(start, end);
+    }
+
+    private readonly struct Sequence(
+        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width)
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public int Channels<L, V>(int start, int end)
+            where L : struct, ILanes<V>
+        {
+            int c = start;
+            for (; c + L.Count <= end; c += L.Count)
+            {
+                for (int t = 0; t < length; t++)
+                {
+                    V sum = bias is null ? L.Broadcast(0) : L.Load(bias + c);
+                    for (int j = 0; j < width; j++)
+                    {
+                        sum = L.MultiplyAdd(L.Load(weight + ((long)j * channels) + c), L.Load(Input(t - width + 1 + j, c)), sum);
+                    }
+
+                    L.Store(y + ((long)t * channels) + c, Elementary.Silu<L, V>(sum));
+                }
+
+                // Oldest first, so that a slot is read before it is overwritten.
+                for (int j = 0; j < width; j++)
+                {
+                    L.Store(window + ((long)j * channels) + c, L.Load(Input(length - width + j, c)));
+                }
+            }
+
+            return c;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private float* Input(int t, int c) => t >= 0 ? x + ((long)t * xPitch) + c : window + ((long)(width + t) * channels) + c;
+    }
+}

@@ -1,0 +1,194 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Mamba.Managed.Kernels.Simd;
+
+namespace Mamba.Managed.Kernels;
+
+/// <summary>The selective scan with softplus, skip term and gate fused, a vector of channels at a time; <see cref="SelectiveScanReference"/> defines it.</summary>
+/// <remarks>
+/// Lanes are neighbouring channels, so the recurrence needs no exchange between lanes. Time runs in tiles: the step, step times input and the
+/// output of a tile stay in the first-level cache while the states pass over it four at a time, each with its state in a register. A row's
+/// sum over states is one chain in ascending order, so tiles and groups leave no trace in the bits.
+/// </remarks>
+internal readonly unsafe struct SelectiveScan
+{
+    private const int TileLength = 32;
+    private const int WidestVector = 16;
+
+    /// <summary>[length, channels]: the input.</summary>
+    public required float* U { get; init; }
+
+    /// <summary>[length, channels]: the step before bias and softplus.</summary>
+    public required float* Dt { get; init; }
+
+    /// <summary>[channels] or null: added to the step.</summary>
+    public float* Bias { get; init; }
+
+    /// <summary>Whether the step passes through softplus.</summary>
+    public bool Softplus { get; init; }
+
+    /// <summary>[states, channels]: A log2(e), so that e^(delta A) is a power of two.</summary>
+    public required float* Decay { get; init; }
+
+    /// <summary>[length, states] with a pitch of <see cref="Pitch"/>.</summary>
+    public required float* B { get; init; }
+
+    /// <summary>[length, states] with a pitch of <see cref="Pitch"/>.</summary>
+    public required float* C { get; init; }
+
+    /// <summary>Distance between rows of B and of C.</summary>
+    public required int Pitch { get; init; }
+
+    /// <summary>[channels] or null: the skip term.</summary>
+    public float* D { get; init; }
+
+    /// <summary>[length, channels] with a pitch of <see cref="ZPitch"/>, or null: the gate.</summary>
+    public float* Z { get; init; }
+
+    /// <summary>Distance between rows of Z.</summary>
+    public int ZPitch { get; init; }
+
+    /// <summary>[states, channels]: h before the first row; h after the last row on return.</summary>
+    public required float* State { get; init; }
+
+    /// <summary>[length, channels]; may be <see cref="U"/> itself.</summary>
+    public required float* Y { get; init; }
+
+    /// <summary>Rows.</summary>
+    public required int Length { get; init; }
+
+    /// <summary>Channels of all arrays.</summary>
+    public required int Channels { get; init; }
+
+    /// <summary>States of a channel.</summary>
+    public required int States { get; init; }
+
+    /// <summary>Runs the scan for the channels [start, end).</summary>
+    public void Forward(int start, int end)
+    {
+        switch (InstructionSets.Current)
+        {
+            case InstructionSet.Avx512:
+                start = Forward<Lanes512, Vector512<float>>(start, end);
+                break;
+            case InstructionSet.Avx2:
+                start = Forward<Lanes256, Vector256<float>>(start, end);
+                break;
+            case InstructionSet.Vector128:
+                start = Forward<Lanes128, Vector128<float>>(start, end);
+                break;
+            default:
+                break;
+        }
+
+        Forward<LanesScalar, float>(start, end);
+    }
+
+    private int Forward<L, V>(int start, int end)
+        where L : struct, ILanes<V>
+    {
+        float* delta = stackalloc float[TileLength * WidestVector];
+        float* input = stackalloc float[TileLength * WidestVector];
+        float* sum = stackalloc float[TileLength * WidestVector];
+        int c = start;
+        for (; c + L.Count <= end; c += L.Count)
+        {
+            for (int t = 0; t < Length; t += TileLength)
+            {
+                int rows = Math.Min(TileLength, Length - t);
+                Begin<L, V>(t, rows, c, delta, input, sum);
+                int n = 0;
+                for (; n + 4 <= States; n += 4)
+                {
+                    FourStates<L, V>(t, rows, n, c, delta, input, sum);
+                }
+
+                for (; n < States; n++)
+                {
+                    OneState<L, V>(t, rows, n, c, delta, input, sum);
+                }
+
+                Finish<L, V>(t, rows, c, sum);
+            }
+        }
+
+        return c;
+    }
+
+    private void Begin<L, V>(int t, int rows, int c, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+    {
+        V bias = Bias is null ? L.Broadcast(0) : L.Load(Bias + c);
+        V skip = D is null ? L.Broadcast(0) : L.Load(D + c);
+        for (int i = 0; i < rows; i++)
+        {
+            long at = ((long)(t + i) * Channels) + c;
+            V step = L.Add(L.Load(Dt + at), bias);
+            V u = L.Load(U + at);
+            step = Softplus ? Elementary.Softplus<L, V>(step) : step;
+            L.Store(delta + (i * L.Count), step);
+            L.Store(input + (i * L.Count), L.Multiply(step, u));
+            L.Store(sum + (i * L.Count), L.Multiply(skip, u));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FourStates<L, V>(int t, int rows, int n, int c, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+    {
+        float* decay = Decay + ((long)n * Channels) + c;
+        float* state = State + ((long)n * Channels) + c;
+        nint next = Channels;
+        V a0 = L.Load(decay), a1 = L.Load(decay + next), a2 = L.Load(decay + (2 * next)), a3 = L.Load(decay + (3 * next));
+        V h0 = L.Load(state), h1 = L.Load(state + next), h2 = L.Load(state + (2 * next)), h3 = L.Load(state + (3 * next));
+        float* b = B + ((long)t * Pitch) + n;
+        float* read = C + ((long)t * Pitch) + n;
+        for (int i = 0; i < rows; i++, b += Pitch, read += Pitch)
+        {
+            V step = L.Load(delta + (i * L.Count));
+            V x = L.Load(input + (i * L.Count));
+            V y = L.Load(sum + (i * L.Count));
+            h0 = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a0)), h0, L.Multiply(x, L.Broadcast(b[0])));
+            h1 = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a1)), h1, L.Multiply(x, L.Broadcast(b[1])));
+            h2 = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a2)), h2, L.Multiply(x, L.Broadcast(b[2])));
+            h3 = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a3)), h3, L.Multiply(x, L.Broadcast(b[3])));
+            y = L.MultiplyAdd(h0, L.Broadcast(read[0]), y);
+            y = L.MultiplyAdd(h1, L.Broadcast(read[1]), y);
+            y = L.MultiplyAdd(h2, L.Broadcast(read[2]), y);
+            y = L.MultiplyAdd(h3, L.Broadcast(read[3]), y);
+            L.Store(sum + (i * L.Count), y);
+        }
+
+        L.Store(state, h0);
+        L.Store(state + next, h1);
+        L.Store(state + (2 * next), h2);
+        L.Store(state + (3 * next), h3);
+    }
+
+    private void OneState<L, V>(int t, int rows, int n, int c, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+    {
+        V a = L.Load(Decay + ((long)n * Channels) + c);
+        V h = L.Load(State + ((long)n * Channels) + c);
+        for (int i = 0; i < rows; i++)
+        {
+            long at = ((long)(t + i) * Pitch) + n;
+            V x = L.Multiply(L.Load(input + (i * L.Count)), L.Broadcast(B[at]));
+            h = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(L.Load(delta + (i * L.Count)), a)), h, x);
+            L.Store(sum + (i * L.Count), L.MultiplyAdd(h, L.Broadcast(C[at]), L.Load(sum + (i * L.Count))));
+        }
+
+        L.Store(State + ((long)n * Channels) + c, h);
+    }
+
+    private void Finish<L, V>(int t, int rows, int c, float* sum)
+        where L : struct, ILanes<V>
+    {
+        for (int i = 0; i < rows; i++)
+        {
+            V y = L.Load(sum + (i * L.Count));
+            y = Z is null ? y : L.Multiply(y, Elementary.Silu<L, V>(L.Load(Z + ((long)(t + i) * ZPitch) + c)));
+            L.Store(Y + ((long)(t + i) * Channels) + c, y);
+        }
+    }
+}

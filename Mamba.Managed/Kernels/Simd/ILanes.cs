@@ -1,0 +1,40 @@
+namespace Mamba.Managed.Kernels.Simd;
+
+/// <summary>The operations from which every vector kernel is written, once, for all widths.</summary>
+/// <remarks>
+/// Static members over raw vectors, so that the JIT sees plain intrinsics. Every operation is exact or correctly rounded, hence lane i of a
+/// wide vector holds the same bits as a narrow or scalar form would: a tail needs no special care and a result does not depend on the width.
+/// </remarks>
+internal unsafe interface ILanes<V>
+{
+    /// <summary>How many neighbouring values one vector holds.</summary>
+    static abstract int Count { get; }
+
+    static abstract V Load(float* source);
+
+    static abstract void Store(float* destination, V value);
+
+    static abstract V Broadcast(float value);
+
+    static abstract V Add(V a, V b);
+
+    static abstract V Subtract(V a, V b);
+
+    static abstract V Multiply(V a, V b);
+
+    static abstract V Divide(V a, V b);
+
+    /// <summary>a b + c, rounded once.</summary>
+    static abstract V MultiplyAdd(V a, V b, V c);
+
+    /// <summary>The larger; <paramref name="x"/> where it is NaN.</summary>
+    static abstract V Max(V limit, V x);
+
+    /// <summary>The smaller; <paramref name="x"/> where it is NaN.</summary>
+    static abstract V Min(V limit, V x);
+
+    static abstract V Abs(V x);
+
+    /// <summary>The low 9 bits moved to sign and exponent: 2^n for a value whose low bits hold n + 127.</summary>
+    static abstract V PowerOfTwo(V biased);
+}

@@ -1,0 +1,141 @@
+using Mamba.Managed.Execution;
+using Mamba.Managed.Kernels;
+
+namespace Mamba.Managed.Layers;
+
+/// <summary>Rows of one sequence within a pass, and what its layers remember.</summary>
+/// <param name="Start">The first row.</param>
+/// <param name="Length">How many rows.</param>
+/// <param name="Layers">The state of each layer.</param>
+internal readonly record struct Sequence(int Start, int Length, MixerState[] Layers);
+
+/// <summary>Runs mixers over the rows of several sequences, as the workers of a pool do it together; holds the memory in between.</summary>
+/// <remarks>
+/// Rows of all sequences stand one below the other; only convolution and scan know where a sequence begins. Each phase is shared out by
+/// rows, outputs or channels, with a barrier before the next; after the last the caller sets the barrier.
+/// </remarks>
+internal sealed unsafe class MixerPass
+{
+    private float[] gated = [];
+    private float[] channels = [];
+    private float[] selected = [];
+    private float[] steps = [];
+
+    /// <summary>Makes room; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
+    public void Reserve(PackedMixer mixer, int rows)
+    {
+        Grow(ref gated, rows * 2 * mixer.DInner);
+        Grow(ref channels, rows * mixer.DInner);
+        Grow(ref selected, rows * mixer.XProj.Outputs);
+        Grow(ref steps, rows * mixer.DInner);
+    }
+
+    /// <summary>Computes one mixer.</summary>
+    /// <param name="worker">Who computes.</param>
+    /// <param name="mixer">The weights.</param>
+    /// <param name="x">[rows, d_model]; complete, as after a barrier.</param>
+    /// <param name="y">[rows, d_model]; may be <paramref name="x"/> itself.</param>
+    /// <param name="rows">Rows of all sequences.</param>
+    /// <param name="sequences">Which rows belong together.</param>
+    /// <param name="layer">The index of the mixer's state in each sequence.</param>
+    public void Forward(
+        Worker worker, PackedMixer mixer, ReadOnlySpan<float> x, Span<float> y, int rows, ReadOnlySpan<Sequence> sequences, int layer)
+    {
+        int inner = mixer.DInner, projected = mixer.XProj.Outputs;
+        MatrixProduct.Forward(worker, x, mixer.DModel, mixer.InProj, mixer.InBias, gated.AsSpan(0, rows * 2 * inner), rows);
+        worker.Barrier();
+        Convolve(worker, mixer, sequences, layer);
+        worker.Barrier();
+        MatrixProduct.Forward(worker, channels, inner, mixer.XProj, [], selected.AsSpan(0, rows * projected), rows);
+        worker.Barrier();
+        if (mixer.NormEpsilon is float epsilon)
+        {
+            NormaliseSelection(worker, mixer, rows, epsilon);
+            worker.Barrier();
+        }
+
+        MatrixProduct.Forward(worker, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows);
+        worker.Barrier();
+        Scan(worker, mixer, sequences, layer);
+        worker.Barrier();
+        MatrixProduct.Forward(worker, channels, inner, mixer.OutProj, mixer.OutBias, y, rows);
+    }
+
+    internal static void Grow<T>(ref T[] array, int count)
+    {
+        if (array.Length < count)
+        {
+            array = new T[count];
+        }
+    }
+
+    // Falcon-Mamba: dt, B and C each by their own RMS.
+    private void NormaliseSelection(Worker worker, PackedMixer mixer, int rows, float epsilon)
+    {
+        int projected = mixer.XProj.Outputs;
+        (int start, int end) = worker.Range(rows);
+        for (int row = start; row < end; row++)
+        {
+            Span<float> all = selected.AsSpan(row * projected, projected);
+            Normalise(all[..mixer.DtRank], epsilon);
+            Normalise(all.Slice(mixer.DtRank, mixer.DState), epsilon);
+            Normalise(all[^mixer.DState..], epsilon);
+        }
+
+        static void Normalise(Span<float> part, float epsilon) => RmsNormalisation.Forward(part, [], epsilon, part);
+    }
+
+    private void Convolve(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer)
+    {
+        int inner = mixer.DInner;
+        (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
+        fixed (float* x = gated, weight = mixer.ConvWeight, bias = mixer.ConvBias, y = channels)
+        {
+            foreach (Sequence sequence in sequences)
+            {
+                long row = sequence.Start;
+                fixed (float* window = sequence.Layers[layer].Window)
+                {
+                    CausalConvolution.Forward(
+                        x + (row * 2 * inner), 2 * inner, weight, bias, window, y + (row * inner), sequence.Length, inner, mixer.DConv, start, end);
+                }
+            }
+        }
+    }
+
+    private void Scan(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer)
+    {
+        int inner = mixer.DInner, projected = mixer.XProj.Outputs;
+        (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
+        fixed (float* u = channels, dt = steps, select = selected, z = gated, decay = mixer.Decay, d = mixer.D, bias = mixer.DtBias)
+        {
+            foreach (Sequence sequence in sequences)
+            {
+                long row = sequence.Start;
+                fixed (float* state = sequence.Layers[layer].Scan)
+                {
+                    SelectiveScan scan = new()
+                    {
+                        U = u + (row * inner),
+                        Dt = dt + (row * inner),
+                        Bias = bias,
+                        Softplus = true,
+                        Decay = decay,
+                        B = select + (row * projected) + mixer.DtRank,
+                        C = select + (row * projected) + mixer.DtRank + mixer.DState,
+                        Pitch = projected,
+                        D = d,
+                        Z = z + (row * 2 * inner) + inner,
+                        ZPitch = 2 * inner,
+                        State = state,
+                        Y = u + (row * inner),
+                        Length = sequence.Length,
+                        Channels = inner,
+                        States = mixer.DState,
+                    };
+                    scan.Forward(start, end);
+                }
+            }
+        }
+    }
+}

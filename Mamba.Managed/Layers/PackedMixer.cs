@@ -1,0 +1,87 @@
+using Mamba.Managed.Kernels;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Layers;
+
+/// <summary>A mixer's weights in the form in which the CPU kernels read them.</summary>
+internal sealed class PackedMixer
+{
+    private const float Log2E = 1.44269504088896341f;
+
+    public PackedMixer(SelectiveStateSpaceModel mixer)
+    {
+        (DInner, DState) = (mixer.ALog.Shape[0], mixer.ALog.Shape[1]);
+        DConv = mixer.Conv1d.Weight.Shape[^1];
+        NormEpsilon = mixer.MixerNormEpsilon;
+        (InProj, InBias) = (new(mixer.InProj.Weight), Copy(mixer.InProj.Bias));
+        (XProj, DtProj) = (new(mixer.XProj.Weight), new(mixer.DtProj.Weight));
+        (OutProj, OutBias) = (new(mixer.OutProj.Weight), Copy(mixer.OutProj.Bias));
+        ConvWeight = Transpose(mixer.Conv1d.Weight);
+        ConvBias = Copy(mixer.Conv1d.Bias);
+        DtBias = Copy(mixer.DtProj.Bias);
+        Decay = Transpose(mixer.ALog);
+        foreach (ref float a in Decay.AsSpan())
+        {
+            a = -MathF.Exp(a) * Log2E;
+        }
+
+        D = Copy(mixer.D);
+    }
+
+    public int DModel => InProj.Inputs;
+
+    public int DInner { get; }
+
+    public int DState { get; }
+
+    public int DConv { get; }
+
+    public int DtRank => DtProj.Inputs;
+
+    public float? NormEpsilon { get; }
+
+    public PackedMatrix InProj { get; }
+
+    public float[] InBias { get; }
+
+    /// <summary>[d_conv, d_inner]</summary>
+    public float[] ConvWeight { get; }
+
+    public float[] ConvBias { get; }
+
+    public PackedMatrix XProj { get; }
+
+    public PackedMatrix DtProj { get; }
+
+    public float[] DtBias { get; }
+
+    /// <summary>[d_state, d_inner]: A log2(e).</summary>
+    public float[] Decay { get; }
+
+    public float[] D { get; }
+
+    public PackedMatrix OutProj { get; }
+
+    public float[] OutBias { get; }
+
+    private static float[] Copy(Tensor? tensor)
+    {
+        float[] values = new float[tensor?.Count ?? 0];
+        tensor?.CopyTo(values);
+        return values;
+    }
+
+    // [rows, ..., columns] to [columns, rows], so that neighbouring channels are neighbours in memory.
+    private static float[] Transpose(Tensor tensor)
+    {
+        int rows = tensor.Shape[0], columns = tensor.Shape[^1];
+        float[] values = Copy(tensor);
+        float[] turned = new float[values.Length];
+        for (int i = 0; i < values.Length; i++)
+        {
+            turned[(i % columns * rows) + (i / columns)] = values[i];
+        }
+
+        return turned;
+    }
+}

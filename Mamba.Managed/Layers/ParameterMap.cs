@@ -1,0 +1,42 @@
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Layers;
+
+/// <summary>Gives the tensor that takes the place of the parameter at a path.</summary>
+/// <param name="path">The parameter's name in a checkpoint, as <c>backbone.layers.0.mixer.D</c>.</param>
+/// <param name="tensor">The parameter now.</param>
+public delegate Tensor ParameterMap(string path, Tensor tensor);
+
+/// <summary>A tree of named parameters that can be rebuilt with each parameter replaced.</summary>
+/// <remarks>Loading, saving, casting, counting and optimising all derive from this one operation.</remarks>
+/// <typeparam name="TSelf">The layer itself.</typeparam>
+public interface IParameterTree<out TSelf>
+{
+    /// <summary>The same tree with every parameter passed through <paramref name="map"/>, in the order of the fields; a shared parameter once.</summary>
+    /// <param name="path">The path of this tree, without a dot at its end; empty for a whole model.</param>
+    /// <param name="map">What takes each parameter's place.</param>
+    TSelf Map(string path, ParameterMap map);
+}
+
+/// <summary>What derives from <see cref="IParameterTree{TSelf}.Map"/>.</summary>
+public static class ParameterTrees
+{
+    /// <summary>Every parameter with its path, in the order of the fields.</summary>
+    public static IReadOnlyList<KeyValuePair<string, Tensor>> Parameters<TTree>(this IParameterTree<TTree> tree, string path = "")
+    {
+        ArgumentNullException.ThrowIfNull(tree);
+        List<KeyValuePair<string, Tensor>> parameters = [];
+        tree.Map(path, (name, tensor) =>
+        {
+            parameters.Add(new(name, tensor));
+            return tensor;
+        });
+        return parameters;
+    }
+
+    /// <summary>The path of <paramref name="name"/> below <paramref name="path"/>.</summary>
+    internal static string Below(this string path, string name) => path.Length == 0 ? name : path + "." + name;
+
+    /// <summary>Maps a parameter that may be absent.</summary>
+    internal static Tensor? MapOptional(this ParameterMap map, string path, Tensor? tensor) => tensor is null ? null : map(path, tensor);
+}

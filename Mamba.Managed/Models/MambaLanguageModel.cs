@@ -1,0 +1,101 @@
+using Mamba.Managed.Layers;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Models;
+
+/// <summary>A Mamba language model: embedding, residual blocks, norm, output head.</summary>
+/// <param name="Config">The sizes and options.</param>
+/// <param name="Embeddings">Token ids to vectors.</param>
+/// <param name="Layers">The residual blocks, first to last.</param>
+/// <param name="NormF">Before the head.</param>
+/// <param name="Head">Vectors to logits; null where the embedding's tensor serves as head too.</param>
+public sealed record MambaLanguageModel(
+    MambaConfig Config,
+    Embedding Embeddings,
+    IReadOnlyList<ResidualBlock> Layers,
+    RmsNorm NormF,
+    Linear? Head) : IParameterTree<MambaLanguageModel>
+{
+    /// <summary>The matrix of the output head: [vocab_size, d_model].</summary>
+    public Tensor HeadWeight => Head?.Weight ?? Embeddings.Weight;
+
+    /// <summary>Builds a model from tensors under the names of Hugging Face checkpoints.</summary>
+    /// <param name="config">The sizes.</param>
+    /// <param name="tensors">Every parameter by its name.</param>
+    /// <exception cref="InvalidDataException">The configuration is not valid, or parameters are missing, unknown or of another shape; all are listed.</exception>
+    public static MambaLanguageModel FromTensors(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(tensors);
+        List<string> problems = [];
+        HashSet<string> unknown = [.. tensors.Keys];
+        MambaLanguageModel model = Build(config, (name, shape) =>
+        {
+            unknown.Remove(name);
+            if (tensors.TryGetValue(name, out Tensor? tensor) && tensor.HasShape(shape) && tensor.Type != ElementType.Int64)
+            {
+                return tensor;
+            }
+
+            string expected = $"{name} [{string.Join(", ", shape)}]";
+            problems.Add(tensor is null ? $"{expected} is missing" : $"{expected}: found {tensor}");
+            return Tensor.Zeros(ElementType.Float32, 0, 0);
+        });
+        problems.AddRange(unknown.Order(StringComparer.Ordinal).Select(name => $"{name} is unknown"));
+        return problems.Count == 0
+            ? model
+            : throw new InvalidDataException("the tensors do not fit the configuration: " + string.Join("; ", problems));
+    }
+
+    /// <summary>A new model with random weights, initialised as the paper and its code do.</summary>
+    /// <param name="config">The sizes.</param>
+    /// <param name="seed">The same seed gives the same weights.</param>
+    /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
+    public static MambaLanguageModel Create(MambaConfig config, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        Initialisation initialisation = new(config, seed);
+        return Build(config, initialisation.Parameter);
+    }
+
+    /// <inheritdoc/>
+    public MambaLanguageModel Map(string path, ParameterMap map) => this with
+    {
+        Embeddings = Embeddings.Map(path.Below("backbone.embeddings"), map),
+        Layers = [.. Layers.Select((layer, i) => layer.Map(path.Below(Throw.Invariant($"backbone.layers.{i}")), map))],
+        NormF = NormF.Map(path.Below("backbone.norm_f"), map),
+        Head = Head?.Map(path.Below("lm_head"), map),
+    };
+
+    /// <summary>One line: the sizes.</summary>
+    public override string ToString() =>
+        Throw.Invariant($"MambaLanguageModel {Config.NLayer} x {Config.DModel}, vocabulary {Config.VocabSize}, {Config.ParameterCount} parameters");
+
+    private static MambaLanguageModel Build(MambaConfig config, Func<string, int[], Tensor> parameter)
+    {
+        config.Validate();
+        Embedding embeddings = new(parameter("backbone.embeddings.weight", [config.VocabSize, config.DModel]));
+        ResidualBlock[] layers = [.. Enumerable.Range(0, config.NLayer).Select(i => Block(Throw.Invariant($"backbone.layers.{i}")))];
+        RmsNorm norm = Norm("backbone.norm_f");
+        return new(config, embeddings, layers, norm, config.TieEmbeddings ? null : Linear("lm_head", config.VocabSize, config.DModel, false));
+
+        ResidualBlock Block(string path) => new(Norm(path + ".norm"), Mixer(path + ".mixer"));
+
+        RmsNorm Norm(string path) => new(parameter(path + ".weight", [config.DModel]), config.NormEpsilon);
+
+        Linear Linear(string path, int outputs, int inputs, bool bias) =>
+            new(parameter(path + ".weight", [outputs, inputs]), bias ? parameter(path + ".bias", [outputs]) : null);
+
+        SelectiveStateSpaceModel Mixer(string path) => new(
+            Linear(path + ".in_proj", 2 * config.DInner, config.DModel, config.InProjBias),
+            new(
+                parameter(path + ".conv1d.weight", [config.DInner, 1, config.DConv]),
+                config.ConvBias ? parameter(path + ".conv1d.bias", [config.DInner]) : null),
+            Linear(path + ".x_proj", config.DtRank + (2 * config.DState), config.DInner, false),
+            Linear(path + ".dt_proj", config.DInner, config.DtRank, true),
+            parameter(path + ".A_log", [config.DInner, config.DState]),
+            parameter(path + ".D", [config.DInner]),
+            Linear(path + ".out_proj", config.DModel, config.DInner, config.OutProjBias),
+            config.MixerNormEpsilon);
+    }
+}
