@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Mamba.Managed.Kernels;
 
 namespace Mamba.Managed.Generation;
@@ -73,21 +74,23 @@ public sealed class Sampler
             weights[id] += bias;
         }
 
-        int best = TensorPrimitives.IndexOfMax<float>(weights);
-        float max = weights[best];
+        float max = TensorPrimitives.Max<float>(weights);
         if (!float.IsFinite(max))
         {
-            ThrowNotFinite(best, max);
+            ThrowNotFinite(max);
         }
 
-        int token = options.Temperature == 0 ? best : Draw(max);
+        int token = options.Temperature == 0 ? FirstOf(max) : Draw(max);
         counts.Add(token, generated: true);
         return token;
     }
 
-    private static void ThrowNotFinite(int token, float value) => throw new InvalidDataException(float.IsNegativeInfinity(value)
+    // Equal floats have equal bits here, and whole words are searched many at a time.
+    private int FirstOf(float value) => MemoryMarshal.Cast<float, int>(weights).IndexOf(BitConverter.SingleToInt32Bits(value));
+
+    private void ThrowNotFinite(float max) => throw new InvalidDataException(float.IsNegativeInfinity(max)
         ? "expected at least one token that is not forbidden, found none; look at the logit bias"
-        : Throw.Invariant($"expected finite logits, found {value} for token {token}; the model's weights are damaged"));
+        : Throw.Invariant($"expected finite logits, found {max} for token {Array.IndexOf(weights, max)}; the model's weights are damaged"));
 
     private int Draw(float max)
     {

@@ -58,6 +58,7 @@ internal static unsafe class SoftmaxWeights
         return (((a + b) + (c + d)) + ((e + f) + (g + h))) + rest;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Apply<L, V>(float* x, int start, int end, float max, float scale, float* y)
         where L : struct, ILanes<V>
     {
