@@ -1,0 +1,39 @@
+namespace Mamba.Managed.Tests;
+
+/// <summary>Damage as files meet it: bits turned, bytes replaced, parts cut, copied or moved.</summary>
+internal static class Mutations
+{
+    /// <summary>A damaged copy of a file that is not empty.</summary>
+    public static byte[] Of(byte[] good, Random random)
+    {
+        List<byte> bytes = [.. good];
+        for (int change = random.Next(3); change >= 0 && bytes.Count > 0; change--)
+        {
+            int at = random.Next(bytes.Count);
+            int length = Math.Min(random.Next(1, 9), bytes.Count - at);
+            switch (random.Next(6))
+            {
+                case 0:
+                    bytes[at] ^= (byte)(1 << random.Next(8));
+                    break;
+                case 1:
+                    bytes[at] = (byte)random.Next(256);
+                    break;
+                case 2:
+                    bytes[at] = good[random.Next(good.Length)];
+                    break;
+                case 3:
+                    bytes.RemoveRange(at, random.Next(8) == 0 ? bytes.Count - at : length);
+                    break;
+                case 4:
+                    bytes.InsertRange(random.Next(bytes.Count), bytes.GetRange(at, length));
+                    break;
+                default:
+                    bytes[at] = (byte)('0' + random.Next(10));
+                    break;
+            }
+        }
+
+        return [.. bytes];
+    }
+}

@@ -1,0 +1,91 @@
+using System.Text;
+using Mamba.Managed.Tokenizers;
+
+namespace Mamba.Managed.Tests.Tokenizers;
+
+/// <summary>A tokenizer.json from a stranger gives a tokenizer or one clear line.</summary>
+public class TokenizerFileTests
+{
+    private const string Good = """
+        {"version":"1.0","added_tokens":[{"id":5,"special":true,"content":"<|endoftext|>","normalized":false},{"id":6,"content":"  ","normalized":true}],
+        "normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
+        "post_processor":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},
+        "model":{"type":"BPE","dropout":null,"unk_token":null,"vocab":{"a":0,"b":1,"c":2,"ab":3,"abc":4},"merges":["a b",["ab","c"]]}}
+        """;
+
+    [Test]
+    public void A_small_file_reads()
+    {
+        BpeTokenizer tokenizer = Parse(Good);
+        Assert.That(tokenizer.Encode("abc  ab<|endoftext|>"), Is.EqualTo(new[] { 4, 6, 3, 5 }));
+        Assert.That(tokenizer.EndTokenId, Is.EqualTo(5));
+        Assert.That(TokenizerFile.Parse(Encoding.UTF8.GetBytes(Good), 4).EndTokenId, Is.EqualTo(4));
+    }
+
+    [TestCase("", "", "JSON")]
+    [TestCase("\"model\":{", "\"model\":{{", "JSON")]
+    [TestCase("\"model\":", "\"mode\":", "model: expected it")]
+    [TestCase("\"BPE\"", "\"Unigram\"", "expected BPE, found Unigram")]
+    [TestCase("\"vocab\":", "\"words\":", "vocab: expected it")]
+    [TestCase("\"vocab\":{\"a\":0", "\"vocab\":{\"a\":\"0\"", "whole numbers")]
+    [TestCase("\"vocab\":{\"a\":0", "\"vocab\":{\"a\":0.5", "found 0.5")]
+    [TestCase("\"vocab\":{\"a\":0", "\"vocab\":{\"a\":-1", "found -1")]
+    [TestCase("\"vocab\":{\"a\":0", "\"vocab\":{\"a\":2147483647", "found 2147483647")]
+    [TestCase("\"vocab\":{\"a\":0", "\"vocab\":{\"a\":99999999999", "whole numbers")]
+    [TestCase("\"vocab\":{\"a\":0", "\"vocab\":{\"a\":1", "found 1 twice")]
+    [TestCase("\"vocab\":{\"a\":0", "\"vocab\":{\"a\":7,\"a\":0", "'a' twice")]
+    [TestCase("\"vocab\":{\"a\":0", "\"vocab\":{\"\":7,\"a\":0", "empty one")]
+    [TestCase("\"a b\"", "\"a x\"", "tokens in the vocabulary, found 'a' and 'x'")]
+    [TestCase("\"a b\"", "\"b a\"", "make a token of the vocabulary")]
+    [TestCase("\"a b\"", "\"ab\"", "pairs")]
+    [TestCase("\"a b\"", "7", "pairs")]
+    [TestCase("[\"ab\",\"c\"]", "[\"a b\",\"c\"]", "without spaces")]
+    [TestCase("\"id\":5", "\"id\":3", "id of its own")]
+    [TestCase("\"id\":5", "\"id\":-3", "found -3")]
+    [TestCase("\"content\":\"  \"", "\"content\":\"\"", "empty one")]
+    [TestCase("\"content\":\"  \"", "\"content\":\"\\ud800\"", "JSON")]
+    [TestCase("\"content\":\"  \"", "\"lstrip\":true,\"content\":\"  \"", "lstrip")]
+    [TestCase("\"NFC\"", "\"Lowercase\"", "expected NFC, found Lowercase")]
+    [TestCase("\"add_prefix_space\":false},\n", "\"add_prefix_space\":true},\n", "add_prefix_space")]
+    [TestCase("\"pre_tokenizer\":", "\"before\":", "pre_tokenizer")]
+    [TestCase("\"dropout\":null", "\"dropout\":0.1", "dropout")]
+    [TestCase("\"unk_token\":null", "\"unk_token\":\"?\"", "unk_token")]
+    public void What_is_wrong_is_said_in_one_line(string part, string instead, string expected)
+    {
+        string json = part.Length == 0 ? instead : Good.ReplaceLineEndings("\n").Replace(part, instead, StringComparison.Ordinal);
+        Assert.That(() => Parse(json), Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected).And.Message.Not.Contains('\n'));
+    }
+
+    [Test]
+    public void A_missing_file_is_named()
+    {
+        Assert.That(() => BpeTokenizer.Load("nowhere.json"), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("nowhere.json"));
+    }
+
+    [Test]
+    public void Ten_thousand_mutations_read_or_are_refused()
+    {
+        byte[] good = Encoding.UTF8.GetBytes(Good);
+        Random random = new(11);
+        int read = 0, refused = 0;
+        for (int round = 0; round < 10_000; round++)
+        {
+            byte[] bytes = Mutations.Of(good, random);
+            try
+            {
+                BpeTokenizer tokenizer = TokenizerFile.Parse(bytes, null);
+                Assert.That(tokenizer.Decode(tokenizer.Encode("abc ab  é")), Is.Not.Null);
+                read++;
+            }
+            catch (InvalidDataException)
+            {
+                refused++;
+            }
+        }
+
+        Assert.That(read, Is.GreaterThan(100));
+        Assert.That(refused, Is.GreaterThan(1000));
+    }
+
+    private static BpeTokenizer Parse(string json) => TokenizerFile.Parse(Encoding.UTF8.GetBytes(json), null);
+}

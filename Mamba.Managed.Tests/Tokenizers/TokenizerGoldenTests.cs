@@ -1,0 +1,81 @@
+using System.Text.Json;
+using Mamba.Managed.Tokenizers;
+
+namespace Mamba.Managed.Tests.Tokenizers;
+
+/// <summary>Ids and texts against those of Hugging Face's tokenizers.</summary>
+public class TokenizerGoldenTests
+{
+    private static readonly Dictionary<string, BpeTokenizer> Loaded = [];
+
+    public static IEnumerable<TestCaseData> Entries()
+    {
+        IEnumerable<string> roots = [Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures")];
+        string? further = Environment.GetEnvironmentVariable("MAMBA_FIXTURES");
+        roots = roots.Concat(further?.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries) ?? []);
+        foreach (string file in roots.SelectMany(root => Directory.EnumerateFiles(root, "tokenizer.json", SearchOption.AllDirectories)))
+        {
+            string golden = Path.Combine(Path.GetDirectoryName(file)!, "golden.json");
+            if (File.Exists(golden))
+            {
+                using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(golden));
+                foreach ((int index, JsonElement entry) in document.RootElement.EnumerateArray().Index())
+                {
+                    int[] ids = [.. entry.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
+                    yield return new TestCaseData(file, entry.GetProperty("text").GetString(), ids, entry.GetProperty("decoded").GetString())
+                        .SetArgDisplayNames(Path.GetFileName(Path.GetDirectoryName(file))!, $"{index}");
+                }
+            }
+        }
+    }
+
+    [TestCaseSource(nameof(Entries))]
+    public void Ids_and_decoded_text_are_exact(string file, string text, int[] ids, string decoded)
+    {
+        BpeTokenizer tokenizer = Load(file);
+        Assert.That(tokenizer.Encode(text), Is.EqualTo(ids));
+        Assert.That(tokenizer.Decode(ids), Is.EqualTo(decoded));
+    }
+
+    [Test]
+    public void The_published_vocabulary_ends_with_endoftext()
+    {
+        BpeTokenizer tokenizer = Load(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "gpt-neox-tokenizer", "tokenizer.json"));
+        Assert.That(tokenizer.VocabularySize, Is.EqualTo(50277));
+        Assert.That(tokenizer.EndTokenId, Is.Zero);
+    }
+
+    [Test]
+    public void Every_token_but_partial_characters_decodes_and_a_stream_gives_the_whole()
+    {
+        BpeTokenizer tokenizer = Load(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "gpt-neox-tokenizer", "tokenizer.json"));
+        Random random = new(5);
+        for (int round = 0; round < 300; round++)
+        {
+            // Ids at random: most sequences hold bytes that are no UTF-8.
+            int[] tokens = [.. Enumerable.Range(0, random.Next(1, 40)).Select(_ => random.Next(4) == 0 ? random.Next(96, 220) : random.Next(50277))];
+            StreamingDecoder decoder = new(tokenizer);
+            string streamed = string.Concat(tokens.Select(token => decoder.Append(token).ToString())) + decoder.Flush().ToString();
+            Assert.That(streamed, Is.EqualTo(tokenizer.Decode(tokens)));
+        }
+    }
+
+    [Test]
+    public void Form_c_is_that_of_the_Unicode_database()
+    {
+        CanonicalComposition composition = CanonicalComposition.Load();
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "nfc", "golden.json")));
+        foreach (JsonElement entry in document.RootElement.EnumerateArray())
+        {
+            Assert.That(composition.Normalise(entry.GetProperty("text").GetString()!), Is.EqualTo(entry.GetProperty("nfc").GetString()));
+        }
+    }
+
+    private static BpeTokenizer Load(string file)
+    {
+        lock (Loaded)
+        {
+            return Loaded.TryGetValue(file, out BpeTokenizer? tokenizer) ? tokenizer : Loaded[file] = BpeTokenizer.Load(file);
+        }
+    }
+}

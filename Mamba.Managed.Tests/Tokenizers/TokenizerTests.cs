@@ -1,0 +1,118 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tokenizers;
+
+namespace Mamba.Managed.Tests.Tokenizers;
+
+/// <summary>Bytes, small vocabularies, words and streams.</summary>
+public class TokenizerTests
+{
+    [Test]
+    public void Bytes_are_their_own_ids()
+    {
+        ByteTokenizer tokenizer = new();
+        Assert.That(tokenizer.Encode("né"), Is.EqualTo(new[] { 'n', 0xC3, 0xA9 }));
+        Assert.That(tokenizer.Decode([0xC3, 0xA9, 'n', 0xFF]), Is.EqualTo("én\uFFFD"));
+        Assert.That(tokenizer.DecodeBytes([1, 255]), Is.EqualTo(new byte[] { 1, 255 }));
+        Assert.That(tokenizer.VocabularySize, Is.EqualTo(256));
+        Assert.That(tokenizer.EndTokenId, Is.Null);
+        Assert.That(() => tokenizer.Decode([256]), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("0 to 255"));
+        Assert.That(() => tokenizer.Decode([-1]), Throws.TypeOf<ArgumentOutOfRangeException>());
+    }
+
+    [Test]
+    public void A_stream_of_bytes_never_breaks_a_character([Range(0, 19)] int seed)
+    {
+        ByteTokenizer tokenizer = new();
+        Random random = new(seed);
+        byte[] bytes = new byte[random.Next(1, 400)];
+        random.NextBytes(bytes);
+        byte[] text = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 100).Select(_ => new Rune(random.Next(0x20, 0xD800)))) + "😀🇫🇷");
+        int[] tokens = [.. (seed % 2 == 0 ? bytes : text).Select(value => (int)value)];
+        StreamingDecoder decoder = new(tokenizer);
+        StringBuilder streamed = new();
+        foreach (int token in tokens)
+        {
+            ReadOnlySpan<char> piece = decoder.Append(token);
+            Assert.That(piece.Length == 0 || !char.IsHighSurrogate(piece[^1]), "no piece ends within a character");
+            streamed.Append(piece);
+        }
+
+        streamed.Append(decoder.Flush());
+        Assert.That(streamed.ToString(), Is.EqualTo(tokenizer.Decode(tokens)));
+    }
+
+    [Test]
+    public void A_lone_surrogate_counts_as_the_replacement_character()
+    {
+        Assert.That(new ByteTokenizer().Encode("a\uD800b"), Is.EqualTo(new ByteTokenizer().Encode("a\uFFFDb")));
+        Assert.That(Small().Encode("a\uD800b"), Is.EqualTo(Small().Encode("a\uFFFDb")));
+    }
+
+    [Test]
+    public void Merges_apply_in_their_order_and_the_longest_added_token_wins()
+    {
+        BpeTokenizer tokenizer = Small();
+        Assert.That(tokenizer.Encode("abc"), Is.EqualTo(new[] { 4, 2 }));
+        Assert.That(tokenizer.Encode("a bc"), Is.EqualTo(new[] { 0, 3, 5 }));
+        Assert.That(tokenizer.Encode("<e>a<e><e>>"), Is.EqualTo(new[] { 6, 0, 6, 7 }));
+        Assert.That(tokenizer.Decode([4, 3, 2, 6]), Is.EqualTo("ab c<e>"));
+        Assert.That(tokenizer.EndTokenId, Is.EqualTo(6));
+    }
+
+    [Test]
+    public void Characters_outside_the_vocabulary_are_left_out_before_anything_merges()
+    {
+        Assert.That(Small().Encode("axb c"), Is.EqualTo(new[] { 4, 3, 2 }));
+    }
+
+    [Test]
+    public void Ids_may_leave_gaps_that_stand_for_no_text()
+    {
+        BpeTokenizer tokenizer = new([new("a", 0), new("b", 9)], [], []);
+        Assert.That(tokenizer.VocabularySize, Is.EqualTo(10));
+        Assert.That(tokenizer.Decode([9, 4, 0]), Is.EqualTo("ba"));
+    }
+
+    [Test]
+    public void Words_are_those_of_the_pattern([Range(0, 9)] int seed)
+    {
+        Regex pattern = new(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", RegexOptions.CultureInvariant);
+        Random random = new(seed);
+        const string Alphabet = "aé日'''srtvelmd12½ \u00A0\u2003\n\t.-!\u0301   ";
+        for (int round = 0; round < 500; round++)
+        {
+            string text = string.Concat(Enumerable.Range(0, random.Next(1, 20)).Select(_ => Alphabet[random.Next(Alphabet.Length)]));
+            Assert.That(new WordSplitter().PreTokenize(text), Is.EqualTo(pattern.Matches(text).Select(match => (match.Index, match.Length))), text);
+        }
+    }
+
+    [Test]
+    public void Letters_beyond_the_basic_plane_are_letters()
+    {
+        Assert.That(new WordSplitter().PreTokenize("x𝐀𠀀 𝟏"), Is.EqualTo(new[] { (0, 5), (5, 3) }));
+    }
+
+    [Test]
+    public void A_folder_without_a_tokenizer_is_bytes_only_with_256_entries()
+    {
+        string folder = TestContext.CurrentContext.TestDirectory;
+        MambaConfig config = new() { DModel = 8, NLayer = 1, VocabSize = 256 };
+        Assert.That(Tokenizer.Load(folder, config), Is.TypeOf<ByteTokenizer>());
+        Assert.That(
+            () => Tokenizer.Load(folder, config with { VocabSize = 300 }),
+            Throws.TypeOf<FileNotFoundException>().With.Message.Contains("tokenizer.json").And.Message.Contains("300"));
+        Assert.That(() => Tokenizer.Load(Path.Combine(folder, "nowhere"), config), Throws.TypeOf<DirectoryNotFoundException>());
+        Assert.That(
+            () => Tokenizer.Load(Path.Combine(folder, "Fixtures", "gpt-neox-tokenizer"), config),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("256").And.Message.Contains("50276"));
+    }
+
+    // a b c, space, and the pairs ab before bc.
+    internal static BpeTokenizer Small() => new(
+        [new("a", 0), new("b", 1), new("c", 2), new("\u0120", 3), new("ab", 4), new("bc", 5)],
+        [("a", "b"), ("b", "c")],
+        [new(6, "<e>", true, false), new(7, "<e>>", true, false)],
+        endTokenId: 6);
+}

@@ -1,0 +1,94 @@
+namespace Mamba.Managed.Generation;
+
+/// <summary>How tokens are chosen and when generation ends.</summary>
+/// <remarks>
+/// The logits of a step pass, in this order: penalties, bias, temperature, top-k, top-p, min-p; then one token is drawn.
+/// Every default leaves the model's own distribution as it is.
+/// </remarks>
+public sealed record GenerationOptions
+{
+    /// <summary>Most tokens to generate; at least 1.</summary>
+    public int MaxTokens { get; init; } = 256;
+
+    /// <summary>0 takes the most likely token, of equals the one with the lowest id; 1 is the model's own distribution; more is more even.</summary>
+    public float Temperature { get; init; } = 1;
+
+    /// <summary>Keeps the so many most likely tokens; 0 keeps all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Keeps the fewest most likely tokens whose probabilities sum to at least this; 1 keeps all.</summary>
+    /// <remarks>Holtzman et al. 2020, nucleus sampling. Probabilities are taken among what top-k kept.</remarks>
+    public float TopP { get; init; } = 1;
+
+    /// <summary>Keeps tokens at least this share as probable as the most probable one; 0 keeps all.</summary>
+    public float MinP { get; init; }
+
+    /// <summary>Positive logits of tokens that stand anywhere in the text so far are divided by this, negative ones multiplied; 1 is none.</summary>
+    /// <remarks>Keskar et al. 2019, CTRL, section 4.1.</remarks>
+    public float RepetitionPenalty { get; init; } = 1;
+
+    /// <summary>Subtracted from a token's logit for each time that it was generated; prompts do not count.</summary>
+    public float FrequencyPenalty { get; init; }
+
+    /// <summary>Subtracted from a token's logit once it was generated; prompts do not count.</summary>
+    public float PresencePenalty { get; init; }
+
+    /// <summary>Added to the logits of single tokens, by id; negative infinity forbids a token.</summary>
+    public IReadOnlyDictionary<int, float> LogitBias { get; init; } = new Dictionary<int, float>();
+
+    /// <summary>The same seed gives the same tokens; null draws a seed for each session.</summary>
+    public ulong? Seed { get; init; }
+
+    /// <summary>Texts before which generation ends; they may span tokens and are not part of the output.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Tokens that end generation; null for the tokenizer's own, an empty list for none.</summary>
+    public IReadOnlyList<int>? EndTokenIds { get; init; }
+
+    /// <summary>How many of the most likely tokens to report with each token; 0 for none.</summary>
+    public int LogProbs { get; init; }
+
+    /// <summary>Returns these options when every value makes sense for a vocabulary.</summary>
+    /// <param name="vocabularySize">One more than the largest token id.</param>
+    /// <exception cref="ArgumentException">A value is out of range; the message names it, the value and the range.</exception>
+    public GenerationOptions Validate(int vocabularySize)
+    {
+        ArgumentNullException.ThrowIfNull(LogitBias);
+        ArgumentNullException.ThrowIfNull(Stop);
+        Check(MaxTokens >= 1, nameof(MaxTokens), "1 or more", MaxTokens);
+        Check(Temperature is >= 0 and <= 1e6f, nameof(Temperature), "0 to 1e6", Temperature);
+        Check(TopK >= 0, nameof(TopK), "0 or more", TopK);
+        Check(TopP is > 0 and <= 1, nameof(TopP), "more than 0, at most 1", TopP);
+        Check(MinP is >= 0 and <= 1, nameof(MinP), "0 to 1", MinP);
+        Check(RepetitionPenalty is >= 1e-3f and <= 1e3f, nameof(RepetitionPenalty), "0.001 to 1000", RepetitionPenalty);
+        Check(FrequencyPenalty is >= -1e3f and <= 1e3f, nameof(FrequencyPenalty), "-1000 to 1000", FrequencyPenalty);
+        Check(PresencePenalty is >= -1e3f and <= 1e3f, nameof(PresencePenalty), "-1000 to 1000", PresencePenalty);
+        Check(LogProbs >= 0 && LogProbs <= vocabularySize, nameof(LogProbs), Throw.Invariant($"0 to {vocabularySize}"), LogProbs);
+        string ids = Throw.Invariant($"token ids from 0 to {vocabularySize - 1}");
+        foreach ((int token, float bias) in LogitBias)
+        {
+            Check((uint)token < (uint)vocabularySize, nameof(LogitBias), ids, token);
+            Check(bias is float.NegativeInfinity or (>= -1e6f and <= 1e6f), nameof(LogitBias), "negative infinity or -1e6 to 1e6", bias);
+        }
+
+        foreach (int token in EndTokenIds ?? [])
+        {
+            Check((uint)token < (uint)vocabularySize, nameof(EndTokenIds), ids, token);
+        }
+
+        foreach (string? stop in Stop)
+        {
+            Check(!string.IsNullOrEmpty(stop), nameof(Stop), "texts of at least one character", "an empty one");
+        }
+
+        return this;
+    }
+
+    private static void Check<T>(bool condition, string name, string expected, T found)
+    {
+        if (!condition)
+        {
+            Throw.Argument(Throw.Invariant($"{name}: expected {expected}, found {found}"), name);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Mamba.Managed.Kernels.Simd;
+
+namespace Mamba.Managed.Kernels;
+
+/// <summary>The numerators of a softmax: y = exp((x - max) scale), 1 at the largest entry.</summary>
+/// <remarks>Any entry of minus infinity gives 0. The same bits at every vector width.</remarks>
+internal static unsafe class SoftmaxWeights
+{
+    /// <summary>Computes the numerators.</summary>
+    /// <param name="x">[n]: no NaN, none above <paramref name="max"/>.</param>
+    /// <param name="max">The largest entry; finite.</param>
+    /// <param name="scale">1 / temperature; positive, may be infinite.</param>
+    /// <param name="y">[n]; may be <paramref name="x"/> itself.</param>
+    public static void Forward(ReadOnlySpan<float> x, float max, float scale, Span<float> y)
+    {
+        Throw.UnlessLength(x.Length, y.Length);
+
+        // An infinite scale would make 0 x infinity of the largest entry; this large a one separates any two floats as well.
+        scale = MathF.Min(scale, float.MaxValue);
+        fixed (float* input = x, output = y)
+        {
+            int done = InstructionSets.Current switch
+            {
+                InstructionSet.Avx512 => Apply<Lanes512, Vector512<float>>(input, 0, x.Length, max, scale, output),
+                InstructionSet.Avx2 => Apply<Lanes256, Vector256<float>>(input, 0, x.Length, max, scale, output),
+                InstructionSet.Vector128 => Apply<Lanes128, Vector128<float>>(input, 0, x.Length, max, scale, output),
+                _ => 0,
+            };
+            Apply<LanesScalar, float>(input, done, x.Length, max, scale, output);
+        }
+    }
+
+    /// <summary>The sum of the entries, in 8 chains of double precision and then by a fixed tree.</summary>
+    public static double Sum(ReadOnlySpan<float> values)
+    {
+        double a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
+        int i = 0;
+        for (; i + 8 <= values.Length; i += 8)
+        {
+            a += values[i];
+            b += values[i + 1];
+            c += values[i + 2];
+            d += values[i + 3];
+            e += values[i + 4];
+            f += values[i + 5];
+            g += values[i + 6];
+            h += values[i + 7];
+        }
+
+        double rest = 0;
+        for (; i < values.Length; i++)
+        {
+            rest += values[i];
+        }
+
+        return (((a + b) + (c + d)) + ((e + f) + (g + h))) + rest;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int Apply<L, V>(float* x, int start, int end, float max, float scale, float* y)
+        where L : struct, ILanes<V>
+    {
+        int i = start;
+        for (; i + L.Count <= end; i += L.Count)
+        {
+            V shifted = L.Multiply(L.Subtract(L.Load(x + i), L.Broadcast(max)), L.Broadcast(scale));
+            L.Store(y + i, Elementary.Exp<L, V>(shifted));
+        }
+
+        return i;
+    }
+}

@@ -1,0 +1,60 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Models;
+
+/// <summary>Tells models apart: 64 bits over what a saved state depends on, cheap even for a model of gigabytes.</summary>
+/// <remarks>
+/// Covers the sizes and options that change the computation, and of every parameter its name, element type, shape and first 4,096 bytes.
+/// It is no proof against forgery: models that differ only later in every tensor share a fingerprint.
+/// </remarks>
+/// <param name="Value">The bits.</param>
+public readonly record struct ModelFingerprint(ulong Value)
+{
+    private const int Sample = 4096;
+
+    /// <summary>The fingerprint of a model.</summary>
+    /// <param name="model">The same weights in another element type are another model.</param>
+    public static ModelFingerprint Of(MambaLanguageModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        MambaConfig config = model.Config;
+        ulong hash = 0xCBF29CE484222325;
+        hash = Add(hash, Throw.Invariant($"{config.DModel} {config.NLayer} {config.VocabSize} {config.DState} {config.DConv} {config.DInner} {config.DtRank}"));
+        hash = Add(hash, Throw.Invariant($"{config.NormEpsilon:R} {config.MixerNormEpsilon:R}"));
+        foreach ((string name, Tensor tensor) in model.Parameters())
+        {
+            hash = Add(hash, Throw.Invariant($"{name} {tensor}"));
+            ReadOnlySpan<byte> bytes = tensor.Buffer.Span<byte>(tensor.Offset, (int)Math.Min(tensor.ByteLength, Sample));
+            hash = Add(hash, bytes);
+        }
+
+        return new(hash);
+    }
+
+    /// <summary>16 hexadecimal digits.</summary>
+    public override string ToString() => Value.ToString("x16", CultureInfo.InvariantCulture);
+
+    private static ulong Add(ulong hash, string text) => Add(hash, Encoding.UTF8.GetBytes(text));
+
+    // FNV-1a over words of 8 bytes, turned after each so that high bits reach low ones; the length keeps neighbours apart.
+    private static ulong Add(ulong hash, ReadOnlySpan<byte> bytes)
+    {
+        hash = Step(hash, (ulong)bytes.Length);
+        Span<byte> word = stackalloc byte[sizeof(ulong)];
+        for (int at = 0; at < bytes.Length; at += word.Length)
+        {
+            word.Clear();
+            bytes.Slice(at, Math.Min(word.Length, bytes.Length - at)).CopyTo(word);
+            hash = Step(hash, BinaryPrimitives.ReadUInt64LittleEndian(word));
+        }
+
+        return hash;
+    }
+
+    private static ulong Step(ulong hash, ulong word) => BitOperations.RotateLeft((hash ^ word) * 0x00000100000001B3, 29);
+}

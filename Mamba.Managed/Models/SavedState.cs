@@ -1,0 +1,165 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using Mamba.Managed.Layers;
+
+namespace Mamba.Managed.Models;
+
+/// <summary>Saves a state to bytes, to be restored later or on another machine.</summary>
+/// <remarks>
+/// Little-endian, whatever the machine:
+/// <code>
+/// | "MAMBAST\0" | version: u32 | fingerprint: u64 | position: i64 | layers, channels, window, states: i32 each |
+/// | per layer: window float32 [d_conv, d_inner], scan float32 [d_state, d_inner] | CRC-32C of all before: u32 |
+/// </code>
+/// Nothing is read beyond the end, so that a stream may hold several states or other data after one.
+/// </remarks>
+public static class SavedState
+{
+    private const uint Version = 1;
+    private const int HeaderLength = 44;
+
+    private static ReadOnlySpan<byte> Magic => "MAMBAST\0"u8;
+
+    /// <summary>Writes a state.</summary>
+    /// <param name="state">The state; not changed.</param>
+    /// <param name="stream">Where to.</param>
+    /// <param name="fingerprint">The model that the state belongs to.</param>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public static void Save(this MambaState state, Stream stream, ModelFingerprint fingerprint)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(stream);
+        Span<byte> header = stackalloc byte[HeaderLength];
+        WriteHeader(header, state, fingerprint);
+        stream.Write(header);
+        uint checksum = Checksum(0, header);
+        byte[] bytes = new byte[LongestPart(state)];
+        foreach (MixerState layer in state.Layers)
+        {
+            checksum = Write(stream, layer.Window, bytes, checksum);
+            checksum = Write(stream, layer.Scan, bytes, checksum);
+        }
+
+        Span<byte> end = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32LittleEndian(end, checksum);
+        stream.Write(end);
+    }
+
+    /// <summary>Makes a state equal to a saved one; a file that is refused leaves it as it was.</summary>
+    /// <param name="state">A state of the same model.</param>
+    /// <param name="stream">Where from, at the first byte.</param>
+    /// <param name="fingerprint">The model that the state belongs to.</param>
+    /// <exception cref="InvalidDataException">The bytes are no saved state, of another version or model, truncated or damaged.</exception>
+    public static void Restore(this MambaState state, Stream stream, ModelFingerprint fingerprint)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(stream);
+        byte[] header = new byte[HeaderLength];
+        Read(stream, header);
+        CheckHeader(header, state, fingerprint);
+
+        // Sizes are the state's own by now, so that a stranger's numbers reserve nothing.
+        byte[][] parts = new byte[2 * state.Layers.Length][];
+        uint checksum = Checksum(0, header);
+        for (int i = 0; i < parts.Length; i++)
+        {
+            parts[i] = new byte[Part(state, i).Length * sizeof(float)];
+            Read(stream, parts[i]);
+            checksum = Checksum(checksum, parts[i]);
+        }
+
+        byte[] end = new byte[sizeof(uint)];
+        Read(stream, end);
+        uint stored = BinaryPrimitives.ReadUInt32LittleEndian(end);
+        Check(stored == checksum, $"expected the checksum {checksum:x8}, found {stored:x8}; the saved state is damaged");
+        for (int i = 0; i < parts.Length; i++)
+        {
+            Span<float> part = Part(state, i);
+            parts[i].CopyTo(MemoryMarshal.AsBytes(part));
+            ToLittleEndian(part);
+        }
+
+        state.Position = BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(20));
+    }
+
+    private static void WriteHeader(Span<byte> header, MambaState state, ModelFingerprint fingerprint)
+    {
+        MixerState layer = state.Layers[0];
+        Magic.CopyTo(header);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[8..], Version);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[12..], fingerprint.Value);
+        BinaryPrimitives.WriteInt64LittleEndian(header[20..], state.Position);
+        BinaryPrimitives.WriteInt32LittleEndian(header[28..], state.Layers.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(header[32..], layer.Channels);
+        BinaryPrimitives.WriteInt32LittleEndian(header[36..], layer.WindowLength);
+        BinaryPrimitives.WriteInt32LittleEndian(header[40..], layer.States);
+    }
+
+    private static void CheckHeader(ReadOnlySpan<byte> header, MambaState state, ModelFingerprint fingerprint)
+    {
+        Check(header[..8].SequenceEqual(Magic), $"expected a saved Mamba state, found other data");
+        uint version = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
+        Check(version == Version, $"expected a saved state of version {Version}, found version {version}");
+        ModelFingerprint found = new(BinaryPrimitives.ReadUInt64LittleEndian(header[12..]));
+        Check(found == fingerprint, $"expected a state saved from the model {fingerprint}, found one of the model {found}");
+        long position = BinaryPrimitives.ReadInt64LittleEndian(header[20..]);
+        Check(position >= 0, $"expected a position of 0 or more, found {position}; the saved state is damaged");
+        Span<byte> expected = stackalloc byte[HeaderLength];
+        WriteHeader(expected, state, fingerprint);
+        Check(header[28..].SequenceEqual(expected[28..]), $"expected a state of {state}, found one of other sizes");
+    }
+
+    private static Span<float> Part(MambaState state, int index) => index % 2 == 0 ? state.Layers[index / 2].Window : state.Layers[index / 2].Scan;
+
+    private static int LongestPart(MambaState state) => sizeof(float) * Math.Max(state.Layers[0].Window.Length, state.Layers[0].Scan.Length);
+
+    private static uint Write(Stream stream, ReadOnlySpan<float> values, byte[] buffer, uint checksum)
+    {
+        Span<byte> bytes = buffer.AsSpan(0, values.Length * sizeof(float));
+        MemoryMarshal.AsBytes(values).CopyTo(bytes);
+        ToLittleEndian(MemoryMarshal.Cast<byte, float>(bytes));
+        stream.Write(bytes);
+        return Checksum(checksum, bytes);
+    }
+
+    // From the machine's order, or back to it.
+    private static void ToLittleEndian(Span<float> values)
+    {
+        if (!BitConverter.IsLittleEndian)
+        {
+            Span<int> words = MemoryMarshal.Cast<float, int>(values);
+            BinaryPrimitives.ReverseEndianness(words, words);
+        }
+    }
+
+    private static void Read(Stream stream, byte[] bytes)
+    {
+        int found = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        Check(found == bytes.Length, $"expected {bytes.Length - found} more bytes, found the end; the saved state is truncated");
+    }
+
+    private static uint Checksum(uint checksum, ReadOnlySpan<byte> bytes)
+    {
+        checksum = ~checksum;
+        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
+        {
+            checksum = BitOperations.Crc32C(checksum, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+        }
+
+        foreach (byte value in bytes)
+        {
+            checksum = BitOperations.Crc32C(checksum, value);
+        }
+
+        return ~checksum;
+    }
+
+    private static void Check(bool condition, FormattableString problem)
+    {
+        if (!condition)
+        {
+            throw new InvalidDataException(Throw.Invariant(problem));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using System.Text;
+using Microsoft.ML.Tokenizers;
+using Merger = Microsoft.ML.Tokenizers.BpeTokenizer;
+
+namespace Mamba.Managed.Tokenizers;
+
+/// <summary>Byte-pair encoding over bytes, as GPT-2 introduced it and GPT-NeoX uses it: the published Mamba checkpoints' tokenizer.</summary>
+/// <remarks>
+/// Added tokens are cut out first, the rest is brought to Unicode form C, split into words, and merged within each word. The ids are those of
+/// Hugging Face's <c>tokenizers</c>; merging is done by Microsoft.ML.Tokenizers.
+/// </remarks>
+public sealed class BpeTokenizer : Tokenizer
+{
+    // Ids may leave gaps, yet a table indexed by id must not outgrow the vocabulary that fills it.
+    private const int MostGaps = 1 << 16;
+
+    private readonly byte[]?[] bytes;
+    private readonly AddedTokenFinder rawTokens;
+    private readonly AddedTokenFinder normalTokens;
+    private readonly CanonicalComposition? normalisation;
+    private readonly Merger merger;
+
+    /// <summary>A tokenizer from its parts.</summary>
+    /// <param name="vocabulary">Each token, written in GPT-2's byte alphabet (a space is U+0120), with its id; tokens and ids are unique.</param>
+    /// <param name="merges">The pairs of tokens that merge, first those that merge first.</param>
+    /// <param name="addedTokens">Tokens found in the text as it stands; they may be in the vocabulary too, under the same id.</param>
+    /// <param name="endTokenId">The token that ends a text, if any.</param>
+    /// <param name="normalize">Whether text is brought to Unicode form C.</param>
+    /// <exception cref="InvalidDataException">A token or an id is there twice, an id is negative or far above the number of tokens, a merge names or makes an unknown token.</exception>
+    public BpeTokenizer(
+        IReadOnlyCollection<KeyValuePair<string, int>> vocabulary,
+        IReadOnlyCollection<(string Left, string Right)> merges,
+        IReadOnlyCollection<AddedToken> addedTokens,
+        int? endTokenId = null,
+        bool normalize = true)
+    {
+        ArgumentNullException.ThrowIfNull(vocabulary);
+        ArgumentNullException.ThrowIfNull(merges);
+        ArgumentNullException.ThrowIfNull(addedTokens);
+        Dictionary<string, int> ids = new(vocabulary.Count, StringComparer.Ordinal);
+        foreach ((string token, int id) in vocabulary)
+        {
+            Check(token.Length > 0, $"expected tokens of at least one character, found an empty one with id {id}");
+            Check(ids.TryAdd(token, id), $"expected each token once, found '{token}' twice");
+        }
+
+        bytes = Table(ids, addedTokens);
+        Check(bytes.Length > 0, $"expected a vocabulary, found no tokens");
+        Check(endTokenId is null || ((uint)endTokenId < (uint)bytes.Length && bytes[endTokenId.Value] is not null), $"expected an end token of the vocabulary, found id {endTokenId}");
+        EndTokenId = endTokenId;
+        normalisation = normalize ? CanonicalComposition.Load() : null;
+        rawTokens = new(addedTokens.Where(token => !token.IsNormalized));
+        normalTokens = new(addedTokens.Where(token => token.IsNormalized).Select(token => token with { Content = Normalise(token.Content) }));
+        merger = Merger.Create(new BpeOptions(ids)
+        {
+            ByteLevel = true,
+            Merges = Lines(merges, ids),
+            PreTokenizer = new WordSplitter(),
+        });
+    }
+
+    /// <inheritdoc/>
+    public override string Name => "bpe";
+
+    /// <inheritdoc/>
+    public override int VocabularySize => bytes.Length;
+
+    /// <inheritdoc/>
+    public override int? EndTokenId { get; }
+
+    /// <summary>Reads a <c>tokenizer.json</c> of Hugging Face's <c>tokenizers</c>: byte-level BPE, with form C or without.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="endTokenId">The token that ends a text; null for <c>&lt;|endoftext|&gt;</c>, where the file has it.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or describes another kind of tokenizer.</exception>
+    public static BpeTokenizer Load(string path, int? endTokenId = null) => TokenizerFile.Read(path, endTokenId);
+
+    /// <inheritdoc/>
+    public override int[] Encode(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        List<int> ids = new((text.Length / 4) + 4);
+        Cut(Whole(text), rawTokens, ids, (raw, _) => Cut(Normalise(raw), normalTokens, ids, Merge));
+        return [.. ids];
+    }
+
+    /// <inheritdoc/>
+    public override ReadOnlySpan<byte> BytesOf(int token)
+    {
+        CheckToken(token);
+        return bytes[token];
+    }
+
+    private static void Cut(string text, AddedTokenFinder tokens, List<int> ids, Action<string, List<int>> between)
+    {
+        for (int start = 0; start < text.Length;)
+        {
+            AddedToken? token = tokens.Next(text.AsSpan(start), out int length);
+            if (length > 0)
+            {
+                between(text.Substring(start, length), ids);
+            }
+
+            if (token is not null)
+            {
+                ids.Add(token.Id);
+            }
+
+            start += length + (token?.Content.Length ?? 0);
+        }
+    }
+
+    private static string Whole(string text)
+    {
+        int at = 0;
+        ReadOnlySpan<char> rest = text;
+        while (at < text.Length && Rune.DecodeFromUtf16(rest[at..], out _, out int consumed) == System.Buffers.OperationStatus.Done)
+        {
+            at += consumed;
+        }
+
+        return at == text.Length ? text : string.Concat(text.EnumerateRunes());
+    }
+
+    private static byte[]?[] Table(Dictionary<string, int> ids, IReadOnlyCollection<AddedToken> addedTokens)
+    {
+        long most = (long)ids.Count + addedTokens.Count + MostGaps;
+        foreach (int id in ids.Values.Concat(addedTokens.Select(token => token.Id)))
+        {
+            Check(id >= 0 && id < most, $"expected ids from 0 to {most - 1} for {ids.Count} tokens and {addedTokens.Count} added ones, found {id}");
+        }
+
+        byte[]?[] table = new byte[ids.Values.Concat(addedTokens.Select(token => token.Id)).DefaultIfEmpty(-1).Max() + 1][];
+        foreach ((string token, int id) in ids)
+        {
+            Check(table[id] is null, $"expected each id once, found {id} twice");
+            table[id] = ByteAlphabet.BytesOf(token);
+        }
+
+        HashSet<string> contents = new(StringComparer.Ordinal);
+        foreach (AddedToken token in addedTokens)
+        {
+            Check(token.Content.Length > 0, $"expected added tokens of at least one character, found an empty one with id {token.Id}");
+            Check(contents.Add(token.Content), $"expected each added token once, found '{token.Content}' twice");
+            bool known = ids.TryGetValue(token.Content, out int id);
+            Check(known ? id == token.Id : table[token.Id] is null, $"expected an id of its own for the added token '{token.Content}', found {token.Id}, which another token has or which differs from the vocabulary's");
+            table[token.Id] ??= ByteAlphabet.BytesOf(token.Content);
+        }
+
+        return table;
+    }
+
+    private static List<string> Lines(IReadOnlyCollection<(string Left, string Right)> merges, Dictionary<string, int> ids)
+    {
+        List<string> lines = new(merges.Count);
+        foreach ((string left, string right) in merges)
+        {
+            // The merger reads a pair as two words, so a space within one would make another pair of it.
+            Check(left.Length > 0 && right.Length > 0 && !left.Contains(' ') && !right.Contains(' '), $"expected merges of two tokens without spaces, found '{left}' and '{right}'");
+            Check(ids.ContainsKey(left) && ids.ContainsKey(right), $"expected merges of tokens in the vocabulary, found '{left}' and '{right}'");
+            Check(ids.ContainsKey(left + right), $"expected merges that make a token of the vocabulary, found '{left}' and '{right}'");
+            lines.Add(left + " " + right);
+        }
+
+        return lines;
+    }
+
+    private static void Check(bool condition, FormattableString problem)
+    {
+        if (!condition)
+        {
+            throw new InvalidDataException(Throw.Invariant(problem));
+        }
+    }
+
+    private string Normalise(string text) => normalisation?.Normalise(text) ?? text;
+
+    private void Merge(string text, List<int> ids) => ids.AddRange(merger.EncodeToIds(text, considerPreTokenization: true, considerNormalization: false));
+}

@@ -1,0 +1,35 @@
+using System.Text;
+
+namespace Mamba.Managed.Tokenizers;
+
+/// <summary>One token per UTF-8 byte; the id is the byte.</summary>
+/// <remarks>
+/// No byte ends a text: the <c>eos_token_id</c> 0 that some writers put into every configuration is the control character NUL here.
+/// </remarks>
+public sealed class ByteTokenizer : Tokenizer
+{
+    private readonly byte[] bytes = [.. Enumerable.Range(0, 256).Select(value => (byte)value)];
+
+    /// <inheritdoc/>
+    public override string Name => "bytes";
+
+    /// <inheritdoc/>
+    public override int VocabularySize => bytes.Length;
+
+    /// <inheritdoc/>
+    public override int? EndTokenId => null;
+
+    /// <inheritdoc/>
+    public override int[] Encode(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Array.ConvertAll(Encoding.UTF8.GetBytes(text), value => (int)value);
+    }
+
+    /// <inheritdoc/>
+    public override ReadOnlySpan<byte> BytesOf(int token)
+    {
+        CheckToken(token);
+        return bytes.AsSpan(token, 1);
+    }
+}

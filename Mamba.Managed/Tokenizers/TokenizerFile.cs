@@ -1,0 +1,168 @@
+using System.Text.Json;
+
+namespace Mamba.Managed.Tokenizers;
+
+/// <summary>Reads <c>tokenizer.json</c> of Hugging Face's <c>tokenizers</c> as far as byte-level BPE needs it.</summary>
+/// <remarks>What the file asks for and this library does not do is an error, so that no text ever gets other ids than its model learnt.</remarks>
+internal static class TokenizerFile
+{
+    private const long LongestFile = 256L << 20;
+    private const string EndOfText = "<|endoftext|>";
+
+    /// <summary>Reads a file.</summary>
+    public static BpeTokenizer Read(string path, int? endTokenId)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        FileInfo file = new(path);
+        if (file.Exists && file.Length > LongestFile)
+        {
+            throw new InvalidDataException(Throw.Invariant($"{path}: expected at most {LongestFile} bytes, found {file.Length}"));
+        }
+
+        try
+        {
+            return Parse(File.ReadAllBytes(path), endTokenId);
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{path}: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Reads the contents of a file.</summary>
+    /// <exception cref="InvalidDataException">Whatever is wrong, in one line.</exception>
+    public static BpeTokenizer Parse(ReadOnlyMemory<byte> json, int? endTokenId)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json);
+            return Build(document.RootElement, endTokenId);
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            // InvalidOperationException: a string that is not valid UTF-8 or holds half a surrogate pair.
+            throw new InvalidDataException($"expected a tokenizer in JSON: {error.Message}", error);
+        }
+    }
+
+    private static BpeTokenizer Build(JsonElement root, int? endTokenId)
+    {
+        JsonElement model = Get(root, "model", JsonValueKind.Object) ?? throw Missing("model");
+        Expect(model, "type", "BPE", "model");
+        foreach (string unused in (string[])["unk_token", "continuing_subword_prefix", "end_of_word_suffix"])
+        {
+            string text = Get(model, unused, JsonValueKind.String)?.GetString() ?? "";
+            Check(text.Length == 0, $"model.{unused}: expected none, found '{text}'; this kind is not supported");
+        }
+
+        foreach (string unused in (string[])["dropout", "byte_fallback", "ignore_merges"])
+        {
+            bool none = !model.TryGetProperty(unused, out JsonElement value) || value.ValueKind is JsonValueKind.Null or JsonValueKind.False
+                || (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number == 0);
+            Check(none, $"model.{unused}: expected none; this kind is not supported");
+        }
+
+        JsonElement splitter = Get(root, "pre_tokenizer", JsonValueKind.Object) ?? throw Missing("pre_tokenizer");
+        Expect(splitter, "type", "ByteLevel", "pre_tokenizer");
+        Check(!Flag(splitter, "add_prefix_space", true) && Flag(splitter, "use_regex", true), $"pre_tokenizer: expected add_prefix_space false and use_regex true");
+        JsonElement decoder = Get(root, "decoder", JsonValueKind.Object) ?? throw Missing("decoder");
+        Expect(decoder, "type", "ByteLevel", "decoder");
+        JsonElement? processor = Get(root, "post_processor", JsonValueKind.Object);
+        if (processor is not null)
+        {
+            Expect(processor.Value, "type", "ByteLevel", "post_processor");
+        }
+
+        JsonElement? normalizer = Get(root, "normalizer", JsonValueKind.Object);
+        if (normalizer is not null)
+        {
+            Expect(normalizer.Value, "type", "NFC", "normalizer");
+        }
+
+        KeyValuePair<string, int>[] vocabulary = Vocabulary(Get(model, "vocab", JsonValueKind.Object) ?? throw Missing("model.vocab"));
+        (string, string)[] merges = Merges(Get(model, "merges", JsonValueKind.Array) ?? throw Missing("model.merges"));
+        AddedToken[] added = Get(root, "added_tokens", JsonValueKind.Array) is { } list ? [.. list.EnumerateArray().Select(Added)] : [];
+        int? end = endTokenId ?? added.FirstOrDefault(token => token.IsSpecial && token.Content == EndOfText)?.Id;
+        return new BpeTokenizer(vocabulary, merges, added, end, normalizer is not null);
+    }
+
+    private static KeyValuePair<string, int>[] Vocabulary(JsonElement vocabulary) =>
+        [.. vocabulary.EnumerateObject().Select(entry => KeyValuePair.Create(entry.Name, Id(entry.Value, "model.vocab")))];
+
+    private static (string Left, string Right)[] Merges(JsonElement merges) => [.. merges.EnumerateArray().Select(merge =>
+    {
+        // Older files write a pair as one string with a space between, newer ones as an array of two.
+        string[] pair = merge.ValueKind switch
+        {
+            JsonValueKind.String => merge.GetString()!.Split(' '),
+            JsonValueKind.Array when merge.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String) =>
+                [.. merge.EnumerateArray().Select(part => part.GetString()!)],
+            _ => [],
+        };
+        Check(pair.Length == 2, $"model.merges: expected pairs of tokens, found {Excerpt(merge)}");
+        return (pair[0], pair[1]);
+    })];
+
+    private static AddedToken Added(JsonElement token)
+    {
+        Check(token.ValueKind == JsonValueKind.Object, $"added_tokens: expected objects, found {Excerpt(token)}");
+        string content = Get(token, "content", JsonValueKind.String)?.GetString() ?? throw Missing("added_tokens.content");
+        bool plain = !Flag(token, "single_word", false) && !Flag(token, "lstrip", false) && !Flag(token, "rstrip", false);
+        Check(plain, $"added_tokens: expected single_word, lstrip and rstrip false for '{content}'; this kind is not supported");
+        bool special = Flag(token, "special", false);
+        int id = Id(Get(token, "id", JsonValueKind.Number) ?? throw Missing("added_tokens.id"), "added_tokens.id");
+        return new(id, content, special, Flag(token, "normalized", !special));
+    }
+
+    private static int Id(JsonElement value, string where)
+    {
+        int id = 0;
+        Check(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out id), $"{where}: expected whole numbers below 2^31, found {Excerpt(value)}");
+        return id;
+    }
+
+    private static bool Flag(JsonElement parent, string name, bool otherwise)
+    {
+        if (!parent.TryGetProperty(name, out JsonElement value))
+        {
+            return otherwise;
+        }
+
+        Check(value.ValueKind is JsonValueKind.True or JsonValueKind.False, $"{name}: expected true or false, found {Excerpt(value)}");
+        return value.GetBoolean();
+    }
+
+    private static void Expect(JsonElement parent, string name, string expected, string where)
+    {
+        string found = Get(parent, name, JsonValueKind.String)?.GetString() ?? "nothing";
+        Check(found == expected, $"{where}.{name}: expected {expected}, found {found}; this kind is not supported");
+    }
+
+    private static JsonElement? Get(JsonElement parent, string name, JsonValueKind kind)
+    {
+        Check(parent.ValueKind == JsonValueKind.Object, $"expected an object with {name}, found {Excerpt(parent)}");
+        if (!parent.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
+        {
+            return null;
+        }
+
+        Check(value.ValueKind == kind, $"{name}: expected {kind}, found {Excerpt(value)}");
+        return value;
+    }
+
+    private static InvalidDataException Missing(string name) => new($"{name}: expected it in the file, found nothing");
+
+    private static string Excerpt(JsonElement value)
+    {
+        string text = value.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? value.ValueKind.ToString() : value.GetRawText();
+        return text.Length <= 40 ? text : text[..40] + "...";
+    }
+
+    private static void Check(bool condition, FormattableString problem)
+    {
+        if (!condition)
+        {
+            throw new InvalidDataException(Throw.Invariant(problem));
+        }
+    }
+}
