@@ -6,7 +6,7 @@ namespace Mamba.Managed.Tests.Checkpoints;
 /// <summary>Readers under thousands of damaged files: each loads or gives the one error, and none takes memory that the file does not justify.</summary>
 public class MutationTests
 {
-    private const int Mutations = 10_000;
+    private const int Count = 10_000;
     private const long Constant = 8_000_000;
 
     private static string Fixtures => Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures");
@@ -69,7 +69,7 @@ public class MutationTests
     {
         Random random = new(original.Length);
         int refused = 0;
-        for (int i = 0; i < Mutations; i++)
+        for (int i = 0; i < Count; i++)
         {
             byte[] damaged = Damage(original, hot, random);
             File.WriteAllBytes(path, damaged);
@@ -86,51 +86,19 @@ public class MutationTests
             Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(damaged.Length + Constant), $"mutation {i}");
         }
 
-        Assert.That(refused, Is.InRange(Mutations / 20, Mutations), "the mutations reach the structure");
+        Assert.That(refused, Is.InRange(Count / 20, Count), "the mutations reach the structure");
         File.Delete(path);
     }
 
     private static byte[] Damage(byte[] original, Range[] hot, Random random)
     {
-        byte[] damaged = [.. original];
-        int count = 1 + random.Next(4);
-        for (int i = 0; i < count; i++)
+        if (hot.Length == 0 || random.Next(8) == 0)
         {
-            (int offset, int length) = hot.Length > 0 && random.Next(8) > 0 ? hot[random.Next(hot.Length)].GetOffsetAndLength(original.Length) : (0, original.Length);
-            int at = offset + random.Next(length);
-            if (at >= damaged.Length)
-            {
-                continue;
-            }
-
-            switch (random.Next(8))
-            {
-                case 0:
-                    damaged = damaged[..at];
-                    break;
-                case 1:
-                    damaged = [.. damaged[..at], .. damaged[Math.Min(at + 1 + random.Next(8), damaged.Length)..]];
-                    break;
-                case 2:
-                    damaged = [.. damaged[..at], (byte)random.Next(256), .. damaged[at..]];
-                    break;
-                case 3:
-                    damaged[at] = (byte)"0123456789-{}[]\",.e"[random.Next(19)];
-                    break;
-                case 4:
-                    damaged[at] = (byte)(random.Next(2) * 255);
-                    break;
-                default:
-                    damaged[at] ^= (byte)(1 << random.Next(8));
-                    break;
-            }
-
-            if (damaged.Length == 0)
-            {
-                break;
-            }
+            return Mutations.Of(original, random);
         }
 
-        return damaged;
+        (int start, int length) = hot[random.Next(hot.Length)].GetOffsetAndLength(original.Length);
+        byte[] part = original[start..(start + length)];
+        return [.. original[..start], .. Mutations.Of(part, random), .. original[(start + length)..]];
     }
 }

@@ -9,7 +9,7 @@ namespace Mamba.Managed.Models;
 /// </remarks>
 internal sealed class Initialisation(MambaConfig config, ulong seed)
 {
-    private ulong random = seed;
+    private SplitMix64 random = new(seed);
 
     /// <summary>The initial tensor of the parameter <paramref name="name"/>.</summary>
     public Tensor Parameter(string name, int[] shape)
@@ -72,16 +72,7 @@ internal sealed class Initialisation(MambaConfig config, ulong seed)
         return step + Math.Log(-Math.Exp(-step) + 1);
     }
 
-    private double Uniform(double low, double high) => low + ((high - low) * ((Next() >> 11) * (1.0 / (1UL << 53))));
+    private double Uniform(double low, double high) => low + ((high - low) * random.NextDouble());
 
     private double Normal() => Math.Sqrt(-2 * Math.Log(1 - Uniform(0, 1))) * Math.Cos(Uniform(0, 2 * Math.PI));
-
-    // SplitMix64 (Steele, Lea and Flood 2014): one word of state, and every seed is good.
-    private ulong Next()
-    {
-        ulong z = random += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
 }
