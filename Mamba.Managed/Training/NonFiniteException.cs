@@ -10,19 +10,19 @@ public sealed class NonFiniteException : ArithmeticException
     }
 
     /// <summary>An exception that says what was not finite.</summary>
-    /// <param name="source">The parameter's path, or <c>loss</c>.</param>
+    /// <param name="source">As <c>the loss</c>, or <c>the gradient of backbone.layers.0.mixer.D</c>.</param>
     public NonFiniteException(string source)
         : this(source, null)
     {
     }
 
     /// <summary>An exception that says what was not finite, and why.</summary>
-    /// <param name="source">The parameter's path, or <c>loss</c>.</param>
+    /// <param name="source">As <c>the loss</c>, or <c>the gradient of backbone.layers.0.mixer.D</c>.</param>
     /// <param name="innerException">The cause.</param>
     public NonFiniteException(string source, Exception? innerException)
         : base($"{source} is not finite; the weights were left as they are: lower the learning rate, or look for bad values in weights and data", innerException) =>
-        Parameter = source;
+        Quantity = source;
 
-    /// <summary>The path of the parameter whose gradient is not finite, or <c>loss</c>.</summary>
-    public string Parameter { get; }
+    /// <summary>What is not finite: <c>the loss</c>, or <c>the gradient of</c> a parameter by its path.</summary>
+    public string Quantity { get; }
 }
