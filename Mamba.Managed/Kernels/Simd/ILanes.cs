@@ -35,6 +35,8 @@ internal unsafe interface ILanes<V>
 
     static abstract V Abs(V x);
 
+    static abstract V Sqrt(V x);
+
     /// <summary>The low 9 bits moved to sign and exponent: 2^n for a value whose low bits hold n + 127.</summary>
     static abstract V PowerOfTwo(V biased);
 }

@@ -41,5 +41,8 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     public static float Abs(float x) => MathF.Abs(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sqrt(float x) => MathF.Sqrt(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float PowerOfTwo(float biased) => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(biased) << 23);
 }

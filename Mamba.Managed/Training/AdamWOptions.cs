@@ -1,0 +1,38 @@
+namespace Mamba.Managed.Training;
+
+/// <summary>How <see cref="AdamW"/> steps; defaults are those that language models of this size are trained with.</summary>
+public sealed record AdamWOptions
+{
+    /// <summary>Share of the first moment that a step keeps.</summary>
+    public float Beta1 { get; init; } = 0.9f;
+
+    /// <summary>Share of the second moment that a step keeps.</summary>
+    public float Beta2 { get; init; } = 0.95f;
+
+    /// <summary>Added to the root of the second moment.</summary>
+    public float Epsilon { get; init; } = 1e-8f;
+
+    /// <summary>Decoupled decay of the weights; A_log, D, biases and norm weights have none.</summary>
+    public float WeightDecay { get; init; } = 0.1f;
+
+    /// <summary>Gradients whose norm over all parameters is greater are scaled down to it; 0 for no limit.</summary>
+    public float MaxNorm { get; init; } = 1;
+
+    internal AdamWOptions Validate()
+    {
+        Check(Beta1 >= 0 && Beta1 < 1, "beta 1 from 0 up to but not including 1", Beta1);
+        Check(Beta2 >= 0 && Beta2 < 1, "beta 2 from 0 up to but not including 1", Beta2);
+        Check(Epsilon > 0 && float.IsFinite(Epsilon), "a positive epsilon", Epsilon);
+        Check(WeightDecay >= 0 && float.IsFinite(WeightDecay), "a weight decay of 0 or more", WeightDecay);
+        Check(MaxNorm >= 0 && float.IsFinite(MaxNorm), "a greatest norm of 0 or more", MaxNorm);
+        return this;
+    }
+
+    private static void Check(bool right, string expected, float found)
+    {
+        if (!right)
+        {
+            Throw.Argument(Throw.Invariant($"expected {expected}, found {found}"), "options");
+        }
+    }
+}

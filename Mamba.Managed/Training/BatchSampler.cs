@@ -1,0 +1,135 @@
+using Mamba.Managed.Models;
+
+namespace Mamba.Managed.Training;
+
+/// <summary>Cuts documents into batches; batch number n follows from the seed alone, so a run resumes from a number.</summary>
+/// <remarks>
+/// In each pass over the data the documents are shuffled and lined up. Shuffled windows begin at an offset that changes with the pass and are
+/// dealt out in random order. With <see cref="BatchOptions.CarryState"/> the line is cut into as many tracks as a batch has windows, which are
+/// followed side by side; a window begins with the state in which the one before it ended.
+/// </remarks>
+public sealed class BatchSampler
+{
+    private readonly TokenDocuments documents;
+    private readonly long from;
+    private readonly long to;
+    private readonly MambaConfig config;
+    private readonly MambaState[] tracks;
+    private long epoch = -1;
+    private DocumentLine line = null!;
+    private long offset;
+    private int[] order = [];
+
+    /// <summary>Prepares to cut the tokens between two places.</summary>
+    /// <param name="documents">All documents.</param>
+    /// <param name="from">The first token.</param>
+    /// <param name="to">End of the tokens.</param>
+    /// <param name="config">The model's sizes, for carried states.</param>
+    /// <param name="options">How to cut.</param>
+    /// <exception cref="ArgumentException">There are fewer tokens than a batch asks for.</exception>
+    public BatchSampler(TokenDocuments documents, long from, long to, MambaConfig config, BatchOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(documents);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfNegative(from);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(to, documents.TokenCount);
+        (this.documents, this.from, this.to, this.config) = (documents, from, to, config);
+        Options = options.Validate();
+        long tokens = to - from, most = tokens / options.Length / options.Windows;
+        if (most == 0)
+        {
+            Throw.Argument(
+                Throw.Invariant($"expected at least {options.Windows} windows of {options.Length} tokens, found {tokens} tokens; give more data, or smaller windows"),
+                nameof(documents));
+        }
+
+        BatchesPerEpoch = most;
+        tracks = options.CarryState ? [.. Enumerable.Range(0, options.Windows).Select(_ => new MambaState(config))] : [];
+    }
+
+    /// <summary>How batches are cut.</summary>
+    public BatchOptions Options { get; }
+
+    /// <summary>Batches of one pass over the data.</summary>
+    public long BatchesPerEpoch { get; }
+
+    /// <summary>The states that the next batch begins with, one for each window; empty where none are carried. Saved and restored with a run.</summary>
+    public IReadOnlyList<MambaState> Tracks => tracks;
+
+    /// <summary>Cuts a batch. Where states are carried, batches are asked for in order and each is run before the next.</summary>
+    /// <param name="number">0 for the first.</param>
+    public TrainingBatch Batch(long number)
+    {
+        List<MambaState> states = [];
+        TrainingBatch batch = Cut(number, (window, start, parts) =>
+        {
+            if (Options.CarryState)
+            {
+                Carry(window, number % BatchesPerEpoch == 0 || line.IsStart(start), parts, states);
+            }
+        });
+        return Options.CarryState ? batch with { States = states } : batch;
+    }
+
+    /// <summary>How many targets a batch has. Leaves carried states alone.</summary>
+    /// <param name="number">0 for the first.</param>
+    public int TargetCount(long number) => Cut(number, static (_, _, _) => { }).TargetCount;
+
+    private TrainingBatch Cut(long number, Action<int, long, int> each)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(number);
+        Enter(number / BatchesPerEpoch);
+        (int windows, int length, long index) = (Options.Windows, Options.Length, number % BatchesPerEpoch);
+        int[] tokens = new int[windows * length], targets = new int[windows * length];
+        List<int> lengths = [];
+        for (int i = 0; i < windows; i++)
+        {
+            long start = Options.CarryState
+                ? ((i * BatchesPerEpoch) + index) * length
+                : offset + ((long)order[(index * windows) + i] * length);
+            int before = lengths.Count;
+            line.Cut(start, tokens.AsSpan(i * length, length), targets.AsSpan(i * length, length), lengths);
+            each(i, start, lengths.Count - before);
+        }
+
+        return new(tokens, targets, lengths.ToArray());
+    }
+
+    // The first part of a window goes on from its track; those after it begin anew, and the last becomes the track.
+    private void Carry(int track, bool anew, int parts, List<MambaState> states)
+    {
+        if (anew)
+        {
+            tracks[track].Clear();
+        }
+
+        states.Add(tracks[track]);
+        for (int part = 1; part < parts; part++)
+        {
+            tracks[track] = new MambaState(config);
+            states.Add(tracks[track]);
+        }
+    }
+
+    private void Enter(long wanted)
+    {
+        if (wanted == epoch)
+        {
+            return;
+        }
+
+        epoch = wanted;
+        SeededRandom random = new(Options.Seed ^ (ulong)wanted * 0xD1342543DE82EF95);
+        line = new DocumentLine(documents, from, to, random);
+        if (Options.CarryState)
+        {
+            return;
+        }
+
+        // The windows of a batch must all fit behind the offset.
+        long whole = line.Length / Options.Length;
+        offset = random.Below(line.Length - (whole * Options.Length) + 1);
+        order = [.. Enumerable.Range(0, checked((int)whole))];
+        random.Shuffle(order);
+    }
+}

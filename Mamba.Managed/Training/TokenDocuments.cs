@@ -1,0 +1,145 @@
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Training;
+
+/// <summary>Documents as token ids: in memory, or mapped from a token file, of which only what is read is loaded.</summary>
+/// <remarks>
+/// The file, all numbers little-endian; its length follows from its header to the byte:
+/// <code>| "MAMBATOK" | version: int32 | 0: int32 | documents: int64 | tokens: int64 | starts: int64 [documents + 1] | ids: int32 [tokens] |</code>
+/// </remarks>
+public sealed class TokenDocuments
+{
+    private const int HeaderLength = 32;
+    private const int Version = 1;
+
+    private readonly TensorBuffer starts;
+    private readonly TensorBuffer ids;
+
+    private TokenDocuments(TensorBuffer starts, TensorBuffer ids, int count, long tokenCount)
+    {
+        (this.starts, this.ids) = (starts, ids);
+        (Count, TokenCount) = (count, tokenCount);
+    }
+
+    private static ReadOnlySpan<byte> Magic => "MAMBATOK"u8;
+
+    /// <summary>How many documents.</summary>
+    public int Count { get; }
+
+    /// <summary>Tokens of all documents.</summary>
+    public long TokenCount { get; }
+
+    /// <summary>Documents kept in memory.</summary>
+    /// <param name="documents">The ids of each; empty ones are left out.</param>
+    public static TokenDocuments Of(IEnumerable<int[]> documents)
+    {
+        ArgumentNullException.ThrowIfNull(documents);
+        int[][] all = [.. documents.Where(document => document.Length > 0)];
+        TensorBuffer starts = TensorBuffer.Allocate((all.Length + 1L) * sizeof(long));
+        TensorBuffer ids = TensorBuffer.Allocate(all.Sum(document => (long)document.Length) * sizeof(int));
+        long start = 0;
+        for (int i = 0; i < all.Length; i++)
+        {
+            all[i].CopyTo(ids.Span<int>(start * sizeof(int), all[i].Length));
+            start += all[i].Length;
+            starts.Span<long>((i + 1L) * sizeof(long), 1)[0] = start;
+        }
+
+        return new(starts, ids, all.Length, start);
+    }
+
+    /// <summary>Maps a token file.</summary>
+    /// <param name="path">A file that <see cref="Save"/> wrote.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file is not a whole token file; the message says where it departs.</exception>
+    public static TokenDocuments Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1);
+        Span<byte> header = stackalloc byte[HeaderLength];
+        if (stream.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) < HeaderLength || !header.StartsWith(Magic))
+        {
+            throw new InvalidDataException($"{path}: expected a token file, found something else");
+        }
+
+        int version = MemoryMarshal.Read<int>(header[8..]);
+        long documents = MemoryMarshal.Read<long>(header[16..]), tokens = MemoryMarshal.Read<long>(header[24..]);
+        long most = stream.Length / sizeof(int);
+        if (version != Version || documents < 0 || documents >= int.MaxValue || documents > most || tokens < 0 || tokens > most
+            || HeaderLength + ((documents + 1) * sizeof(long)) + (tokens * sizeof(int)) != stream.Length)
+        {
+            throw new InvalidDataException(Throw.Invariant(
+                $"{path}: expected version {Version} and a length that fits its header, found version {version}, {documents} documents, {tokens} tokens and {stream.Length} bytes; write the file again"));
+        }
+
+        using MemoryMappedFile file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        long startsLength = (documents + 1) * sizeof(long);
+        TensorBuffer starts = TensorBuffer.Map(file, HeaderLength, startsLength);
+        TensorBuffer ids = tokens == 0 ? TensorBuffer.Allocate(0) : TensorBuffer.Map(file, HeaderLength + startsLength, tokens * sizeof(int));
+        TokenDocuments found = new(starts, ids, (int)documents, tokens);
+        found.CheckStarts(path);
+        return found;
+    }
+
+    /// <summary>Writes a token file: to a temporary name, flushed and renamed.</summary>
+    /// <param name="path">The file; replaced when it exists.</param>
+    public void Save(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string temporary = path + ".tmp";
+        using (FileStream stream = new(temporary, FileMode.Create, FileAccess.Write))
+        {
+            Span<byte> header = stackalloc byte[HeaderLength];
+            header.Clear();
+            Magic.CopyTo(header);
+            MemoryMarshal.Write(header[8..], Version);
+            MemoryMarshal.Write(header[16..], (long)Count);
+            MemoryMarshal.Write(header[24..], TokenCount);
+            stream.Write(header);
+            Copy(starts, stream);
+            Copy(ids, stream);
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(temporary, path, overwrite: true);
+    }
+
+    /// <summary>Where a document begins among all tokens; the number of tokens for the end of the last.</summary>
+    /// <param name="document">0 to <see cref="Count"/>.</param>
+    public long Start(int document)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(document);
+        return starts.Span<long>((long)document * sizeof(long), 1)[0];
+    }
+
+    /// <summary>Some tokens, counted over all documents.</summary>
+    /// <param name="start">The first.</param>
+    /// <param name="count">How many.</param>
+    public ReadOnlySpan<int> Tokens(long start, int count) => ids.Span<int>(start * sizeof(int), count);
+
+    private static void Copy(TensorBuffer buffer, FileStream stream)
+    {
+        const int Part = 1 << 20;
+        for (long at = 0; at < buffer.Length; at += Part)
+        {
+            stream.Write(buffer.Span<byte>(at, (int)Math.Min(Part, buffer.Length - at)));
+        }
+    }
+
+    private void CheckStarts(string path)
+    {
+        long last = 0;
+        for (int i = 0; i <= Count; i++)
+        {
+            long start = Start(i);
+            if ((i == 0 && start != 0) || (i > 0 && start <= last) || (i == Count && start != TokenCount))
+            {
+                throw new InvalidDataException(Throw.Invariant($"{path}: expected documents to follow each other, found document {i} at {start} after {last}"));
+            }
+
+            last = start;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+using System.Diagnostics;
+using Mamba.Managed.Models;
+
+namespace Mamba.Managed.Training;
+
+/// <summary>Trains a model on documents, step by step, and writes checkpoints from which the run goes on to the same bits.</summary>
+public sealed class Trainer : IDisposable
+{
+    private readonly TokenDocuments documents;
+    private readonly TrainingPass pass;
+    private readonly Gradients gradients;
+    private readonly BatchSampler sampler;
+    private readonly string? folder;
+
+    /// <summary>Prepares a run.</summary>
+    /// <param name="model">The first weights; copied.</param>
+    /// <param name="documents">The data.</param>
+    /// <param name="options">The recipe.</param>
+    /// <param name="folder">Where checkpoints go; null for none.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the data are too few for a batch.</exception>
+    public Trainer(MambaLanguageModel model, TokenDocuments documents, TrainerOptions options, string? folder = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(documents);
+        ArgumentNullException.ThrowIfNull(options);
+        (this.documents, this.folder) = (documents, folder);
+        Options = options.Validate();
+        TrainingEnd = documents.TokenCount - options.ValidationTokens;
+        sampler = new BatchSampler(documents, 0, Math.Max(0, TrainingEnd), model.Config, options.Batch);
+        Model = Weights.Copy(model);
+        Optimiser = new AdamW(Model, options.Optimiser);
+        gradients = new Gradients(Model);
+        pass = new TrainingPass(model.Config, options.Threads);
+    }
+
+    /// <summary>The recipe.</summary>
+    public TrainerOptions Options { get; }
+
+    /// <summary>The weights; written by every step.</summary>
+    public MambaLanguageModel Model { get; }
+
+    /// <summary>Steps made.</summary>
+    public long Step => Optimiser.Steps;
+
+    /// <summary>The least validation loss so far, and after which step; null before the first.</summary>
+    public (double Loss, long Step)? Best { get; private set; }
+
+    internal AdamW Optimiser { get; }
+
+    internal IReadOnlyList<MambaState> Tracks => sampler.Tracks;
+
+    internal string Recipe => Options.Recipe(documents.TokenCount);
+
+    private long TrainingEnd { get; }
+
+    /// <summary>Goes on from the newest whole checkpoint of the run's folder.</summary>
+    /// <returns>The checkpoints that were passed over because they are damaged, each with the reason.</returns>
+    /// <exception cref="InvalidOperationException">The run has no folder.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is no checkpoint.</exception>
+    /// <exception cref="InvalidDataException">The checkpoints belong to another model or recipe, or none is whole.</exception>
+    public IReadOnlyList<string> Resume()
+    {
+        if (folder is null)
+        {
+            throw new InvalidOperationException("expected a run with a folder, found none; give the folder of the run to continue");
+        }
+
+        (RunCheckpoint checkpoint, IReadOnlyList<string> damaged) = RunCheckpoint.Newest(folder);
+        checkpoint.CopyTo(this);
+        Optimiser.Steps = checkpoint.Step;
+        Best = checkpoint.Best;
+        return damaged;
+    }
+
+    /// <summary>Runs to the last step of the recipe.</summary>
+    /// <param name="report">Told of every step; null for nobody.</param>
+    /// <param name="cancellationToken">Looked at between steps; a cancelled run saves before it ends.</param>
+    /// <exception cref="OperationCanceledException">The run was cancelled; its state is saved where it has a folder.</exception>
+    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the weights are those before the step.</exception>
+    public void Run(Action<TrainingReport>? report = null, CancellationToken cancellationToken = default)
+    {
+        while (Step < Options.Steps)
+        {
+            if (cancellationToken.IsCancellationRequested)
+            {
+                Save();
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            TrainingReport made = Advance();
+            report?.Invoke(made);
+        }
+    }
+
+    /// <summary>Makes one step; validates and saves where the recipe says so.</summary>
+    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the weights are those before the step.</exception>
+    public TrainingReport Advance()
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        (long step, double rate, double sum, int count, int rows) = (Step, Options.Schedule.Rate(Step), 0, 0, 0);
+        gradients.Clear();
+
+        double divisor = 0;
+        for (int i = 0; Options.Accumulate > 1 && i < Options.Accumulate; i++)
+        {
+            divisor += sampler.TargetCount((step * Options.Accumulate) + i);
+        }
+
+        for (int i = 0; i < Options.Accumulate; i++)
+        {
+            long number = (step * Options.Accumulate) + i;
+            TrainingBatch batch = sampler.Batch(number);
+            TrainingLoss loss = pass.Run(Model, batch, gradients, divisor, new Dropout(Options.Dropout, Options.Batch.Seed + (ulong)number));
+            sum += loss.Sum;
+            count += loss.Count;
+            rows += batch.Tokens.Length;
+        }
+
+        double norm = Optimiser.Step(gradients, rate, pass);
+        TimeSpan elapsed = watch.Elapsed;
+        double? validation = Due(Options.ValidateEvery) && Options.ValidationTokens > 1 ? Validate() : null;
+        bool save = folder is not null && Due(Options.SaveEvery);
+        if (save)
+        {
+            Save();
+        }
+
+        return new(Step, sum / Math.Max(count, 1), norm, rate, rows, elapsed, validation, save);
+    }
+
+    /// <summary>Mean nats per token of the validation data, in windows of the recipe's length that begin without a state.</summary>
+    /// <exception cref="InvalidOperationException">The recipe keeps no validation data.</exception>
+    public double Validate()
+    {
+        if (Options.ValidationTokens < 2)
+        {
+            throw new InvalidOperationException("expected at least 2 validation tokens; keep some in TrainerOptions.ValidationTokens");
+        }
+
+        DocumentLine line = new(documents, TrainingEnd, documents.TokenCount, null);
+        (double sum, long count) = (0, 0);
+        int most = Options.Batch.Windows * Options.Batch.Length;
+        for (long start = 0; start < line.Length; start += most)
+        {
+            int rows = (int)Math.Min(most, line.Length - start);
+            int[] tokens = new int[rows], targets = new int[rows];
+            List<int> lengths = [];
+            for (int row = 0; row < rows; row += Options.Batch.Length)
+            {
+                int length = Math.Min(Options.Batch.Length, rows - row);
+                line.Cut(start + row, tokens.AsSpan(row, length), targets.AsSpan(row, length), lengths);
+            }
+
+            TrainingLoss loss = pass.Evaluate(Model, new TrainingBatch(tokens, targets, lengths.ToArray()));
+            sum += loss.Sum;
+            count += loss.Count;
+        }
+
+        double mean = sum / Math.Max(count, 1);
+        if (Best is null || mean < Best.Value.Loss)
+        {
+            Best = (mean, Step);
+        }
+
+        return mean;
+    }
+
+    /// <summary>Writes a checkpoint now; nothing without a folder.</summary>
+    public void Save()
+    {
+        if (folder is not null)
+        {
+            RunCheckpoint.Save(folder, this);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => pass.Dispose();
+
+    private bool Due(long every) => Step == Options.Steps || (every > 0 && Step % every == 0);
+}

@@ -1,0 +1,61 @@
+namespace Mamba.Managed.Training;
+
+/// <summary>The recipe of a run: with the same recipe, data and first weights, a run gives the same bits.</summary>
+public sealed record TrainerOptions
+{
+    /// <summary>Steps of the whole run.</summary>
+    public long Steps { get; init; } = 1000;
+
+    /// <summary>The learning rate of each step.</summary>
+    public LearningRateSchedule Schedule { get; init; } = new(1e-3);
+
+    /// <summary>How a step moves the weights.</summary>
+    public AdamWOptions Optimiser { get; init; } = new();
+
+    /// <summary>How batches are cut.</summary>
+    public BatchOptions Batch { get; init; } = new();
+
+    /// <summary>Batches whose gradients make one step.</summary>
+    public int Accumulate { get; init; } = 1;
+
+    /// <summary>Share of each block's output that is dropped.</summary>
+    public float Dropout { get; init; }
+
+    /// <summary>Tokens at the end of the data that are kept for validation.</summary>
+    public long ValidationTokens { get; init; }
+
+    /// <summary>Steps between validations; 0 for none but at the end.</summary>
+    public long ValidateEvery { get; init; }
+
+    /// <summary>Steps between checkpoints; 0 for none but at the end.</summary>
+    public long SaveEvery { get; init; }
+
+    /// <summary>Checkpoints that are kept beside the best one.</summary>
+    public int KeepLast { get; init; } = 2;
+
+    /// <summary>Threads that compute; 0 for one per processor. Does not show in the bits.</summary>
+    public int Threads { get; init; }
+
+    internal TrainerOptions Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(Steps);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Accumulate);
+        ArgumentOutOfRangeException.ThrowIfNegative(ValidationTokens);
+        ArgumentOutOfRangeException.ThrowIfNegative(ValidateEvery);
+        ArgumentOutOfRangeException.ThrowIfNegative(SaveEvery);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(KeepLast);
+        if (!(Dropout >= 0 && Dropout < 1))
+        {
+            Throw.Argument(Throw.Invariant($"expected a dropout from 0 up to but not including 1, found {Dropout}"), nameof(Dropout));
+        }
+
+        Schedule.Validate();
+        Optimiser.Validate();
+        Batch.Validate();
+        return this;
+    }
+
+    /// <summary>What must agree between a run and its continuation.</summary>
+    internal string Recipe(long tokens) => Throw.Invariant(
+        $"data {tokens} tokens, validation {ValidationTokens}, {Schedule}, {Optimiser}, {Batch}, accumulate {Accumulate}, dropout {Dropout}");
+}
