@@ -17,7 +17,7 @@ internal static class GgufFixtures
     public static MambaLanguageModel DefaultModel() => Checkpoint.Load(Path.Combine(Own, "default-model"));
 
     /// <summary>A model of two small blocks whose projections have whole blocks of 32.</summary>
-    public static MambaLanguageModel SmallModel() => MambaLanguageModel.Create(new MambaConfig { DModel = 32, NLayer = 2, VocabSize = 48, DtRank = 2 }, 7);
+    public static MambaLanguageModel SmallModel() => MambaLanguageModel.Create(new MambaConfig { DModel = 32, NLayer = 2, VocabSize = 48, DState = 4, DtRank = 2 }, 7);
 
     /// <summary>The mean cost of predicting bytes of the validation text, the first of which is context only.</summary>
     public static double NatsPerByte(IMambaExecutor executor, int scored, Span<float> last = default)

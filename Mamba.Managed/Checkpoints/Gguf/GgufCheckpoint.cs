@@ -90,7 +90,7 @@ public static class GgufCheckpoint
 
         metadata["general.quantization_version"] = GgufValue.From(QuantisationVersion);
         metadata["general.file_type"] = GgufValue.From((uint)type);
-        GgufFile.Save(path, metadata, [.. model.Parameters().Select(parameter => Entry(parameter.Key, parameter.Value, type, model.Head is null, threads))]);
+        GgufWriter.Write(path, metadata, [.. model.Parameters().Select(parameter => Entry(parameter.Key, parameter.Value, type, model.Head is null, threads))]);
     }
 
     private static GgufEntry Entry(string canonical, Tensor tensor, GgufFileType mix, bool isTied, int threads)
