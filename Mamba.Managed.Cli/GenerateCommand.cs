@@ -1,105 +1,135 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
-using System.Numerics.Tensors;
 using System.Text;
-using Mamba.Managed.Checkpoints;
+using System.Text.Json;
 using Mamba.Managed.Execution;
-using Mamba.Managed.Models;
+using Mamba.Managed.Generation;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba generate [MODEL] --prompt TEXT</c>: streams the continuation of a text by a byte-level model.</summary>
+/// <summary><c>mamba generate [MODEL] --prompt TEXT</c>: streams the continuation of a text.</summary>
 internal static class GenerateCommand
 {
     public static Command Create()
     {
-        Argument<string> model = new("MODEL")
+        Argument<string> model = Options.Model();
+        Option<string> prompt = new("--prompt") { Description = "The text to continue; without it, that of --prompt-file or of standard input." };
+        Option<string> promptFile = new("--prompt-file") { Description = "A file with the text to continue, in UTF-8." };
+        Option<int> maxTokens = Options.Number("--max-tokens", "Most tokens to generate.", 400, 1, int.MaxValue);
+        Option<float> temperature = Options.Number("--temperature", "0 takes the most likely token; more is more even.", 0.8f, 0, 1e6f);
+        Option<int> topK = Options.Number("--top-k", "Keep the so many most likely tokens; 0 keeps all.", 0, 0, int.MaxValue);
+        Option<float> topP = Options.Number("--top-p", "Keep the fewest tokens with this probability together.", 1f, 1e-6f, 1);
+        Option<float> minP = Options.Number("--min-p", "Keep tokens with at least this share of the best one's probability.", 0f, 0, 1);
+        Option<float> repetition = Options.Number("--repetition-penalty", "Above 1, tokens that stand in the text become less likely.", 1f, 1e-3f, 1e3f);
+        Option<ulong> seed = Options.Number<ulong>("--seed", "The same seed gives the same text.", 1, 0, ulong.MaxValue);
+        Option<string[]> stop = new("--stop") { Description = "End before this text; may be given several times." };
+        Option<int> threads = Options.Threads();
+        Option<bool> json = Options.Json();
+        Command command = new("generate", "Continue a text.")
         {
-            Description = "Model folder; the Shakespeare model that comes with the command when left out.",
-            DefaultValueFactory = _ => Path.Combine(AppContext.BaseDirectory, "DefaultModel"),
+            model, prompt, promptFile, maxTokens, temperature, topK, topP, minP, repetition, seed, stop, threads, json,
         };
-        Option<string> prompt = new("--prompt") { Description = "The text to continue.", Required = true };
-        Option<int> maxTokens = new("--max-tokens") { Description = "Tokens to generate.", DefaultValueFactory = _ => 400 };
-        Option<float> temperature = new("--temperature") { Description = "0 takes the most likely token.", DefaultValueFactory = _ => 0.8f };
-        Option<int> seed = new("--seed") { Description = "The same seed gives the same text.", DefaultValueFactory = _ => 1 };
-        Option<int> threads = new("--threads") { Description = "Threads that compute; 0 for one per processor." };
-        Command command = new("generate", "Continue a text.") { model, prompt, maxTokens, temperature, seed, threads };
-        command.SetAction(parsed => Run(
-            parsed.GetValue(model)!,
-            parsed.GetValue(prompt)!,
-            parsed.GetValue(maxTokens),
-            parsed.GetValue(temperature),
-            parsed.GetValue(seed),
-            parsed.GetValue(threads),
-            parsed.InvocationConfiguration.Output,
-            parsed.InvocationConfiguration.Error));
+        command.Validators.Add(result =>
+        {
+            bool isText = result.GetResult(prompt) is not null, isFile = result.GetResult(promptFile) is not null;
+            if (isText && isFile)
+            {
+                result.AddError("expected one of --prompt and --prompt-file, found both");
+            }
+            else if (!isText && !isFile && !Console.IsInputRedirected)
+            {
+                result.AddError("expected --prompt, --prompt-file or text on standard input, found none");
+            }
+        });
+        command.SetAction((parsed, cancel) =>
+        {
+            GenerationOptions options = new()
+            {
+                MaxTokens = parsed.GetValue(maxTokens),
+                Temperature = parsed.GetValue(temperature),
+                TopK = parsed.GetValue(topK),
+                TopP = parsed.GetValue(topP),
+                MinP = parsed.GetValue(minP),
+                RepetitionPenalty = parsed.GetValue(repetition),
+                Seed = parsed.GetValue(seed),
+                Stop = parsed.GetValue(stop) ?? [],
+            };
+            string text = parsed.GetValue(prompt) ?? ReadPrompt(parsed.GetValue(promptFile));
+            return RunAsync(parsed, parsed.GetValue(model)!, text, options, parsed.GetValue(threads), parsed.GetValue(json), cancel);
+        });
         return command;
     }
 
-    private static int Run(string folder, string prompt, int maxTokens, float temperature, int seed, int threads, TextWriter output, TextWriter report)
+    private static async Task<int> RunAsync(
+        ParseResult parsed, string path, string prompt, GenerationOptions options, int threads, bool asJson, CancellationToken cancel)
     {
-        if (prompt.Length == 0)
+        (TextWriter output, TextWriter report) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+        OpenModel opened = OpenModel.Open(path);
+        using CpuExecutor executor = new(opened.Model, threads);
+        TextGenerator generator = new(executor, opened.LoadTokenizer(), options);
+        if (asJson)
         {
-            throw new ArgumentException("--prompt: expected some text, found none");
+            GenerationResult result = await generator.GenerateAsync(prompt, cancel).ConfigureAwait(false);
+            JsonOutput.Write(output, json => WriteResult(json, result));
+            cancel.ThrowIfCancellationRequested();
+            return 0;
         }
 
-        if (!(temperature >= 0 && temperature < 100))
+        await output.WriteAsync(prompt).ConfigureAwait(false);
+        GenerationSummary? summary = null;
+        await foreach (GeneratedToken token in generator.StreamAsync(prompt, cancel).ConfigureAwait(false))
         {
-            throw new ArgumentException("--temperature: expected 0 or a positive number below 100");
+            await output.WriteAsync(token.Text).ConfigureAwait(false);
+            await output.FlushAsync(cancel).ConfigureAwait(false);
+            summary = token.Summary;
         }
 
-        using CpuExecutor executor = new(Checkpoint.Load(folder), threads);
-        if (executor.Config.VocabSize != 256)
-        {
-            throw new InvalidDataException($"{folder}: expected a byte-level model with a vocabulary of 256, found {executor.Config.VocabSize}");
-        }
-
-        int[] tokens = [.. Encoding.UTF8.GetBytes(prompt).Select(b => (int)b)];
-        MambaState state = executor.CreateState();
-        float[] logits = new float[executor.Config.VocabSize];
-        long started = Stopwatch.GetTimestamp();
-        executor.Prefill(tokens, state, logits);
-        double read = Stopwatch.GetElapsedTime(started).TotalSeconds;
-
-        output.Write(prompt);
-        Random random = new(seed);
-        Decoder decoder = Encoding.UTF8.GetDecoder();
-        char[] text = new char[4];
-        started = Stopwatch.GetTimestamp();
-        for (int i = 0; i < maxTokens; i++)
-        {
-            int token = Choose(logits, temperature, random);
-            output.Write(text, 0, decoder.GetChars([(byte)token], text, flush: false));
-            executor.Prefill([token], state, logits);
-        }
-
-        double generated = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        output.WriteLine();
-        report.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"prompt {tokens.Length / read:F1} tokens/s, generation {maxTokens / generated:F1} tokens/s"));
+        await output.WriteLineAsync().ConfigureAwait(false);
+        await report.WriteLineAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"prompt: {summary!.PromptTokens} tokens, {summary.PromptTokensPerSecond:F1} tokens/s; generation: {summary.GeneratedTokens} tokens, {summary.GeneratedTokensPerSecond:F1} tokens/s")).ConfigureAwait(false);
         return 0;
     }
 
-    private static int Choose(float[] logits, float temperature, Random random)
+    private static void WriteResult(Utf8JsonWriter json, GenerationResult result)
     {
-        if (temperature == 0)
+        json.WriteString("text", result.Text);
+        json.WriteStartArray("tokens");
+        foreach (int token in result.Tokens)
         {
-            return TensorPrimitives.IndexOfMax<float>(logits);
+            json.WriteNumberValue(token);
         }
 
-        TensorPrimitives.Divide(logits, temperature, logits);
-        TensorPrimitives.SoftMax<float>(logits, logits);
-        float rest = random.NextSingle();
-        for (int token = 0; token < logits.Length; token++)
+        json.WriteEndArray();
+        json.WriteString("finish_reason", result.FinishReason switch
         {
-            rest -= logits[token];
-            if (rest < 0)
+            FinishReason.Length => "length",
+            FinishReason.Stop => "stop",
+            FinishReason.EndToken => "end_token",
+            _ => "cancelled",
+        });
+        json.WriteNumber("prompt_tokens", result.Summary.PromptTokens);
+        json.WriteNumber("generated_tokens", result.Summary.GeneratedTokens);
+        json.WriteNumber("prompt_tokens_per_second", result.Summary.PromptTokensPerSecond);
+        json.WriteNumber("generated_tokens_per_second", result.Summary.GeneratedTokensPerSecond);
+    }
+
+    private static string ReadPrompt(string? file)
+    {
+        UTF8Encoding strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+        try
+        {
+            if (file is not null)
             {
-                return token;
+                return File.ReadAllText(file, strict);
             }
-        }
 
-        return TensorPrimitives.IndexOfMax<float>(logits);
+            using StreamReader input = new(Console.OpenStandardInput(), strict);
+            return input.ReadToEnd();
+        }
+        catch (DecoderFallbackException error)
+        {
+            throw new InvalidDataException($"{file ?? "standard input"}: expected a prompt in UTF-8, found bytes that are none", error);
+        }
     }
 }

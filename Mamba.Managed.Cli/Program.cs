@@ -1,20 +1,5 @@
-using System.CommandLine;
+using System.Text;
 using Mamba.Managed.Cli;
 
-RootCommand root = new("Mamba selective state-space models in managed code.") { GenerateCommand.Create() };
-ParseResult parsed = root.Parse(args);
-if (parsed.Errors.Count > 0)
-{
-    parsed.Invoke();
-    return 2;
-}
-
-try
-{
-    return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
-}
-catch (Exception error) when (error is IOException or InvalidDataException or ArgumentException or UnauthorizedAccessException or OutOfMemoryException)
-{
-    Console.Error.WriteLine($"mamba: {error.Message}");
-    return 1;
-}
+Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+return await MambaCommand.RunAsync(args, Console.Out, Console.Error).ConfigureAwait(false);

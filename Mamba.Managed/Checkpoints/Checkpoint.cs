@@ -11,6 +11,9 @@ namespace Mamba.Managed.Checkpoints;
 /// </remarks>
 public static class Checkpoint
 {
+    /// <summary>transformers refuses a file that does not say that its tensors follow PyTorch's conventions.</summary>
+    internal static readonly IReadOnlyDictionary<string, string> Metadata = new Dictionary<string, string> { ["format"] = "pt" };
+
     private const string ConfigName = "config.json";
     private const string Embedding = "backbone.embeddings.weight";
     private const string OriginalEmbedding = "backbone.embedding.weight";
@@ -63,10 +66,7 @@ public static class Checkpoint
         ArgumentNullException.ThrowIfNull(model);
         model.Config.Validate();
         Directory.CreateDirectory(folder);
-
-        // transformers refuses a file that does not say that its tensors follow PyTorch's conventions.
-        Dictionary<string, string> metadata = new() { ["format"] = "pt" };
-        SafetensorsFile.Save(Path.Combine(folder, TensorFiles.Single), model.Parameters(), metadata);
+        SafetensorsFile.Save(Path.Combine(folder, TensorFiles.Single), model.Parameters(), Metadata);
         ConfigFile.Write(Path.Combine(folder, ConfigName), model.Config, model.Embeddings.Weight.Type);
     }
 

@@ -31,7 +31,12 @@ internal sealed unsafe class ForwardRegion : IRegion
         blocks = [.. model.Layers.Select(block => (Copy(block.Norm), new PackedMixer(block.Mixer)))];
         finalNorm = Copy(model.NormF);
 
-        static float[] Copy(RmsNorm norm) => norm.Weight.ToFloat32().Floats.ToArray();
+        static float[] Copy(RmsNorm norm)
+        {
+            float[] weight = new float[norm.Weight.Count];
+            norm.Weight.CopyTo(weight);
+            return weight;
+        }
     }
 
     /// <summary>Feeds tokens to some sequences.</summary>

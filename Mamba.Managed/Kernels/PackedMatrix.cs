@@ -22,7 +22,8 @@ internal sealed class PackedMatrix
         Outputs = weight.Shape[0];
         Inputs = weight.Count / Math.Max(Outputs, 1);
         buffer = TensorBuffer.Allocate((long)Panels * PanelLength * sizeof(float));
-        ReadOnlySpan<float> rows = weight.ToFloat32().Floats;
+        Tensor single = weight.ToFloat32();
+        ReadOnlySpan<float> rows = single.Floats;
         for (int row = 0; row < Outputs; row++)
         {
             Span<float> panel = Panel(row / PanelWidth);
@@ -33,7 +34,7 @@ internal sealed class PackedMatrix
             }
         }
 
-        GC.KeepAlive(weight);
+        GC.KeepAlive(single);
     }
 
     /// <summary>Rows of the matrix.</summary>

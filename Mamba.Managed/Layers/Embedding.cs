@@ -14,7 +14,8 @@ public sealed record Embedding(Tensor Weight) : IParameterTree<Embedding>
     {
         (int rows, int width) = (Weight.Shape[0], Weight.Shape[1]);
         Throw.UnlessLength(tokens.Length * width, y.Length);
-        ReadOnlySpan<float> weight = Weight.ToFloat32().Floats;
+        Tensor single = Weight.ToFloat32();
+        ReadOnlySpan<float> weight = single.Floats;
         for (int i = 0; i < tokens.Length; i++)
         {
             if ((uint)tokens[i] >= (uint)rows)
@@ -24,6 +25,8 @@ public sealed record Embedding(Tensor Weight) : IParameterTree<Embedding>
 
             weight.Slice(tokens[i] * width, width).CopyTo(y[(i * width)..]);
         }
+
+        GC.KeepAlive(single);
     }
 
     /// <inheritdoc/>

@@ -17,11 +17,14 @@ public sealed record Linear(Tensor Weight, Tensor? Bias = null) : IParameterTree
         int inputs = Weight.Shape[1];
         int rows = x.Length / inputs;
         Throw.UnlessLength(rows * inputs, x.Length);
-        ReadOnlySpan<float> bias = Bias is null ? [] : Bias.ToFloat32().Floats;
+        Tensor? single = Bias?.ToFloat32();
+        ReadOnlySpan<float> bias = single is null ? [] : single.Floats;
         if (rows > 0)
         {
             MatrixProduct.Forward(Execution.Worker.Alone, x, inputs, new PackedMatrix(Weight), bias, y, rows);
         }
+
+        GC.KeepAlive(single);
     }
 
     /// <inheritdoc/>

@@ -17,11 +17,14 @@ public sealed record RmsNorm(Tensor Weight, float Epsilon) : IParameterTree<RmsN
         int features = Weight.Count;
         Throw.UnlessLength(x.Length / features * features, x.Length);
         Throw.UnlessLength(x.Length, y.Length);
-        ReadOnlySpan<float> weight = Weight.ToFloat32().Floats;
+        Tensor single = Weight.ToFloat32();
+        ReadOnlySpan<float> weight = single.Floats;
         for (int at = 0; at < x.Length; at += features)
         {
             RmsNormalisation.Forward(x.Slice(at, features), weight, Epsilon, y.Slice(at, features));
         }
+
+        GC.KeepAlive(single);
     }
 
     /// <inheritdoc/>

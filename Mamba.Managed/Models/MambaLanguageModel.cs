@@ -73,7 +73,7 @@ public sealed record MambaLanguageModel(
 
     private static MambaLanguageModel Build(MambaConfig config, Func<string, int[], Tensor> parameter)
     {
-        config.Validate();
+        config = config.Validate();
         Embedding embeddings = new(parameter("backbone.embeddings.weight", [config.VocabSize, config.DModel]));
         ResidualBlock[] layers = [.. Enumerable.Range(0, config.NLayer).Select(i => Block(Throw.Invariant($"backbone.layers.{i}")))];
         RmsNorm norm = Norm("backbone.norm_f");

@@ -1,4 +1,6 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tensors;
 
@@ -13,17 +15,17 @@ public sealed class Tensor
 
     /// <summary>A view of <paramref name="buffer"/>.</summary>
     /// <param name="type">How the elements are stored.</param>
-    /// <param name="shape">Dimensions, slowest first; empty for a scalar.</param>
+    /// <param name="shape">Dimensions, slowest first; empty for a scalar. The last is a multiple of the type's block length.</param>
     /// <param name="buffer">The owner of the bytes.</param>
     /// <param name="offset">Where the first element lies in the buffer, in bytes.</param>
-    /// <exception cref="ArgumentException">The elements do not lie within the buffer.</exception>
+    /// <exception cref="ArgumentException">The elements do not lie within the buffer, or the rows are not whole blocks.</exception>
     public Tensor(ElementType type, ReadOnlySpan<int> shape, TensorBuffer buffer, long offset)
     {
         ArgumentNullException.ThrowIfNull(buffer);
-        Count = CountOf(shape);
-        if (offset < 0 || offset > buffer.Length - ByteLengthOf(type, Count))
+        Count = CountOf(type, shape);
+        if (offset < 0 || offset > buffer.Length - type.ByteLength(Count))
         {
-            Throw.Argument(Throw.Invariant($"{ByteLengthOf(type, Count)} bytes at {offset} do not lie in a buffer of {buffer.Length}"), nameof(offset));
+            Throw.Argument(Throw.Invariant($"{type.ByteLength(Count)} bytes at {offset} do not lie in a buffer of {buffer.Length}"), nameof(offset));
         }
 
         this.shape = shape.ToArray();
@@ -42,7 +44,7 @@ public sealed class Tensor
     public int Count { get; }
 
     /// <summary>Length of the elements in bytes.</summary>
-    public long ByteLength => ByteLengthOf(Type, Count);
+    public long ByteLength => Type.ByteLength(Count);
 
     /// <summary>The owner of the bytes.</summary>
     public TensorBuffer Buffer { get; }
@@ -68,19 +70,21 @@ public sealed class Tensor
 
     /// <summary>A new zero-filled tensor in memory of its own.</summary>
     public static Tensor Zeros(ElementType type, params ReadOnlySpan<int> shape) =>
-        new(type, shape, TensorBuffer.Allocate(ByteLengthOf(type, CountOf(shape))), 0);
+        new(type, shape, TensorBuffer.Allocate(type.ByteLength(CountOf(type, shape))), 0);
 
     /// <summary>A new Float32 tensor with a copy of <paramref name="values"/>.</summary>
     /// <exception cref="ArgumentException">There are not as many values as the shape asks for.</exception>
     public static Tensor FromFloats(ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
     {
-        Throw.UnlessLength(CountOf(shape), values.Length);
+        Throw.UnlessLength(CountOf(ElementType.Float32, shape), values.Length);
         Tensor tensor = Zeros(ElementType.Float32, shape);
         values.CopyTo(tensor.Floats);
         return tensor;
     }
 
-    /// <summary>This tensor when it holds Float32 already, otherwise a converted copy. Half types convert exactly.</summary>
+    /// <summary>This tensor when it holds Float32 already, otherwise a converted copy.</summary>
+    /// <remarks>Half types and blocks convert exactly, but for a Q6_K product of 25 bits and the sums of Q4_1, Q5_1, Q2_K, Q4_K and Q5_K, which round once.</remarks>
+    /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
     public Tensor ToFloat32()
     {
         if (Type == ElementType.Float32)
@@ -93,36 +97,82 @@ public sealed class Tensor
         return converted;
     }
 
+    /// <summary>This tensor when it is of that type already, otherwise a converted copy, by way of single precision.</summary>
+    /// <param name="type">Any but <see cref="ElementType.Int64"/>.</param>
+    /// <param name="threads">Threads that convert, each some rows; 0 for one per processor. Their number does not change the bits.</param>
+    /// <exception cref="ArgumentException">
+    /// The rows are not whole blocks, or a quantised type is to hold a value that is not finite or beyond 65504.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
+    public Tensor ConvertTo(ElementType type, int threads = 0)
+    {
+        if (type == Type)
+        {
+            return this;
+        }
+
+        ArgumentOutOfRangeException.ThrowIfEqual((int)type, (int)ElementType.Int64, nameof(type));
+        Tensor converted = Zeros(type, shape);
+        TensorConversion.Convert(this, converted, threads);
+        return converted;
+    }
+
     /// <summary>Writes every element, converted to single precision, to <paramref name="destination"/>.</summary>
     /// <param name="destination">[Count]</param>
+    /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
     public void CopyTo(Span<float> destination)
     {
         Throw.UnlessLength(Count, destination.Length);
+        CopyTo(0, destination);
+    }
+
+    /// <summary>Writes the elements from <paramref name="first"/> on, converted to single precision.</summary>
+    /// <param name="first">The first element: the first of a block.</param>
+    /// <param name="destination">As many elements as it takes: whole blocks.</param>
+    internal void CopyTo(int first, Span<float> destination)
+    {
+        if (Type == ElementType.Float32)
+        {
+            Floats.Slice(first, destination.Length).CopyTo(destination);
+            GC.KeepAlive(this);
+            return;
+        }
+
+        // A span of bytes is shorter than a tensor may be.
+        const int Most = 1 << 28;
+        for (; destination.Length > Most; first += Most, destination = destination[Most..])
+        {
+            CopyTo(first, destination[..Most]);
+        }
+
+        ReadOnlySpan<byte> bytes = Buffer.Span<byte>(Offset + Type.ByteLength(first), (int)Type.ByteLength(destination.Length));
         switch (Type)
         {
-            case ElementType.Float32:
-                Floats.CopyTo(destination);
-                break;
             case ElementType.Float16:
-                System.Numerics.Tensors.TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(Bytes), destination);
+                TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), destination);
                 break;
             case ElementType.BFloat16:
-                ReadOnlySpan<ushort> halves = MemoryMarshal.Cast<byte, ushort>(Bytes);
+                ReadOnlySpan<ushort> halves = MemoryMarshal.Cast<byte, ushort>(bytes);
                 for (int i = 0; i < halves.Length; i++)
                 {
                     destination[i] = BitConverter.UInt32BitsToSingle((uint)halves[i] << 16);
                 }
 
                 break;
-            default:
+            case ElementType.Int64:
                 throw new InvalidOperationException($"expected a floating-point tensor, found {this}");
+            default:
+                BlockFormats.Dequantise(Type, bytes, destination);
+                break;
         }
+
+        GC.KeepAlive(this);
     }
 
     /// <summary>The same elements under other dimensions.</summary>
     public Tensor Reshape(params ReadOnlySpan<int> dimensions)
     {
-        Throw.UnlessLength(Count, CountOf(dimensions));
+        Throw.UnlessLength(Count, CountOf(Type, dimensions));
         return new Tensor(Type, dimensions, Buffer, Offset);
     }
 
@@ -132,7 +182,7 @@ public sealed class Tensor
     /// <summary>Type and shape, as <c>Float32 [768, 1536]</c>.</summary>
     public override string ToString() => $"{Type} [{string.Join(", ", shape)}]";
 
-    private static int CountOf(ReadOnlySpan<int> shape)
+    private static int CountOf(ElementType type, ReadOnlySpan<int> shape)
     {
         long count = 1;
         foreach (int dimension in shape)
@@ -142,8 +192,12 @@ public sealed class Tensor
             ArgumentOutOfRangeException.ThrowIfGreaterThan(count, int.MaxValue, nameof(shape));
         }
 
+        int row = shape.IsEmpty ? 1 : shape[^1];
+        if (row % type.BlockLength() != 0)
+        {
+            Throw.Argument(Throw.Invariant($"{type}: expected rows of a multiple of {type.BlockLength()} elements, found {row}; choose another type"), nameof(shape));
+        }
+
         return (int)count;
     }
-
-    private static long ByteLengthOf(ElementType type, long count) => count * type.Size();
 }

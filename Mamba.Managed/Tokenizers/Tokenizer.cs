@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Tokenizers;
@@ -77,6 +78,50 @@ public abstract class Tokenizer
             ? tokenizer
             : throw new InvalidDataException(
                 Throw.Invariant($"{path}: expected ids below the model's vocabulary of {config.VocabSize}, found {tokenizer.VocabularySize - 1}"));
+    }
+
+    /// <summary>The tokenizer that a GGUF file carries: bytes, or byte-level BPE.</summary>
+    /// <param name="vocabulary">As the file's metadata hold it.</param>
+    /// <exception cref="InvalidDataException">The tokenizer is of a kind that is not supported, or contradicts itself.</exception>
+    public static Tokenizer FromGguf(GgufVocabulary vocabulary)
+    {
+        ArgumentNullException.ThrowIfNull(vocabulary);
+        if (vocabulary.Model != "gpt2")
+        {
+            throw new InvalidDataException($"expected a tokenizer of model gpt2 (byte-level BPE), found {vocabulary.Model}");
+        }
+
+        if (vocabulary.Merges.Count == 0 && vocabulary.Tokens.SequenceEqual(GgufVocabulary.OfBytes().Tokens))
+        {
+            return new ByteTokenizer();
+        }
+
+        const int Control = 3, UserDefined = 4, Unused = 5;
+        List<KeyValuePair<string, int>> tokens = [];
+        List<AddedToken> added = [];
+        foreach ((int id, string token) in vocabulary.Tokens.Index())
+        {
+            switch (vocabulary.TokenTypes.Count == 0 ? 0 : vocabulary.TokenTypes[id])
+            {
+                case Control:
+                    added.Add(new(id, token, IsSpecial: true, IsNormalized: false));
+                    break;
+                case UserDefined:
+                    added.Add(new(id, token, IsSpecial: false, IsNormalized: true));
+                    break;
+                case Unused:
+                    break;
+                default:
+                    tokens.Add(new(token, id));
+                    break;
+            }
+        }
+
+        // GPT-2's own tokenizer is the one of its family that takes text as it comes.
+        return new BpeTokenizer(tokens, [.. vocabulary.Merges.Select(Pair)], added, vocabulary.EndTokenId, vocabulary.Pre != "gpt-2");
+
+        static (string Left, string Right) Pair(string merge) => merge.Split(' ') is [string left, string right] ? (left, right)
+            : throw new InvalidDataException($"expected merges of two tokens with a space between, found '{merge}'");
     }
 
     /// <summary>One line: the kind and the number of tokens.</summary>

@@ -89,16 +89,16 @@ internal sealed class RunCheckpoint
 
         string temporary = final + ".tmp";
         Directory.CreateDirectory(temporary);
-        RunConfig.Write(Path.Combine(temporary, "config.json"), trainer.Model.Config);
-        SafetensorsFile.Save(Path.Combine(temporary, WeightsFile), trainer.Model.Parameters(), RunConfig.Metadata);
+        ConfigFile.Write(Path.Combine(temporary, "config.json"), trainer.Model.Config, ElementType.Float32);
+        SafetensorsFile.Save(Path.Combine(temporary, WeightsFile), trainer.Model.Parameters(), Checkpoint.Metadata);
         SafetensorsFile.Save(Path.Combine(temporary, OptimiserFile), Moments(trainer));
         WriteDescription(temporary, trainer);
         Remove(final);
         Directory.Move(temporary, final);
         if (trainer.Best is null || trainer.Best.Value.Step == trainer.Step || !File.Exists(Path.Combine(run, WeightsFile)))
         {
-            RunConfig.Write(Path.Combine(run, "config.json"), trainer.Model.Config);
-            SafetensorsFile.Save(Path.Combine(run, WeightsFile), trainer.Model.Parameters(), RunConfig.Metadata);
+            ConfigFile.Write(Path.Combine(run, "config.json"), trainer.Model.Config, ElementType.Float32);
+            SafetensorsFile.Save(Path.Combine(run, WeightsFile), trainer.Model.Parameters(), Checkpoint.Metadata);
         }
 
         string? best = trainer.Best is null ? null : Prefix + trainer.Best.Value.Step.ToString("D8", CultureInfo.InvariantCulture);

@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Globalization;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
+using Spectre.Console;
+
+namespace Mamba.Managed.Cli;
+
+/// <summary><c>mamba info [MODEL]</c>: what a model is.</summary>
+internal static class InfoCommand
+{
+    public static Command Create()
+    {
+        Argument<string> model = Options.Model();
+        Option<bool> json = Options.Json();
+        Command command = new("info", "Show a model's architecture, sizes and tokenizer.") { model, json };
+        command.SetAction(parsed =>
+        {
+            Dictionary<string, object> facts = Describe(OpenModel.Open(parsed.GetValue(model)!));
+            TextWriter output = parsed.InvocationConfiguration.Output;
+            if (parsed.GetValue(json))
+            {
+                JsonOutput.Write(output, writer =>
+                {
+                    foreach ((string name, object value) in facts)
+                    {
+                        switch (value)
+                        {
+                            case long number: writer.WriteNumber(name, number); break;
+                            case bool flag: writer.WriteBoolean(name, flag); break;
+                            default: writer.WriteString(name, value.ToString()); break;
+                        }
+                    }
+                });
+                return;
+            }
+
+            Table table = new Table().AddColumn("what").AddColumn("value").HideHeaders();
+            foreach ((string name, object value) in facts)
+            {
+                table.AddRow(Markup.Escape(name), Markup.Escape(value is long number ? number.ToString("N0", CultureInfo.InvariantCulture) : value.ToString()!));
+            }
+
+            AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) }).Write(table);
+        });
+        return command;
+    }
+
+    private static Dictionary<string, object> Describe(OpenModel opened)
+    {
+        MambaConfig config = opened.Model.Config;
+        var parameters = opened.Model.Parameters();
+        IEnumerable<string> types = parameters.GroupBy(p => p.Value.Type).OrderByDescending(g => g.Count())
+            .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key} ({g.Count()} tensors)"));
+        string tokenizer;
+        try
+        {
+            tokenizer = opened.LoadTokenizer().ToString();
+        }
+        catch (Exception error) when (error is FileNotFoundException or InvalidDataException)
+        {
+            tokenizer = "none: " + error.Message;
+        }
+
+        return new()
+        {
+            ["model"] = opened.Path,
+            ["architecture"] = config.MixerNormEpsilon is null ? "mamba" : "falcon_mamba",
+            ["d_model"] = (long)config.DModel,
+            ["n_layer"] = (long)config.NLayer,
+            ["vocab_size"] = (long)config.VocabSize,
+            ["d_inner"] = (long)config.DInner,
+            ["d_state"] = (long)config.DState,
+            ["d_conv"] = (long)config.DConv,
+            ["dt_rank"] = (long)config.DtRank,
+            ["tied_head"] = config.TieEmbeddings,
+            ["parameters"] = config.ParameterCount,
+            ["types"] = string.Join(", ", types),
+            ["weight_bytes"] = parameters.Sum(p => p.Value.ByteLength),
+            ["file_bytes"] = opened.FileBytes(),
+            ["tokenizer"] = tokenizer,
+            ["state_bytes_per_session"] = new MambaState(config).ByteLength,
+        };
+    }
+}

@@ -1,0 +1,52 @@
+using System.CommandLine;
+using System.Globalization;
+using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Execution;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Cli;
+
+/// <summary><c>mamba logits [MODEL] --tokens "1 2 3" --output F.safetensors</c>: what the model makes of tokens.</summary>
+internal static class LogitsCommand
+{
+    public static Command Create()
+    {
+        Argument<string> model = Options.Model();
+        Option<string> tokens = new("--tokens") { Description = "Token ids with spaces or commas between.", Required = true };
+        Option<string> output = new("--output") { Description = "The safetensors file to write: logits [length, vocabulary] in float32.", Required = true };
+        Option<int> chunk = Options.Number("--chunk", "Feed the tokens so many at a time; 0 for all at once. The result is the same bits.", 0, 0, int.MaxValue);
+        Option<int> threads = Options.Threads();
+        Command command = new("logits", "Write the logits of each token of a sequence.") { model, tokens, output, chunk, threads };
+        command.SetAction(parsed =>
+        {
+            int[] ids = TokenIds.Parse(parsed.GetValue(tokens)!);
+            OpenModel opened = OpenModel.Open(parsed.GetValue(model)!);
+            using CpuExecutor executor = new(opened.Model, parsed.GetValue(threads));
+            Tensor logits = Compute(executor, ids, parsed.GetValue(chunk));
+            SafetensorsFile.Save(parsed.GetValue(output)!, new Dictionary<string, Tensor> { ["logits"] = logits });
+        });
+        return command;
+    }
+
+    private static Tensor Compute(CpuExecutor executor, int[] ids, int chunk)
+    {
+        int vocabulary = executor.Config.VocabSize;
+        int most = int.MaxValue / vocabulary;
+        if (ids.Length > most)
+        {
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"--tokens: expected at most {most} tokens at this vocabulary, found {ids.Length}"));
+        }
+
+        Tensor logits = Tensor.Zeros(ElementType.Float32, ids.Length, vocabulary);
+        MambaState state = executor.CreateState();
+        chunk = chunk == 0 ? ids.Length : chunk;
+        for (int start = 0; start < ids.Length; start += chunk)
+        {
+            int length = Math.Min(chunk, ids.Length - start);
+            executor.Prefill(ids.AsSpan(start, length), state, logits.Floats.Slice(start * vocabulary, length * vocabulary));
+        }
+
+        return logits;
+    }
+}

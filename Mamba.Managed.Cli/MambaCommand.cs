@@ -1,0 +1,55 @@
+using System.CommandLine;
+
+namespace Mamba.Managed.Cli;
+
+/// <summary>The <c>mamba</c> command: its parts, and what its exit codes say.</summary>
+internal static class MambaCommand
+{
+    private const int Failure = 1;
+    private const int UsageError = 2;
+    private const int Interrupted = 130;
+
+    /// <summary>Runs the command.</summary>
+    /// <returns>0; 1 after a failure, with one line on <paramref name="error"/>; 2 for a usage error, with help; 130 after Ctrl+C.</returns>
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
+    {
+        Option<bool> verbose = new("--verbose") { Description = "With a failure, show where it happened.", Recursive = true };
+        RootCommand root = new("Mamba selective state-space models in managed code.")
+        {
+            GenerateCommand.Create(),
+            InfoCommand.Create(),
+            LogitsCommand.Create(),
+            PerplexityCommand.Create(),
+            TokenizeCommand.Create(),
+            TokenizeCommand.CreateReverse(),
+            ConvertCommand.Create(),
+            BenchCommand.Create(),
+            verbose,
+        };
+        ParseResult parsed = root.Parse(args);
+        InvocationConfiguration configuration = new() { Output = output, Error = error, EnableDefaultExceptionHandler = false };
+        try
+        {
+            int result = await parsed.InvokeAsync(configuration).ConfigureAwait(false);
+            return parsed.Errors.Count > 0 ? UsageError : result;
+        }
+        catch (OperationCanceledException)
+        {
+            return Interrupted;
+        }
+        catch (Exception failure) when (failure is IOException or InvalidDataException or ArgumentException or UnauthorizedAccessException
+            or OutOfMemoryException or InvalidOperationException or NotSupportedException or TypeInitializationException)
+        {
+            // What a static constructor throws is wrapped; the line is about the cause.
+            Exception cause = failure is TypeInitializationException { InnerException: { } inner } ? inner : failure;
+            string line = cause.Message.ReplaceLineEndings(" ");
+            await error.WriteLineAsync($"mamba: {line}").ConfigureAwait(false);
+            if (parsed.GetValue(verbose))
+            {
+                await error.WriteLineAsync(failure.ToString()).ConfigureAwait(false);
+            }
+
+            return Failure;
+        }
+    }
+}

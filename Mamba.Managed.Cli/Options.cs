@@ -1,0 +1,36 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace Mamba.Managed.Cli;
+
+/// <summary>Arguments and options that several commands share, and the checks that make a wrong value a usage error.</summary>
+internal static class Options
+{
+    /// <summary>The model to use; without it, the one that ships with the command.</summary>
+    public static Argument<string> Model() => new("MODEL")
+    {
+        Description = "Model folder or GGUF file; the Shakespeare model that comes with the command when left out.",
+        DefaultValueFactory = _ => OpenModel.DefaultPath,
+    };
+
+    public static Option<int> Threads() => Number("--threads", "Threads that compute; 0 for one per processor.", 0, 0, 1024);
+
+    public static Option<bool> Json() => new("--json") { Description = "Print one JSON object." };
+
+    /// <summary>A number within a range.</summary>
+    public static Option<T> Number<T>(string name, string description, T byDefault, T least, T most)
+        where T : struct, IComparable<T>, IFormattable
+    {
+        Option<T> option = new(name) { Description = description, DefaultValueFactory = _ => byDefault };
+        option.Validators.Add(result =>
+        {
+            // A value that is no number at all has an error already.
+            T value = result.Tokens.Count == 0 ? byDefault : result.Errors.Any() ? least : result.GetValueOrDefault<T>();
+            if (!(value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0))
+            {
+                result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name}: expected {least} to {most}, found {value}"));
+            }
+        });
+        return option;
+    }
+}

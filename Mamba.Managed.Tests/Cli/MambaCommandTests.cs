@@ -1,0 +1,174 @@
+using System.Text.Json;
+using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Cli;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Tests.Cli;
+
+/// <summary>The command as a shell sees it: exit codes, standard output, standard error, files.</summary>
+public class MambaCommandTests
+{
+    private string folder = "";
+
+    private static string Fixtures => Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures");
+
+    [SetUp]
+    public void MakeFolder() => folder = Directory.CreateTempSubdirectory("mamba-test").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(folder, recursive: true);
+
+    [Test]
+    public async Task Generate_streams_a_text_and_reports_speed_beside_it()
+    {
+        (int exit, string output, string error) = await Run("generate", "--prompt", "ROMEO:", "--max-tokens", "20", "--temperature", "0");
+        Assert.That(exit, Is.Zero, error);
+        Assert.That(output, Does.StartWith("ROMEO:").And.Length.GreaterThan(20));
+        Assert.That(error, Does.Match(@"^prompt: 6 tokens, [\d.]+ tokens/s; generation: 20 tokens, [\d.]+ tokens/s\r?\n$"));
+    }
+
+    [Test]
+    public async Task Generate_gives_the_same_text_for_the_same_seed_and_ends_before_a_stop()
+    {
+        string[] args = ["generate", "--prompt", "JULIET:\n", "--max-tokens", "60", "--seed", "7", "--top-k", "20", "--top-p", "0.9", "--min-p", "0.01", "--repetition-penalty", "1.1", "--json"];
+        JsonElement first = Json(await Run(args)), second = Json(await Run(args));
+        string text = first.GetProperty("text").GetString()!;
+        Assert.That(second.GetProperty("text").GetString(), Is.EqualTo(text));
+        string stop = text.Substring(20, 3);
+        JsonElement stopped = Json(await Run([.. args, "--stop", stop]));
+        Assert.That(stopped.GetProperty("text").GetString(), Is.EqualTo(text[..text.IndexOf(stop, StringComparison.Ordinal)]));
+        Assert.That(stopped.GetProperty("finish_reason").GetString(), Is.EqualTo("stop"));
+    }
+
+    [Test]
+    public async Task Generate_takes_a_prompt_from_a_file()
+    {
+        string file = Path.Combine(folder, "prompt.txt");
+        await File.WriteAllTextAsync(file, "KING:");
+        (int exit, string output, string error) = await Run("generate", "--prompt-file", file, "--max-tokens", "3");
+        Assert.That(exit, Is.Zero, error);
+        Assert.That(output, Does.StartWith("KING:"));
+    }
+
+    [TestCase("mamba1-tiny", 0)]
+    [TestCase("mamba1-odd", 5)]
+    [TestCase("falcon-mamba-tiny", 1)]
+    public async Task Logits_are_those_of_the_golden_at_any_chunk(string name, int chunk)
+    {
+        string model = Path.Combine(Fixtures, name), output = Path.Combine(folder, "logits.safetensors");
+        using SafetensorsFile golden = SafetensorsFile.Open(Path.Combine(model, "golden.safetensors"));
+        Tensor ids = golden.Tensors["input_ids"];
+        int length = ids.Shape[1];
+        string tokens = string.Join(' ', ids.Integers[..length].ToArray());
+        (int exit, _, string error) = await Run("logits", model, "--tokens", tokens, "--output", output, "--chunk", $"{chunk}");
+        Assert.That(exit, Is.Zero, error);
+        using SafetensorsFile found = SafetensorsFile.Open(output);
+        float[] expected = golden.Tensors["logits"].Floats[..found.Tensors["logits"].Count].ToArray();
+        Assert.That(found.Tensors["logits"].Floats.ToArray(), Is.EqualTo(expected).Within(1e-4 * expected.Max(Math.Abs)));
+        Assert.That(found.Tensors["logits"].Shape[0], Is.EqualTo(length));
+    }
+
+    [Test]
+    public async Task Perplexity_of_the_default_model_is_the_golden_one()
+    {
+        // The first 2,048 validation bytes of tiny Shakespeare; float64 gives 1.4467560909393786 over the 2,047 that are foretold.
+        string file = Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt");
+        JsonElement score = Json(await Run("perplexity", "--file", file, "--offset", "0", "--length", "2048", "--json"));
+        Assert.That(score.GetProperty("tokens_scored").GetInt32(), Is.EqualTo(2047));
+        Assert.That(score.GetProperty("nats_per_token").GetDouble(), Is.EqualTo(1.4467560909393786).Within(1e-5));
+        Assert.That(score.GetProperty("nats_per_byte").GetDouble(), Is.EqualTo(score.GetProperty("nats_per_token").GetDouble()));
+    }
+
+    [Test]
+    public async Task Windows_begin_with_a_token_of_context_only()
+    {
+        string file = Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt");
+        JsonElement score = Json(await Run("perplexity", "--file", file, "--length", "301", "--window", "100", "--json"));
+        Assert.That(score.GetProperty("tokens_scored").GetInt32(), Is.EqualTo(3 * 99));
+    }
+
+    [Test]
+    public async Task Info_describes_a_folder_and_a_GGUF_file()
+    {
+        JsonElement info = Json(await Run("info", "--json"));
+        Assert.That(info.GetProperty("architecture").GetString(), Is.EqualTo("mamba"));
+        Assert.That(info.GetProperty("tokenizer").GetString(), Does.StartWith("bytes"));
+        JsonElement gguf = Json(await Run("info", Path.Combine(Fixtures, "gguf", "shakespeare-Q8_0.gguf"), "--json"));
+        Assert.That(gguf.GetProperty("parameters").GetInt64(), Is.EqualTo(info.GetProperty("parameters").GetInt64()));
+        Assert.That((await Run("info")).Output, Does.Contain("d_model"));
+    }
+
+    [Test]
+    public async Task Text_becomes_ids_and_ids_text()
+    {
+        Assert.That((await Run("tokenize", "Aé")).Output.Trim(), Is.EqualTo("65 195 169"));
+        Assert.That((await Run("detokenize", "65 195 169")).Output.Trim(), Is.EqualTo("Aé"));
+        string gguf = Path.Combine(Fixtures, "gguf", "shakespeare-Q8_0.gguf");
+        Assert.That((await Run("tokenize", gguf, "AB")).Output.Trim(), Is.EqualTo("65 66"));
+    }
+
+    [Test]
+    public async Task Convert_goes_to_GGUF_and_back()
+    {
+        string gguf = Path.Combine(folder, "m.gguf"), back = Path.Combine(folder, "back");
+        Assert.That((await Run("convert", Path.Combine(Fixtures, "mamba1-tiny"), gguf, "--type", "f32")).Exit, Is.Zero);
+        (int exit, _, string error) = await Run("convert", gguf, back, "--type", "f32");
+        Assert.That(exit, Is.Zero, error);
+        Assert.That(Checkpoint.Load(back).HeadWeight.Bytes.SequenceEqual(Checkpoint.Load(Path.Combine(Fixtures, "mamba1-tiny")).HeadWeight.Bytes));
+    }
+
+    [Test]
+    public async Task Bench_reports_speed_and_limits()
+    {
+        JsonElement result = Json(await Run("bench", "--shape", "tiny", "--threads", "1", "--json"));
+        foreach (string key in new[] { "pp512", "tg64", "read_gb_s", "fma_gflop_s" })
+        {
+            Assert.That(result.GetProperty(key).GetDouble(), Is.GreaterThan(0), key);
+        }
+    }
+
+    [TestCase("nonsense")]
+    [TestCase("generate", "--prompt", "x", "--temperature", "-1")]
+    [TestCase("generate", "--prompt", "x", "--top-p", "2")]
+    [TestCase("generate", "--prompt", "x", "--max-tokens", "many")]
+    [TestCase("generate", "--prompt", "x", "--prompt-file", "y")]
+    [TestCase("bench", "--shape", "9t")]
+    [TestCase("logits")]
+    [TestCase]
+    public async Task A_usage_error_exits_2_with_help(params string[] args)
+    {
+        (int exit, string output, string error) = await Run(args);
+        Assert.That(exit, Is.EqualTo(2));
+        Assert.That(output + error, Does.Contain("Usage:"));
+    }
+
+    [TestCase("info", "no-such-folder")]
+    [TestCase("generate", "no-such-folder", "--prompt", "x")]
+    [TestCase("generate", "--prompt", "")]
+    [TestCase("logits", "--tokens", "1 256", "--output", "never.safetensors")]
+    [TestCase("logits", "--tokens", "1 x", "--output", "never.safetensors")]
+    [TestCase("perplexity", "--file", "no-such-file")]
+    [TestCase("detokenize", "300")]
+    public async Task Any_other_failure_exits_1_with_one_line(params string[] args)
+    {
+        (int exit, string output, string error) = await Run(args);
+        Assert.That(exit, Is.EqualTo(1));
+        Assert.That(output, Is.Empty);
+        Assert.That(error, Does.Match(@"^mamba: [^\n]+\n$"));
+        Assert.That((await Run([.. args, "--verbose"])).Error, Does.Contain("   at "));
+        Assert.That(File.Exists("never.safetensors"), Is.False);
+    }
+
+    private static JsonElement Json((int Exit, string Output, string Error) result)
+    {
+        Assert.That(result.Exit, Is.Zero, result.Error);
+        return JsonDocument.Parse(result.Output).RootElement;
+    }
+
+    private static async Task<(int Exit, string Output, string Error)> Run(params string[] args)
+    {
+        using StringWriter output = new(), error = new();
+        int exit = await MambaCommand.RunAsync(args, output, error);
+        return (exit, output.ToString(), error.ToString());
+    }
+}

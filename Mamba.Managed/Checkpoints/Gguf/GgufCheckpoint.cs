@@ -1,0 +1,131 @@
+using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Checkpoints.Gguf;
+
+/// <summary>Mamba models in GGUF files, as llama.cpp reads and writes them.</summary>
+/// <remarks>
+/// Two tensors are stored otherwise than in checkpoints. The convolution lacks its middle dimension. A is stored itself, where the model
+/// keeps ln(-A): going there and back moves an entry of A by a few parts in 10^7, which is what single precision resolves; a logarithm of
+/// magnitude 2 or more usually returns to the same bits.
+/// </remarks>
+public static class GgufCheckpoint
+{
+    private const uint QuantisationVersion = 2;
+
+    /// <summary>Loads a model; its weights stay in the mapped file in the types that they have there.</summary>
+    /// <param name="path">A GGUF file of the architecture <c>mamba</c>: Mamba, or Falcon-Mamba with <c>dt_b_c_rms</c>.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is malformed or of another architecture, or its tensors are not those that its metadata ask for; all that are not are listed.
+    /// </exception>
+    public static MambaLanguageModel Load(string path)
+    {
+        GgufFile file = GgufFile.Open(path);
+        try
+        {
+            return ToModel(file);
+        }
+        catch (InvalidDataException error)
+        {
+            file.Release();
+            throw new InvalidDataException($"{path}: {error.Message}", error);
+        }
+    }
+
+    /// <summary>The model in an open file.</summary>
+    /// <exception cref="InvalidDataException">As of <see cref="Load"/>.</exception>
+    public static MambaLanguageModel ToModel(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        MambaConfig config = GgufConfig.Read(file);
+        Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
+        List<string> unknown = [];
+        foreach ((string name, Tensor tensor) in file.Tensors)
+        {
+            if (GgufNames.ToCanonical(name) is not { } canonical || tensor.Type == ElementType.Int64 || !tensors.TryAdd(canonical, FromGguf(name, tensor)))
+            {
+                unknown.Add($"{name} {tensor}");
+            }
+        }
+
+        return unknown.Count == 0
+            ? MambaLanguageModel.FromTensors(config, tensors)
+            : throw new InvalidDataException($"found tensors that a Mamba model does not have: {string.Join(", ", unknown.Order(StringComparer.Ordinal))}");
+    }
+
+    /// <summary>Writes a model under a temporary name that is flushed to the disk and renamed.</summary>
+    /// <param name="path">The file; replaced when it exists.</param>
+    /// <param name="model">The weights, of any types; converted one tensor at a time.</param>
+    /// <param name="type">Which types the tensors take.</param>
+    /// <param name="vocabulary">The tokenizer to carry; null for none, with which llama.cpp loads the model but reads no text.</param>
+    /// <param name="name">What the model is called.</param>
+    /// <param name="threads">Threads that quantise; 0 for one per processor. Their number does not change the file.</param>
+    /// <remarks>llama.cpp itself wants d_inner = 2 d_model, a bias of the convolution and none of the projections; other models are written too, and read by this library.</remarks>
+    /// <exception cref="ArgumentException">A weight is not finite, or the vocabulary has more tokens than the embedding.</exception>
+    public static void Save(
+        string path, MambaLanguageModel model, GgufFileType type, GgufVocabulary? vocabulary = null, string? name = null, int threads = 0)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(model);
+        MambaConfig config = model.Config.Validate();
+        GgufMetadata metadata = new()
+        {
+            [GgufLayout.ArchitectureKey] = GgufValue.From(GgufConfig.Architecture),
+            ["general.name"] = GgufValue.From(name ?? Path.GetFileNameWithoutExtension(path)),
+        };
+        GgufConfig.Write(metadata, config);
+        if (vocabulary is null)
+        {
+            GgufVocabulary.WriteNone(metadata, config.EndTokenId);
+        }
+        else
+        {
+            vocabulary.Write(metadata, config.VocabSize);
+        }
+
+        metadata["general.quantization_version"] = GgufValue.From(QuantisationVersion);
+        metadata["general.file_type"] = GgufValue.From((uint)type);
+        GgufWriter.Write(path, metadata, [.. model.Parameters().Select(parameter => Entry(parameter.Key, parameter.Value, type, model.Head is null, threads))]);
+    }
+
+    private static GgufEntry Entry(string canonical, Tensor tensor, GgufFileType mix, bool isTied, int threads)
+    {
+        string name = GgufNames.ToGguf(canonical) ?? throw new ArgumentException($"{canonical}: expected a parameter of a Mamba model", nameof(canonical));
+        string part = GgufNames.PartOf(name);
+        int[] shape = part == GgufNames.Convolution ? [tensor.Shape[0], tensor.Shape[^1]] : tensor.Shape.ToArray();
+        ElementType type = GgufTypeMix.TypeOf(mix, name, shape[^1], isTied);
+        return new GgufEntry(name, type, shape, () => part == GgufNames.A
+            ? Map(tensor, static logarithm => (float)-Math.Exp(logarithm))
+            : tensor.ConvertTo(type, threads));
+    }
+
+    private static Tensor FromGguf(string name, Tensor tensor)
+    {
+        switch (GgufNames.PartOf(name))
+        {
+            case GgufNames.Convolution when tensor.Shape.Length == 2 && !tensor.Type.IsQuantised():
+                return tensor.Reshape(tensor.Shape[0], 1, tensor.Shape[1]);
+            case GgufNames.A:
+                return Map(tensor, a => a <= 0 && float.IsFinite(a)
+                    ? (float)Math.Log(-(double)a)
+                    : throw new InvalidDataException(Throw.Invariant($"{name}: expected finite numbers of at most 0, found {a}")));
+            default:
+                return tensor;
+        }
+    }
+
+    private static Tensor Map(Tensor tensor, Func<float, float> function)
+    {
+        Tensor mapped = Tensor.Zeros(ElementType.Float32, tensor.Shape);
+        Span<float> values = mapped.Floats;
+        tensor.CopyTo(values);
+        foreach (ref float value in values)
+        {
+            value = function(value);
+        }
+
+        return mapped;
+    }
+}

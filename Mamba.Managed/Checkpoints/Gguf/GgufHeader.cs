@@ -1,0 +1,241 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Unicode;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Checkpoints.Gguf;
+
+/// <summary>Where a tensor lies in a GGUF file.</summary>
+/// <param name="Name">The name in the file.</param>
+/// <param name="Type">How the elements are stored.</param>
+/// <param name="Shape">Dimensions, slowest first.</param>
+/// <param name="Offset">The first byte, from the file's start.</param>
+/// <param name="Length">Length in bytes.</param>
+internal sealed record GgufTensor(string Name, ElementType Type, int[] Shape, long Offset, long Length);
+
+/// <summary>Reads and checks what comes before the tensors of a GGUF file.</summary>
+/// <remarks>Every number is checked against the bytes that are left before it is used, so that a file costs no more memory than it has bytes, plus a constant.</remarks>
+internal sealed class GgufHeader
+{
+    // What one entry costs in memory is a few hundred bytes, whatever it takes in the file, so their number is bounded.
+    private const int MostEntries = 1 << 14;
+    private const int LongestName = 256;
+    private const int MostDimensions = 4;
+    private const int DeepestArray = 4;
+
+    private readonly ReadOnlyMemory<byte> bytes;
+    private readonly List<GgufTensor> tensors = [];
+    private int at;
+
+    private GgufHeader(ReadOnlyMemory<byte> bytes) => this.bytes = bytes;
+
+    /// <summary>2 or 3.</summary>
+    public int Version { get; private set; }
+
+    /// <summary>The metadata; its values refer to the bytes that were read.</summary>
+    public GgufMetadata Metadata { get; } = new();
+
+    /// <summary>The tensors in the order of the file.</summary>
+    public IReadOnlyList<GgufTensor> Tensors => tensors;
+
+    /// <summary>Tensors begin at multiples of this.</summary>
+    public int Alignment { get; private set; }
+
+    /// <summary>Reads a header.</summary>
+    /// <param name="bytes">The file from its beginning, as much of it as a header may take.</param>
+    /// <param name="fileLength">Length of the whole file.</param>
+    /// <exception cref="InvalidDataException">It is not a GGUF header, or says what cannot be.</exception>
+    public static GgufHeader Read(ReadOnlyMemory<byte> bytes, long fileLength)
+    {
+        GgufHeader header = new(bytes);
+        header.ReadAll(fileLength);
+        return header;
+    }
+
+    private void ReadAll(long fileLength)
+    {
+        uint magic = bytes.Length < 4 ? 0 : UInt32();
+        if (magic != GgufLayout.Magic)
+        {
+            throw new InvalidDataException(Throw.Invariant($"expected a file that begins with GGUF, found {magic:x8}; is this a GGUF file?"));
+        }
+
+        uint version = UInt32();
+        if (version is not (2 or 3))
+        {
+            string why = BinaryPrimitives.ReverseEndianness(version) is 2 or 3 ? "the file is big endian" : "convert it with a newer writer";
+            throw new InvalidDataException(Throw.Invariant($"version: expected 2 or 3, found {version}; {why}"));
+        }
+
+        Version = (int)version;
+        int tensorCount = Number("tensors", MostEntries);
+        int valueCount = Number("metadata values", MostEntries);
+        for (int i = 0; i < valueCount; i++)
+        {
+            string key = Name("key");
+            if (!Metadata.TryAdd(key, Value(key)))
+            {
+                throw new InvalidDataException($"{key}: expected one value, found two");
+            }
+        }
+
+        Alignment = Metadata.GetInteger(GgufLayout.AlignmentKey, GgufLayout.DefaultAlignment);
+        if (Alignment is < 8 or > 1 << 20 || Alignment % 8 != 0)
+        {
+            throw new InvalidDataException(Throw.Invariant($"{GgufLayout.AlignmentKey}: expected a multiple of 8 up to 2^20, found {Alignment}"));
+        }
+
+        for (int i = 0; i < tensorCount; i++)
+        {
+            tensors.Add(Tensor());
+        }
+
+        Place(fileLength);
+    }
+
+    private GgufTensor Tensor()
+    {
+        string name = Name("tensor name");
+        uint rank = UInt32();
+        if (rank is 0 or > MostDimensions)
+        {
+            throw new InvalidDataException(Throw.Invariant($"{name}: expected 1 to {MostDimensions} dimensions, found {rank}"));
+        }
+
+        int[] shape = new int[rank];
+        long count = 1;
+        for (int i = shape.Length - 1; i >= 0; i--)
+        {
+            ulong dimension = UInt64();
+            if (dimension is 0 or > int.MaxValue || (count *= (long)dimension) > int.MaxValue)
+            {
+                throw new InvalidDataException(Throw.Invariant($"{name}: expected dimensions of 1 to {int.MaxValue} and no more elements in all, found a dimension of {dimension}"));
+            }
+
+            shape[i] = (int)dimension;
+        }
+
+        uint number = UInt32();
+        ElementType type = GgufLayout.TypeOf(number)
+            ?? throw new InvalidDataException(Throw.Invariant($"{name}: expected F32, F16, BF16, I64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or Q2_K to Q6_K, found ggml type {number}; quantise the model to one of these"));
+        if (shape[^1] % type.BlockLength() != 0)
+        {
+            throw new InvalidDataException(Throw.Invariant($"{name}: expected rows of a multiple of {type.BlockLength()} elements for {type}, found {shape[^1]}"));
+        }
+
+        ulong offset = UInt64();
+        return offset <= long.MaxValue && offset % (ulong)Alignment == 0
+            ? new GgufTensor(name, type, shape, (long)offset, type.ByteLength(count))
+            : throw new InvalidDataException(Throw.Invariant($"{name}: expected an offset that is a multiple of {Alignment}, found {offset}"));
+    }
+
+    // Offsets count from the data's start, which is known when all entries are read.
+    private void Place(long fileLength)
+    {
+        long start = GgufLayout.Align(at, Alignment);
+        HashSet<string> names = new(StringComparer.Ordinal);
+        for (int i = 0; i < tensors.Count; i++)
+        {
+            GgufTensor tensor = tensors[i];
+            if (!names.Add(tensor.Name))
+            {
+                throw new InvalidDataException($"{tensor.Name}: expected one tensor of this name, found two");
+            }
+
+            if (tensor.Offset > fileLength - start - tensor.Length)
+            {
+                throw new InvalidDataException(Throw.Invariant($"{tensor.Name}: expected {tensor.Length} bytes at {start} + {tensor.Offset}, found a file of {fileLength}; is the download complete?"));
+            }
+
+            tensors[i] = tensor with { Offset = start + tensor.Offset };
+        }
+
+        long end = 0;
+        foreach (GgufTensor tensor in tensors.OrderBy(t => t.Offset))
+        {
+            if (tensor.Offset < end)
+            {
+                throw new InvalidDataException(Throw.Invariant($"{tensor.Name}: expected to begin at {end} or later, where the tensor before it ends, found {tensor.Offset}"));
+            }
+
+            end = tensor.Offset + tensor.Length;
+        }
+    }
+
+    private GgufValue Value(string key)
+    {
+        GgufValueType type = (GgufValueType)UInt32();
+        int start = at;
+        Skip(key, type, 0);
+        return new GgufValue(type, bytes[start..at]);
+    }
+
+    private void Skip(string key, GgufValueType type, int depth)
+    {
+        if (GgufLayout.SizeOf(type) is { } size)
+        {
+            Take(size);
+        }
+        else if (type == GgufValueType.String)
+        {
+            Take(Number($"{key}: bytes of text", bytes.Length - at - 8));
+        }
+        else if (type == GgufValueType.Array && depth < DeepestArray)
+        {
+            SkipArray(key, depth);
+        }
+        else
+        {
+            throw new InvalidDataException(Throw.Invariant($"{key}: expected a value type from 0 to 12 and arrays at most {DeepestArray} deep, found {(int)type} at depth {depth}"));
+        }
+    }
+
+    private void SkipArray(string key, int depth)
+    {
+        GgufValueType type = (GgufValueType)UInt32();
+        int least = GgufLayout.SizeOf(type) ?? 8;
+        int count = Number($"{key}: entries", Math.Max(bytes.Length - at - 8, 0) / least);
+        if (GgufLayout.SizeOf(type) is { } size)
+        {
+            Take(count * size);
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            Skip(key, type, depth + 1);
+        }
+    }
+
+    private string Name(string what)
+    {
+        ReadOnlySpan<byte> text = Take(Number($"bytes of a {what}", Math.Min(LongestName, bytes.Length - at - 8)));
+        return text.Length > 0 && Utf8.IsValid(text)
+            ? Encoding.UTF8.GetString(text)
+            : throw new InvalidDataException(Throw.Invariant($"expected a {what} of 1 to {LongestName} bytes of UTF-8 before byte {at}, found none; the file is damaged"));
+    }
+
+    // A count or a length of 8 bytes.
+    private int Number(string what, long most)
+    {
+        ulong number = UInt64();
+        return number <= (ulong)Math.Max(most, 0)
+            ? (int)number
+            : throw new InvalidDataException(Throw.Invariant($"{what}: expected at most {Math.Max(most, 0)}, found {number}; the file is damaged or incomplete"));
+    }
+
+    private uint UInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
+
+    private ulong UInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Take(8));
+
+    private ReadOnlySpan<byte> Take(int count)
+    {
+        if (count > bytes.Length - at)
+        {
+            throw new InvalidDataException(Throw.Invariant($"expected {count} more bytes of the header at byte {at}, found {bytes.Length - at}; is the download complete?"));
+        }
+
+        at += count;
+        return bytes.Span.Slice(at - count, count);
+    }
+}

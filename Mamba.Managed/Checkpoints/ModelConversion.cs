@@ -1,0 +1,59 @@
+using Mamba.Managed.Checkpoints.Gguf;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Checkpoints;
+
+/// <summary>Takes models from any file that this library reads to the types and files that are wanted.</summary>
+public static class ModelConversion
+{
+    private const int Bytes = 256;
+
+    /// <summary>Loads a model from a folder or a GGUF file.</summary>
+    /// <param name="path">A folder with <c>config.json</c> and weights, or a GGUF file.</param>
+    /// <exception cref="FileNotFoundException">There is neither, or the folder lacks a file.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, or its tensors do not fit its configuration.</exception>
+    public static MambaLanguageModel Load(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return Directory.Exists(path) ? Checkpoint.Load(path)
+            : File.Exists(path) ? GgufCheckpoint.Load(path)
+            : throw new FileNotFoundException($"{path}: expected a model folder or a GGUF file, found neither", path);
+    }
+
+    /// <summary>Writes a model as a GGUF file that llama.cpp reads too.</summary>
+    /// <param name="source">A folder or a GGUF file.</param>
+    /// <param name="destination">The file; replaced when it exists.</param>
+    /// <param name="type">Which types the tensors take.</param>
+    /// <param name="vocabulary">
+    /// The tokenizer to carry; null for that of a GGUF source, or of bytes where the model has 256 tokens and no tokenizer of its own.
+    /// </param>
+    /// <param name="threads">Threads that quantise; 0 for one per processor.</param>
+    /// <exception cref="FileNotFoundException">There is no such source.</exception>
+    /// <exception cref="InvalidDataException">The source is malformed.</exception>
+    /// <exception cref="ArgumentException">A weight is not finite, or the vocabulary has more tokens than the embedding.</exception>
+    public static void ToGguf(string source, string destination, GgufFileType type, GgufVocabulary? vocabulary = null, int threads = 0)
+    {
+        MambaLanguageModel model = Load(source);
+        bool isFolder = Directory.Exists(source);
+        GgufMetadata? metadata = isFolder ? null : GgufFile.Open(source).Metadata;
+        vocabulary ??= metadata is null ? null : GgufVocabulary.Read(metadata);
+        bool readsBytes = model.Config.VocabSize == Bytes && !(isFolder && File.Exists(Path.Combine(source, "tokenizer.json")));
+        vocabulary ??= readsBytes ? GgufVocabulary.OfBytes() with { EndTokenId = model.Config.EndTokenId } : null;
+        string name = metadata?.GetString("general.name") ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
+        GgufCheckpoint.Save(destination, model, type, vocabulary, name, threads);
+    }
+
+    /// <summary>The model with every parameter in one type, for files that hold no blocks.</summary>
+    /// <param name="model">Of any types.</param>
+    /// <param name="type">Float32, Float16 or BFloat16.</param>
+    /// <param name="threads">Threads that convert; 0 for one per processor.</param>
+    /// <exception cref="ArgumentException">The type stores blocks or integers.</exception>
+    public static MambaLanguageModel ConvertTo(this MambaLanguageModel model, ElementType type, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return type.IsQuantised() || type == ElementType.Int64
+            ? Throw.Argument<MambaLanguageModel>($"expected Float32, Float16 or BFloat16, found {type}; a GGUF file holds quantised models", nameof(type))
+            : model.Map("", (_, tensor) => tensor.ConvertTo(type, threads));
+    }
+}

@@ -1,0 +1,180 @@
+using System.Buffers.Binary;
+
+namespace Mamba.Managed.Tensors.Blocks;
+
+/// <summary>Codes of blocks of 32: the low four bits of elements i and i + 16 share byte i; a fifth bit, where there is one, is bit i of a word.</summary>
+internal static class SmallBlock
+{
+    /// <summary>Elements of a block.</summary>
+    public const int Length = 32;
+
+    /// <summary>Writes the codes of a block.</summary>
+    /// <param name="low">[16]: two codes a byte.</param>
+    /// <param name="high">The fifth bits.</param>
+    /// <param name="codes">[32]</param>
+    public static void Unpack(ReadOnlySpan<byte> low, uint high, Span<byte> codes)
+    {
+        for (int i = 0; i < Length / 2; i++)
+        {
+            codes[i] = (byte)((uint)(low[i] & 0xF) | (((high >> i) & 1) << 4));
+            codes[i + 16] = (byte)((uint)(low[i] >> 4) | (((high >> (i + 16)) & 1) << 4));
+        }
+    }
+
+    /// <summary>Stores the codes of a block and returns their fifth bits.</summary>
+    public static uint Pack(ReadOnlySpan<byte> codes, Span<byte> low)
+    {
+        uint high = 0;
+        for (int i = 0; i < Length / 2; i++)
+        {
+            low[i] = (byte)((codes[i] & 0xF) | (codes[i + 16] << 4));
+            high |= ((uint)codes[i] >> 4) << i | ((uint)codes[i + 16] >> 4) << (i + 16);
+        }
+
+        return high;
+    }
+
+    /// <summary>Finds d of x = d (q - levels), and the codes.</summary>
+    public static Half Fit(ReadOnlySpan<float> values, int levels, Span<byte> codes)
+    {
+        Half d = (Half)ScaleSearch.Symmetric(values, levels);
+        ScaleSearch.Round(values, (float)d, levels, (2 * levels) - 1, codes);
+        return d;
+    }
+
+    /// <summary>Finds d and m of x = d q + m, and the codes.</summary>
+    public static (Half Scale, Half Minimum) FitAffine(ReadOnlySpan<float> values, int levels, Span<byte> codes)
+    {
+        (float scale, float minimum) = ScaleSearch.Affine(values, levels, anyMinimum: true);
+        (Half d, Half m) = ((Half)scale, (Half)minimum);
+        ScaleSearch.RoundAffine(values, (float)d, (float)m, levels, codes);
+        return (d, m);
+    }
+}
+
+/// <summary><c>| d | q0 .. q31: signed bytes |</c>, x = d q.</summary>
+internal readonly struct Q8_0 : IBlockFormat
+{
+    public static ElementType Type => ElementType.Q8_0;
+
+    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    {
+        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block);
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = d * (sbyte)block[2 + i];
+        }
+    }
+
+    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    {
+        // With 255 levels the search gains nothing: the largest element becomes 127, and codes are those of the unrounded scale, as in ggml.
+        float d = Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(values)) / 127;
+        BinaryPrimitives.WriteHalfLittleEndian(block, (Half)d);
+        float inverse = d < 1e-30f ? 0 : 1 / d;
+        for (int i = 0; i < values.Length; i++)
+        {
+            block[2 + i] = (byte)(sbyte)MathF.Round(values[i] * inverse, MidpointRounding.AwayFromZero);
+        }
+    }
+}
+
+/// <summary><c>| d | 16 bytes of codes |</c>, x = d (q - 8).</summary>
+internal readonly struct Q4_0 : IBlockFormat
+{
+    public static ElementType Type => ElementType.Q4_0;
+
+    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    {
+        Span<byte> codes = stackalloc byte[SmallBlock.Length];
+        SmallBlock.Unpack(block[2..], 0, codes);
+        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block);
+        for (int i = 0; i < codes.Length; i++)
+        {
+            values[i] = d * (codes[i] - 8);
+        }
+    }
+
+    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[SmallBlock.Length];
+        BinaryPrimitives.WriteHalfLittleEndian(block, SmallBlock.Fit(values, 8, codes));
+        SmallBlock.Pack(codes, block[2..]);
+    }
+}
+
+/// <summary><c>| d | m | 16 bytes of codes |</c>, x = d q + m.</summary>
+internal readonly struct Q4_1 : IBlockFormat
+{
+    public static ElementType Type => ElementType.Q4_1;
+
+    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    {
+        Span<byte> codes = stackalloc byte[SmallBlock.Length];
+        SmallBlock.Unpack(block[4..], 0, codes);
+        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block), m = (float)BinaryPrimitives.ReadHalfLittleEndian(block[2..]);
+        for (int i = 0; i < codes.Length; i++)
+        {
+            values[i] = (d * codes[i]) + m;
+        }
+    }
+
+    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[SmallBlock.Length];
+        (Half d, Half m) = SmallBlock.FitAffine(values, 15, codes);
+        BinaryPrimitives.WriteHalfLittleEndian(block, d);
+        BinaryPrimitives.WriteHalfLittleEndian(block[2..], m);
+        SmallBlock.Pack(codes, block[4..]);
+    }
+}
+
+/// <summary><c>| d | 32 fifth bits | 16 bytes of low bits |</c>, x = d (q - 16).</summary>
+internal readonly struct Q5_0 : IBlockFormat
+{
+    public static ElementType Type => ElementType.Q5_0;
+
+    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    {
+        Span<byte> codes = stackalloc byte[SmallBlock.Length];
+        SmallBlock.Unpack(block[6..], BinaryPrimitives.ReadUInt32LittleEndian(block[2..]), codes);
+        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block);
+        for (int i = 0; i < codes.Length; i++)
+        {
+            values[i] = d * (codes[i] - 16);
+        }
+    }
+
+    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[SmallBlock.Length];
+        BinaryPrimitives.WriteHalfLittleEndian(block, SmallBlock.Fit(values, 16, codes));
+        BinaryPrimitives.WriteUInt32LittleEndian(block[2..], SmallBlock.Pack(codes, block[6..]));
+    }
+}
+
+/// <summary><c>| d | m | 32 fifth bits | 16 bytes of low bits |</c>, x = d q + m.</summary>
+internal readonly struct Q5_1 : IBlockFormat
+{
+    public static ElementType Type => ElementType.Q5_1;
+
+    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    {
+        Span<byte> codes = stackalloc byte[SmallBlock.Length];
+        SmallBlock.Unpack(block[8..], BinaryPrimitives.ReadUInt32LittleEndian(block[4..]), codes);
+        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block), m = (float)BinaryPrimitives.ReadHalfLittleEndian(block[2..]);
+        for (int i = 0; i < codes.Length; i++)
+        {
+            values[i] = (d * codes[i]) + m;
+        }
+    }
+
+    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[SmallBlock.Length];
+        (Half d, Half m) = SmallBlock.FitAffine(values, 31, codes);
+        BinaryPrimitives.WriteHalfLittleEndian(block, d);
+        BinaryPrimitives.WriteHalfLittleEndian(block[2..], m);
+        BinaryPrimitives.WriteUInt32LittleEndian(block[4..], SmallBlock.Pack(codes, block[8..]));
+    }
+}

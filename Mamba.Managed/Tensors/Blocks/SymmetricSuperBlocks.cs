@@ -1,0 +1,83 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+
+namespace Mamba.Managed.Tensors.Blocks;
+
+/// <summary><c>| 32 bytes of third bits | 64 bytes of low bits | 12 bytes of s | d |</c>, x = d s (q - 4), groups of 16.</summary>
+/// <remarks>s + 32 has 6 bits: the low four of groups g and g + 8 share byte g, the high two are in byte 8 + g % 4 at 2 (g / 4).</remarks>
+internal readonly struct Q3_K : IBlockFormat
+{
+    public static ElementType Type => ElementType.Q3_K;
+
+    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    {
+        Span<byte> codes = stackalloc byte[SuperBlock.Length];
+        codes.Clear();
+        SuperBlock.UnpackOne(block, 2, codes);
+        SuperBlock.UnpackTwo(block[32..], 0, codes);
+        ReadOnlySpan<byte> scales = block.Slice(96, 12);
+        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block[108..]);
+        for (int g = 0; g < 16; g++)
+        {
+            int low = (scales[g % 8] >> (g / 8 * 4)) & 0xF;
+            int high = (scales[8 + (g % 4)] >> (g / 4 * 2)) & 3;
+            SuperBlock.Expand(codes.Slice(g * 16, 16), d * ((low | (high << 4)) - 32), 4, 0, values.Slice(g * 16, 16));
+        }
+    }
+
+    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[SuperBlock.Length];
+        Span<sbyte> scales = stackalloc sbyte[16];
+        Half d = SuperBlock.FitSymmetric(values, 4, 32, scales, codes);
+        SuperBlock.PackOne(codes, 2, block);
+        SuperBlock.PackTwo(codes, 0, block[32..]);
+        Span<byte> stored = block.Slice(96, 12);
+        stored.Clear();
+        for (int g = 0; g < 16; g++)
+        {
+            int s = scales[g] + 32;
+            stored[g % 8] |= (byte)((s & 0xF) << (g / 8 * 4));
+            stored[8 + (g % 4)] |= (byte)(s >> 4 << (g / 4 * 2));
+        }
+
+        BinaryPrimitives.WriteHalfLittleEndian(block[108..], d);
+    }
+}
+
+/// <summary><c>| 128 bytes of low bits | 64 bytes of high bits | 16 signed bytes of s | d |</c>, x = d s (q - 32), groups of 16.</summary>
+/// <remarks>The low four bits of element i are in byte 64 (i / 128) + i % 64, in the low half for i % 128 &lt; 64.</remarks>
+internal readonly struct Q6_K : IBlockFormat
+{
+    public static ElementType Type => ElementType.Q6_K;
+
+    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    {
+        Span<byte> codes = stackalloc byte[SuperBlock.Length];
+        for (int i = 0; i < codes.Length; i++)
+        {
+            codes[i] = (byte)((block[(i / 128 * 64) + (i % 64)] >> (i % 128 / 64 * 4)) & 0xF);
+        }
+
+        SuperBlock.UnpackTwo(block[128..], 4, codes);
+        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block[208..]);
+        for (int g = 0; g < 16; g++)
+        {
+            SuperBlock.Expand(codes.Slice(g * 16, 16), d * (sbyte)block[192 + g], 32, 0, values.Slice(g * 16, 16));
+        }
+    }
+
+    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    {
+        Span<byte> codes = stackalloc byte[SuperBlock.Length];
+        Half d = SuperBlock.FitSymmetric(values, 32, 128, MemoryMarshal.Cast<byte, sbyte>(block.Slice(192, 16)), codes);
+        block[..128].Clear();
+        for (int i = 0; i < codes.Length; i++)
+        {
+            block[(i / 128 * 64) + (i % 64)] |= (byte)((codes[i] & 0xF) << (i % 128 / 64 * 4));
+        }
+
+        SuperBlock.PackTwo(codes, 4, block[128..]);
+        BinaryPrimitives.WriteHalfLittleEndian(block[208..], d);
+    }
+}

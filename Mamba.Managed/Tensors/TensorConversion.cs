@@ -1,0 +1,102 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Mamba.Managed.Tensors.Blocks;
+
+namespace Mamba.Managed.Tensors;
+
+/// <summary>Converts elements between the types of tensors, row by row.</summary>
+internal static class TensorConversion
+{
+    // Enough work that handing it to a thread costs nothing beside it.
+    private const int LeastElements = 1 << 14;
+
+    /// <summary>Fills <paramref name="destination"/> with the elements of <paramref name="source"/>, rounded to its type.</summary>
+    /// <param name="source">Of any type but integers.</param>
+    /// <param name="destination">Of the same shape.</param>
+    /// <param name="threads">0 for one per processor.</param>
+    public static void Convert(Tensor source, Tensor destination, int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        if (source.Count == 0)
+        {
+            return;
+        }
+
+        int width = source.Shape.IsEmpty ? 1 : source.Shape[^1];
+        int rows = source.Count / width;
+        int chunk = Math.Min(rows, Math.Max(1, LeastElements / width));
+        int chunks = (rows + chunk - 1) / chunk;
+        threads = Math.Min(threads == 0 ? Environment.ProcessorCount : threads, chunks);
+        if (threads == 1)
+        {
+            float[] buffer = new float[chunk * width];
+            for (int i = 0; i < chunks; i++)
+            {
+                ConvertChunk(i, buffer);
+            }
+
+            return;
+        }
+
+        try
+        {
+            Parallel.For(
+                0,
+                chunks,
+                new ParallelOptions { MaxDegreeOfParallelism = threads },
+                () => new float[chunk * width],
+                (i, _, buffer) =>
+                {
+                    ConvertChunk(i, buffer);
+                    return buffer;
+                },
+                static _ => { });
+        }
+        catch (AggregateException errors) when (errors.InnerExceptions[0] is ArgumentException or InvalidOperationException)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(errors.InnerExceptions[0]);
+        }
+
+        void ConvertChunk(int index, float[] buffer)
+        {
+            int first = index * chunk * width;
+            Span<float> values = buffer.AsSpan(0, Math.Min(chunk, rows - (index * chunk)) * width);
+            source.CopyTo(first, values);
+            Span<byte> bytes = destination.Buffer.Span<byte>(
+                destination.Offset + destination.Type.ByteLength(first), (int)destination.Type.ByteLength(values.Length));
+            Store(values, destination.Type, bytes);
+            GC.KeepAlive(destination);
+        }
+    }
+
+    private static void Store(ReadOnlySpan<float> values, ElementType type, Span<byte> bytes)
+    {
+        switch (type)
+        {
+            case ElementType.Float32:
+                values.CopyTo(MemoryMarshal.Cast<byte, float>(bytes));
+                break;
+            case ElementType.Float16:
+                TensorPrimitives.ConvertToHalf(values, MemoryMarshal.Cast<byte, Half>(bytes));
+                break;
+            case ElementType.BFloat16:
+                Span<ushort> halves = MemoryMarshal.Cast<byte, ushort>(bytes);
+                for (int i = 0; i < halves.Length; i++)
+                {
+                    halves[i] = ToBFloat16(values[i]);
+                }
+
+                break;
+            default:
+                BlockFormats.Quantise(type, values, bytes);
+                break;
+        }
+    }
+
+    // To nearest, ties to even; the carry out of the fraction raises the exponent, at the top to infinity.
+    private static ushort ToBFloat16(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+}
