@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Security.Cryptography;
 using Mamba.Managed.Tensors;
 using Tensor = Mamba.Managed.Tensors.Tensor;
 
@@ -19,6 +20,20 @@ public class BlockFormatTests
         new object[] { ElementType.Q4_K, 0.080 },
         new object[] { ElementType.Q5_K, 0.040 },
         new object[] { ElementType.Q6_K, 0.019 },
+    ];
+
+    private static readonly (ElementType Type, string Hash)[] Hashes =
+    [
+        (ElementType.Q8_0, "B29F8E1C157D0F22"),
+        (ElementType.Q4_0, "97CABDC6CF77B653"),
+        (ElementType.Q4_1, "DD22B4638C08EE0D"),
+        (ElementType.Q5_0, "6912E87A8EAB0E5D"),
+        (ElementType.Q5_1, "45D9EBFE150BA085"),
+        (ElementType.Q2_K, "F0D81AB4EE5A6DF5"),
+        (ElementType.Q3_K, "54EB57C0C5D51910"),
+        (ElementType.Q4_K, "BC94ED3C1C86D42E"),
+        (ElementType.Q5_K, "0830D0E5462300AA"),
+        (ElementType.Q6_K, "0A0461F2E37AEA13"),
     ];
 
     [TestCaseSource(nameof(Types))]
@@ -76,6 +91,21 @@ public class BlockFormatTests
     [Test]
     public void Rows_must_be_whole_blocks([ValueSource(nameof(Quantised))] ElementType type) =>
         Assert.That(() => Tensor.Zeros(type, 256, 48), Throws.ArgumentException.With.Message.Contains("48"));
+
+    [Test]
+    public void The_bytes_are_the_same_on_every_instruction_set([ValueSource(nameof(Hashes))] (ElementType Type, string Hash) expected)
+    {
+        Random random = new(6);
+        Tensor tensor = Tensor.Zeros(ElementType.Float32, 8, 256);
+        foreach (ref float value in tensor.Floats)
+        {
+            value = (random.NextSingle() - 0.5f) * (random.NextSingle() - 0.5f);
+        }
+
+        Tensor quantised = tensor.ConvertTo(expected.Type);
+        Assert.That(Convert.ToHexString(SHA256.HashData(quantised.Bytes), 0, 8), Is.EqualTo(expected.Hash));
+        GC.KeepAlive(quantised);
+    }
 
     [Test]
     public void Every_bit_of_a_block_counts([ValueSource(nameof(Quantised))] ElementType type)

@@ -1,0 +1,69 @@
+using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Checkpoints.Gguf;
+using Mamba.Managed.Execution;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Tests.Checkpoints;
+
+public class ModelConversionTests
+{
+    private static readonly string Fixtures = Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures");
+    private string folder = "";
+
+    [SetUp]
+    public void MakeFolder() => folder = Directory.CreateTempSubdirectory("mamba-conversion-").FullName;
+
+    [TearDown]
+    public void DeleteFolder() => Directory.Delete(folder, recursive: true);
+
+    [TestCase("mamba1-tiny")]
+    [TestCase("mamba1-odd")]
+    [TestCase("falcon-mamba-tiny")]
+    [TestCase("mamba1-tiny-bf16-sharded")]
+    public void A_published_layout_gives_the_same_logits_as_a_GGUF_file(string name)
+    {
+        string source = Path.Combine(Fixtures, name), path = Path.Combine(folder, "model.gguf");
+        ModelConversion.ToGguf(source, path, GgufFileType.F32);
+        float[] expected = Logits(ModelConversion.Load(source));
+        Assert.That(Logits(ModelConversion.Load(path)), Is.EqualTo(expected).Within(1e-5 * expected.Max(Math.Abs)));
+        Assert.That(GgufFile.Open(path).Metadata.GetString("general.name"), Is.EqualTo(name));
+    }
+
+    [Test]
+    public void A_model_of_bytes_carries_their_tokenizer_and_keeps_it_from_file_to_file()
+    {
+        string first = Path.Combine(folder, "first.gguf"), second = Path.Combine(folder, "second.gguf");
+        ModelConversion.ToGguf(Path.Combine(Fixtures, "default-model"), first, GgufFileType.Q8_0);
+        ModelConversion.ToGguf(first, second, GgufFileType.Q8_0);
+        GgufVocabulary? vocabulary = GgufVocabulary.Read(GgufFile.Open(second).Metadata);
+        Assert.That(vocabulary?.Tokens, Is.EqualTo(GgufVocabulary.OfBytes().Tokens));
+        Assert.That(GgufFile.Open(second).Metadata.Keys, Is.EqualTo(GgufFile.Open(first).Metadata.Keys));
+    }
+
+    [Test]
+    public void A_model_is_held_in_the_type_asked_for([Values(ElementType.Float32, ElementType.Float16, ElementType.BFloat16)] ElementType type)
+    {
+        MambaLanguageModel model = GgufCheckpoint.Load(Path.Combine(Fixtures, "gguf", "shakespeare-Q4_0.gguf")).ConvertTo(type);
+        Assert.That(model.Parameters().Select(p => p.Value.Type), Is.All.EqualTo(type));
+    }
+
+    [Test]
+    public void Blocks_are_no_type_for_a_whole_model() => Assert.That(
+        () => GgufCheckpoint.Load(Path.Combine(Fixtures, "gguf", "shakespeare-Q4_0.gguf")).ConvertTo(ElementType.Q8_0),
+        Throws.ArgumentException.With.Message.Contains("Q8_0"));
+
+    [Test]
+    public void What_is_neither_folder_nor_file_is_said_to_be_missing() =>
+        Assert.That(() => ModelConversion.Load(Path.Combine(folder, "none")), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("found neither"));
+
+    private static float[] Logits(MambaLanguageModel model)
+    {
+        int[] tokens = [.. Enumerable.Range(0, 40).Select(i => i * 31 % model.Config.VocabSize)];
+        using CpuExecutor executor = new(model, 2);
+        float[] logits = new float[tokens.Length * model.Config.VocabSize];
+        executor.Prefill(tokens, executor.CreateState(), logits);
+        return logits;
+    }
+}
