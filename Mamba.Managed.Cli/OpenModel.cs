@@ -1,5 +1,4 @@
 using Mamba.Managed.Checkpoints;
-using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 
@@ -15,20 +14,8 @@ internal sealed record OpenModel(string Path, MambaLanguageModel Model)
 
     public static OpenModel Open(string path) => new(path, ModelConversion.Load(path));
 
-    /// <summary>The model's tokenizer.</summary>
-    /// <exception cref="FileNotFoundException">A folder has none, and the model does not read bytes.</exception>
-    /// <exception cref="InvalidDataException">The file is damaged or unsupported, or a GGUF file carries none.</exception>
-    public Tokenizer LoadTokenizer()
-    {
-        if (Directory.Exists(Path))
-        {
-            return Tokenizer.Load(Path, Model.Config);
-        }
-
-        GgufVocabulary vocabulary = GgufVocabulary.Read(GgufFile.Open(Path).Metadata)
-            ?? throw new InvalidDataException($"{Path}: expected a tokenizer in the file, found none; convert the model again with its tokenizer");
-        return Tokenizer.FromGguf(vocabulary);
-    }
+    /// <inheritdoc cref="Tokenizer.Load"/>
+    public Tokenizer LoadTokenizer() => Tokenizer.Load(Path, Model.Config);
 
     /// <summary>Bytes of the model's files.</summary>
     public long FileBytes() => Directory.Exists(Path)

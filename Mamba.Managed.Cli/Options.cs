@@ -24,8 +24,18 @@ internal static class Options
         Option<T> option = new(name) { Description = description, DefaultValueFactory = _ => byDefault };
         option.Validators.Add(result =>
         {
-            // A value that is no number at all has an error already.
-            T value = result.Tokens.Count == 0 ? byDefault : result.Errors.Any() ? least : result.GetValueOrDefault<T>();
+            T value;
+            try
+            {
+                value = result.GetValueOrDefault<T>();
+            }
+            catch (InvalidOperationException error)
+            {
+                // The parser looks at what is no number only after the validators.
+                result.AddError(error.Message);
+                return;
+            }
+
             if (!(value.CompareTo(least) >= 0 && value.CompareTo(most) <= 0))
             {
                 result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name}: expected {least} to {most}, found {value}"));

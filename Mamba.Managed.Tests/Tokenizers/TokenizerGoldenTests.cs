@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Tests.Tokenizers;
@@ -35,6 +36,22 @@ public class TokenizerGoldenTests
         BpeTokenizer tokenizer = Load(file);
         Assert.That(tokenizer.Encode(text), Is.EqualTo(ids));
         Assert.That(tokenizer.Decode(ids), Is.EqualTo(decoded));
+    }
+
+    [Test]
+    public void The_same_vocabulary_in_a_GGUF_file_gives_the_same_ids()
+    {
+        string fixtures = Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures");
+        GgufVocabulary vocabulary = GgufVocabulary.Read(GgufFile.Open(Path.Combine(fixtures, "gguf", "gpt-neox-vocab.gguf")).Metadata)!;
+        Tokenizer tokenizer = Tokenizer.FromGguf(vocabulary);
+        Assert.That(tokenizer.EndTokenId, Is.Zero);
+        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(fixtures, "gpt-neox-tokenizer", "golden.json")));
+        foreach (JsonElement entry in golden.RootElement.EnumerateArray())
+        {
+            int[] ids = [.. entry.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
+            Assert.That(tokenizer.Encode(entry.GetProperty("text").GetString()!), Is.EqualTo(ids), entry.GetProperty("text").GetString());
+            Assert.That(tokenizer.Decode(ids), Is.EqualTo(entry.GetProperty("decoded").GetString()));
+        }
     }
 
     [Test]

@@ -49,35 +49,21 @@ public abstract class Tokenizer
     /// <exception cref="ArgumentOutOfRangeException">An id is out of range.</exception>
     public string Decode(ReadOnlySpan<int> tokens) => Encoding.UTF8.GetString(DecodeBytes(tokens));
 
-    /// <summary>The tokenizer of a model folder: its <c>tokenizer.json</c>, or bytes where it has none and the vocabulary is 256.</summary>
-    /// <param name="folder">The model folder.</param>
+    /// <summary>The tokenizer of a model: the <c>tokenizer.json</c> of its folder, or what its GGUF file carries; bytes where neither has one and the vocabulary is 256.</summary>
+    /// <param name="model">The model folder or the GGUF file.</param>
     /// <param name="config">The model's configuration.</param>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="FileNotFoundException">There is no <c>tokenizer.json</c> and the vocabulary is not 256.</exception>
-    /// <exception cref="InvalidDataException">The file is damaged, of a kind that is not supported, or names more tokens than the model has.</exception>
-    public static Tokenizer Load(string folder, MambaConfig config)
+    /// <exception cref="DirectoryNotFoundException">There is no such folder or file.</exception>
+    /// <exception cref="FileNotFoundException">The folder has no <c>tokenizer.json</c> and the vocabulary is not 256.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, of a kind that is not supported, carries no tokenizer, or names more tokens than the model has.</exception>
+    public static Tokenizer Load(string model, MambaConfig config)
     {
-        ArgumentException.ThrowIfNullOrEmpty(folder);
+        ArgumentException.ThrowIfNullOrEmpty(model);
         ArgumentNullException.ThrowIfNull(config);
-        if (!Directory.Exists(folder))
-        {
-            throw new DirectoryNotFoundException($"{folder}: expected a model folder, found none");
-        }
-
-        string path = Path.Combine(folder, FileName);
-        if (!File.Exists(path))
-        {
-            return config.VocabSize == ByteVocabulary
-                ? new ByteTokenizer()
-                : throw new FileNotFoundException(
-                    Throw.Invariant($"{path}: expected this file, as a vocabulary of {config.VocabSize} is not that of bytes ({ByteVocabulary}); add it to the folder"));
-        }
-
-        BpeTokenizer tokenizer = TokenizerFile.Read(path, config.EndTokenId);
+        Tokenizer tokenizer = File.Exists(model) ? LoadGguf(model, config) : LoadFolder(model, config);
         return tokenizer.VocabularySize <= config.VocabSize
             ? tokenizer
             : throw new InvalidDataException(
-                Throw.Invariant($"{path}: expected ids below the model's vocabulary of {config.VocabSize}, found {tokenizer.VocabularySize - 1}"));
+                Throw.Invariant($"{model}: expected token ids below the model's vocabulary of {config.VocabSize}, found {tokenizer.VocabularySize - 1}"));
     }
 
     /// <summary>The tokenizer that a GGUF file carries: bytes, or byte-level BPE.</summary>
@@ -126,6 +112,25 @@ public abstract class Tokenizer
 
     /// <summary>One line: the kind and the number of tokens.</summary>
     public override string ToString() => Throw.Invariant($"{Name}, {VocabularySize} tokens");
+
+    private static Tokenizer LoadGguf(string path, MambaConfig config) =>
+        GgufVocabulary.Read(GgufFile.Open(path).Metadata) is { } vocabulary ? FromGguf(vocabulary)
+        : config.VocabSize == ByteVocabulary ? new ByteTokenizer()
+        : throw new InvalidDataException($"{path}: expected a tokenizer in the file, found none; convert the model again with its tokenizer");
+
+    private static Tokenizer LoadFolder(string folder, MambaConfig config)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"{folder}: expected a model folder or a GGUF file, found neither");
+        }
+
+        string path = Path.Combine(folder, FileName);
+        return File.Exists(path) ? TokenizerFile.Read(path, config.EndTokenId)
+            : config.VocabSize == ByteVocabulary ? new ByteTokenizer()
+            : throw new FileNotFoundException(
+                Throw.Invariant($"{path}: expected this file, as a vocabulary of {config.VocabSize} is not that of bytes ({ByteVocabulary}); add it to the folder"));
+    }
 
     private protected void CheckToken(int token)
     {
