@@ -34,8 +34,8 @@ internal static class BenchCommand
         command.SetAction(parsed =>
         {
             string? name = parsed.GetValue(shape);
-            MambaLanguageModel weights = name is null ? OpenModel.Open(parsed.GetValue(model)!).Model : MambaLanguageModel.Create(shapes[name], 1);
-            using CpuExecutor executor = new(weights, parsed.GetValue(threads));
+            int count = parsed.GetValue(threads);
+            using CpuExecutor executor = name is null ? CpuExecutor.Load(parsed.GetValue(model)!, count) : new(MambaLanguageModel.Create(shapes[name], 1), count);
             Result result = Measure(executor);
             Print(parsed.InvocationConfiguration.Output, result, parsed.GetValue(json));
         });

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Generation;
+using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Cli;
 
@@ -64,9 +65,8 @@ internal static class GenerateCommand
         ParseResult parsed, string path, string prompt, GenerationOptions options, int threads, bool asJson, CancellationToken cancel)
     {
         (TextWriter output, TextWriter report) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-        OpenModel opened = OpenModel.Open(path);
-        using CpuExecutor executor = new(opened.Model, threads);
-        TextGenerator generator = new(executor, opened.LoadTokenizer(), options);
+        using CpuExecutor executor = CpuExecutor.Load(path, threads);
+        TextGenerator generator = new(executor, Tokenizer.Load(path, executor.Config), options);
         if (asJson)
         {
             GenerationResult result = await generator.GenerateAsync(prompt, cancel).ConfigureAwait(false);

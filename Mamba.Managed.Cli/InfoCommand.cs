@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tokenizers;
 using Spectre.Console;
 
 namespace Mamba.Managed.Cli;
@@ -16,7 +18,7 @@ internal static class InfoCommand
         Command command = new("info", "Show a model's architecture, sizes and tokenizer.") { model, json };
         command.SetAction(parsed =>
         {
-            Dictionary<string, object> facts = Describe(OpenModel.Open(parsed.GetValue(model)!));
+            Dictionary<string, object> facts = Describe(parsed.GetValue(model)!);
             TextWriter output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json))
             {
@@ -46,16 +48,17 @@ internal static class InfoCommand
         return command;
     }
 
-    private static Dictionary<string, object> Describe(OpenModel opened)
+    private static Dictionary<string, object> Describe(string path)
     {
-        MambaConfig config = opened.Model.Config;
-        var parameters = opened.Model.Parameters();
+        MambaLanguageModel model = ModelConversion.Load(path);
+        MambaConfig config = model.Config;
+        var parameters = model.Parameters();
         IEnumerable<string> types = parameters.GroupBy(p => p.Value.Type).OrderByDescending(g => g.Count())
             .Select(g => string.Create(CultureInfo.InvariantCulture, $"{g.Key} ({g.Count()} tensors)"));
         string tokenizer;
         try
         {
-            tokenizer = opened.LoadTokenizer().ToString();
+            tokenizer = Tokenizer.Load(path, config).ToString();
         }
         catch (Exception error) when (error is FileNotFoundException or InvalidDataException)
         {
@@ -64,7 +67,7 @@ internal static class InfoCommand
 
         return new()
         {
-            ["model"] = opened.Path,
+            ["model"] = path,
             ["architecture"] = config.MixerNormEpsilon is null ? "mamba" : "falcon_mamba",
             ["d_model"] = (long)config.DModel,
             ["n_layer"] = (long)config.NLayer,
@@ -77,9 +80,13 @@ internal static class InfoCommand
             ["parameters"] = config.ParameterCount,
             ["types"] = string.Join(", ", types),
             ["weight_bytes"] = parameters.Sum(p => p.Value.ByteLength),
-            ["file_bytes"] = opened.FileBytes(),
+            ["file_bytes"] = FileBytes(path),
             ["tokenizer"] = tokenizer,
             ["state_bytes_per_session"] = new MambaState(config).ByteLength,
         };
     }
+
+    private static long FileBytes(string path) => File.Exists(path)
+        ? new FileInfo(path).Length
+        : new DirectoryInfo(path).EnumerateFiles().Where(f => f.Extension is ".safetensors" or ".bin").Sum(f => f.Length);
 }

@@ -21,8 +21,7 @@ internal static class LogitsCommand
         command.SetAction(parsed =>
         {
             int[] ids = TokenIds.Parse(parsed.GetValue(tokens)!);
-            OpenModel opened = OpenModel.Open(parsed.GetValue(model)!);
-            using CpuExecutor executor = new(opened.Model, parsed.GetValue(threads));
+            using CpuExecutor executor = CpuExecutor.Load(parsed.GetValue(model)!, parsed.GetValue(threads));
             Tensor logits = Compute(executor, ids, parsed.GetValue(chunk));
             SafetensorsFile.Save(parsed.GetValue(output)!, new Dictionary<string, Tensor> { ["logits"] = logits });
         });

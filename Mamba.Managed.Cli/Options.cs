@@ -6,11 +6,14 @@ namespace Mamba.Managed.Cli;
 /// <summary>Arguments and options that several commands share, and the checks that make a wrong value a usage error.</summary>
 internal static class Options
 {
+    /// <summary>The model that ships with the command.</summary>
+    public static string DefaultModel => Path.Combine(AppContext.BaseDirectory, "DefaultModel");
+
     /// <summary>The model to use; without it, the one that ships with the command.</summary>
     public static Argument<string> Model() => new("MODEL")
     {
         Description = "Model folder or GGUF file; the Shakespeare model that comes with the command when left out.",
-        DefaultValueFactory = _ => OpenModel.DefaultPath,
+        DefaultValueFactory = _ => DefaultModel,
     };
 
     public static Option<int> Threads() => Number("--threads", "Threads that compute; 0 for one per processor.", 0, 0, 1024);

@@ -28,15 +28,15 @@ internal static class PerplexityCommand
         command.SetAction((parsed, cancel) =>
         {
             byte[] text = Read(parsed.GetValue(file)!, parsed.GetValue(offset), parsed.GetValue(length));
-            OpenModel opened = OpenModel.Open(parsed.GetValue(model)!);
-            Tokenizer tokenizer = opened.LoadTokenizer();
+            string path = parsed.GetValue(model)!;
+            using CpuExecutor executor = CpuExecutor.Load(path, parsed.GetValue(threads));
+            Tokenizer tokenizer = Tokenizer.Load(path, executor.Config);
             int[] tokens = tokenizer is ByteTokenizer ? [.. text.Select(b => (int)b)] : tokenizer.Encode(Encoding.UTF8.GetString(text));
             if (tokens.Length < 2)
             {
                 throw new InvalidDataException("expected at least two tokens of text, found fewer; the first is context only");
             }
 
-            using CpuExecutor executor = new(opened.Model, parsed.GetValue(threads));
             TextWriter error = parsed.InvocationConfiguration.Error;
             Score score = WithProgress(error, tokens.Length, advance => Measure(executor, tokenizer, tokens, parsed.GetValue(window), advance, cancel));
             Print(parsed.InvocationConfiguration.Output, score, parsed.GetValue(json));

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Cli;
@@ -18,8 +19,9 @@ internal static class TokenizeCommand
         command.SetAction(parsed =>
         {
             string[] values = parsed.GetValue(arguments)!;
-            OpenModel opened = OpenModel.Open(values.Length == 2 ? values[0] : OpenModel.DefaultPath);
-            parsed.InvocationConfiguration.Output.WriteLine(turn(opened.LoadTokenizer(), values[^1]));
+            string path = values.Length == 2 ? values[0] : Options.DefaultModel;
+            Tokenizer tokenizer = Tokenizer.Load(path, ModelConversion.Load(path).Config);
+            parsed.InvocationConfiguration.Output.WriteLine(turn(tokenizer, values[^1]));
         });
         return command;
     }

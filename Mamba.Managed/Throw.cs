@@ -12,7 +12,8 @@ internal static class Throw
     {
         if (expected != found)
         {
-            Length(expected, found, argument);
+            // The expression is as a rule the length of an argument, and the argument is what to name.
+            Length(expected, found, argument?.Split('.')[0]);
         }
     }
 

@@ -1,38 +1,150 @@
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tests.Training;
 
 namespace Mamba.Managed.Tests.Kernels;
 
-/// <summary>The scan's definition against values that PyTorch computed in double precision.</summary>
+/// <summary>Every form of the scan against values that PyTorch computed in double precision, initial and last state included.</summary>
 public class SelectiveScanGoldenTests
 {
     private const double Tolerance = 1e-4;
 
-    public static IEnumerable<string> Cases() => Directory.EnumerateFiles(
-        Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "selective-scan"), "*.safetensors", SearchOption.AllDirectories);
+    private delegate float[] Form(SelectiveScanArguments<float> arguments, float[] lastState);
+
+    public static IEnumerable<string> Cases() => GoldenFolders.Roots()
+        .SelectMany(root => Directory.EnumerateFiles(root, "*.safetensors", SearchOption.AllDirectories))
+        .Where(path =>
+        {
+            using SafetensorsFile file = SafetensorsFile.Open(path);
+            return file.Tensors.ContainsKey("delta") && file.Tensors.ContainsKey("last_state");
+        });
 
     [TestCaseSource(nameof(Cases))]
-    public void Output_and_last_state_are_those_of_float64(string path)
+    public void Definition(string path) => Check(path, Reference);
+
+    [TestCaseSource(nameof(Cases))]
+    public void Portable_form(string path) => Check(path, (arguments, last) => SelectiveScanPortable.Forward(arguments, last));
+
+    [TestCaseSource(nameof(Cases))]
+    public void Fused_form(string path) => Check(path, Fused);
+
+    [Test]
+    public void The_portable_form_gives_the_same_bits_at_any_number_of_threads([Values(1, 255, 700)] int channels)
+    {
+        SelectiveScanArguments<float> arguments = Arguments(channels, 5, 40);
+        float[] one = new float[channels * 5], many = new float[one.Length];
+        Assert.That(SelectiveScanPortable.Forward(arguments, many, 3), Is.EqualTo(SelectiveScanPortable.Forward(arguments, one, 1)));
+        Assert.That(many, Is.EqualTo(one));
+    }
+
+    [Test]
+    public void All_forms_agree_where_steps_are_huge_or_nothing_decays()
+    {
+        SelectiveScanArguments<float> arguments = Arguments(48, 16, 33);
+        arguments.Dt[0] = 1000;
+        arguments.Dt[50] = -1000;
+        arguments.A[3] = -1e-30f;
+        arguments.A[20] = 0;
+        float[][] states = [new float[48 * 16], new float[48 * 16], new float[48 * 16]];
+        float[] expected = Reference(arguments, states[0]), portable = SelectiveScanPortable.Forward(arguments, states[1]), fused = Fused(arguments, states[2]);
+        Assert.That(portable, Is.EqualTo(expected).Within(1e-5 * expected.Max(Math.Abs)));
+        Assert.That(fused, Is.EqualTo(expected).Within(1e-5 * expected.Max(Math.Abs)));
+        Assert.That(states[2], Is.EqualTo(states[0]).Within(1e-5 * states[0].Max(Math.Abs)));
+    }
+
+    [Test]
+    public void A_number_that_is_none_spreads_over_its_channel_alone()
+    {
+        SelectiveScanArguments<float> arguments = Arguments(20, 4, 12);
+        arguments.U[(5 * 20) + 7] = float.NaN;
+        foreach (Form form in (Form[])[Reference, (inputs, last) => SelectiveScanPortable.Forward(inputs, last), Fused])
+        {
+            float[] last = new float[80];
+            float[] y = form(arguments, last);
+            for (int i = 0; i < y.Length; i++)
+            {
+                Assert.That(float.IsNaN(y[i]), Is.EqualTo(i % 20 == 7 && i / 20 >= 5), $"row {i / 20}, channel {i % 20}");
+            }
+
+            Assert.That(last[28..32], Is.All.NaN);
+        }
+    }
+
+    private static void Check(string path, Form form)
     {
         using SafetensorsFile file = SafetensorsFile.Open(path);
-        Tensor u = file.Tensors["u"], a = file.Tensors["A"], y = file.Tensors["y"];
+        Tensor u = file.Tensors["u"], a = file.Tensors["A"];
         int batch = u.Shape[0], channels = a.Shape[0], states = a.Shape[1];
-        float[] found = new float[u.Count];
-        float[] last = Part("h0", 0, 1).Length == 0 ? new float[batch * channels * states] : Part("h0", 0, 1).ToArray();
+        List<float> found = [], lasts = [];
         for (int row = 0; row < batch; row++)
         {
-            SelectiveScanReference.Forward(
-                Part("u", row, batch), Part("delta", row, batch), a.Floats, Part("B", row, batch), Part("C", row, batch), Part("D", 0, 1),
-                Part("z", row, batch), Part("delta_bias", 0, 1), file.Metadata["delta_softplus"] == "true",
-                last.AsSpan(row * channels * states, channels * states), found.AsSpan(row * y.Count / batch, y.Count / batch), channels, states);
+            float[] initial = Part("h0", row), last = new float[channels * states];
+            found.AddRange(form(
+                new(
+                    channels, states, file.Metadata["delta_softplus"] == "true", Part("u", row), Part("delta", row), Part("A", row), Part("B", row),
+                    Part("C", row), Part("D", row), Part("z", row), Part("delta_bias", row), initial.Length > 0 ? initial : new float[channels * states]),
+                last));
+            lasts.AddRange(last);
         }
 
-        Assert.That(found, Is.EqualTo(y.Floats.ToArray()).Within(Tolerance * y.Floats.ToArray().Max(Math.Abs)));
-        float[] state = file.Tensors["last_state"].Floats.ToArray();
-        Assert.That(last, Is.EqualTo(state).Within(Tolerance * state.Max(Math.Abs)));
+        AssertClose(file.Tensors["y"], found, "y");
+        AssertClose(file.Tensors["last_state"], lasts, "last_state");
 
-        ReadOnlySpan<float> Part(string name, int row, int rows) =>
-            file.Tensors.TryGetValue(name, out Tensor? tensor) ? tensor.Floats.Slice(row * tensor.Count / rows, tensor.Count / rows) : [];
+        float[] Part(string name, int row)
+        {
+            if (!file.Tensors.TryGetValue(name, out Tensor? tensor))
+            {
+                return [];
+            }
+
+            int rows = name is "A" or "D" or "delta_bias" ? 1 : batch;
+            int size = tensor.Count / rows;
+            return tensor.Floats.Slice(row % rows * size, size).ToArray();
+        }
     }
+
+    private static void AssertClose(Tensor golden, List<float> found, string name)
+    {
+        float[] truth = golden.Floats.ToArray();
+        Assert.That(found, Is.EqualTo(truth).Within(Tolerance * truth.Max(Math.Abs)), name);
+    }
+
+    private static float[] Reference(SelectiveScanArguments<float> x, float[] lastState)
+    {
+        float[] y = new float[x.U.Length];
+        x.State.CopyTo(lastState, 0);
+        SelectiveScanReference.Forward(x.U, x.Dt, x.A, x.B, x.C, x.D, x.Z, x.Bias, x.Softplus, lastState, y, x.Channels, x.States);
+        return y;
+    }
+
+    private static unsafe float[] Fused(SelectiveScanArguments<float> x, float[] lastState)
+    {
+        float[] y = new float[x.U.Length];
+        float[] state = Transpose(x.State, x.Channels, x.States), decay = [.. Transpose(x.A, x.Channels, x.States).Select(a => a * 1.44269504f)];
+        fixed (float* u = x.U, dt = x.Dt, a = decay, b = x.B, c = x.C, d = x.D, z = x.Z, bias = x.Bias, h = state, output = y)
+        {
+            SelectiveScan scan = new()
+            {
+                U = u, Dt = dt, Bias = bias, Softplus = x.Softplus, Decay = a, B = b, C = c, Pitch = x.States, D = d, Z = z, ZPitch = x.Channels,
+                State = h, Y = output, Length = x.U.Length / x.Channels, Channels = x.Channels, States = x.States,
+            };
+            scan.Forward(0, x.Channels);
+        }
+
+        Transpose(state, x.States, x.Channels).CopyTo(lastState, 0);
+        return y;
+    }
+
+    private static SelectiveScanArguments<float> Arguments(int channels, int states, int length)
+    {
+        Random random = new(channels);
+        float[] Draw(int count) => [.. Enumerable.Range(0, count).Select(_ => (random.NextSingle() * 2) - 1)];
+        return new(
+            channels, states, true, Draw(length * channels), Draw(length * channels), [.. Draw(channels * states).Select(v => -8 * Math.Abs(v))],
+            Draw(length * states), Draw(length * states), Draw(channels), Draw(length * channels), Draw(channels), Draw(channels * states));
+    }
+
+    private static float[] Transpose(float[] values, int rows, int columns) =>
+        [.. Enumerable.Range(0, values.Length).Select(i => values[(i % rows * columns) + (i / rows)])];
 }

@@ -1,3 +1,4 @@
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Execution;
@@ -21,13 +22,26 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public CpuExecutor(MambaLanguageModel model, int threads = 0)
+        : this(model, threads, release: false)
+    {
+    }
+
+    private CpuExecutor(MambaLanguageModel model, int threads, bool release)
     {
         ArgumentNullException.ThrowIfNull(model);
         Config = model.Config;
         pool = new WorkerPool(threads);
-        region = new ForwardRegion(model);
+        region = new ForwardRegion(model, release);
         backup = new MambaState(Config);
     }
+
+    /// <summary>Loads a model and prepares it, giving the file's pages back as the weights are taken over: they are never in memory twice.</summary>
+    /// <param name="path">A model folder, as of <see cref="Checkpoint.Load"/>, or a GGUF file.</param>
+    /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
+    /// <exception cref="FileNotFoundException">There is neither, or the folder lacks a file.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, or its tensors do not fit its configuration.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
+    public static CpuExecutor Load(string path, int threads = 0) => new(ModelConversion.Load(path), threads, release: true);
 
     /// <inheritdoc/>
     public MambaConfig Config { get; }

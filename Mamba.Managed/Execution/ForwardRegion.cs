@@ -23,13 +23,32 @@ internal sealed unsafe class ForwardRegion : IRegion
     private int logitRows;
     private float* logits;
 
-    public ForwardRegion(MambaLanguageModel model)
+    /// <summary>Packs a model.</summary>
+    /// <param name="model">The weights.</param>
+    /// <param name="release">Whether each part of the model is disposed once it is packed.</param>
+    public ForwardRegion(MambaLanguageModel model, bool release)
     {
         config = model.Config;
         embedding = new PackedMatrix(model.Embeddings.Weight);
         head = model.Head is null ? embedding : new PackedMatrix(model.Head.Weight);
-        blocks = [.. model.Layers.Select(block => (Copy(block.Norm), new PackedMixer(block.Mixer)))];
+        Release(model.Vocabulary);
+        blocks = [.. model.Layers.Select(Pack)];
         finalNorm = Copy(model.NormF);
+
+        (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block)
+        {
+            (float[] Norm, PackedMixer Mixer) packed = (Copy(block.Norm), new PackedMixer(block.Mixer));
+            Release(block);
+            return packed;
+        }
+
+        void Release<T>(IParameterTree<T> part)
+        {
+            foreach ((_, Tensors.Tensor weight) in release ? part.Parameters() : [])
+            {
+                weight.Buffer.Dispose();
+            }
+        }
 
         static float[] Copy(RmsNorm norm)
         {

@@ -4,7 +4,7 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Depthwise causal convolution over time, then SiLU: y[t, c] = silu(bias[c] + sum over j of w[j, c] x[t - width + 1 + j, c]).</summary>
+/// <summary>Depthwise causal convolution over time, then perhaps SiLU: y[t, c] = silu(bias[c] + sum over j of w[j, c] x[t - width + 1 + j, c]).</summary>
 /// <remarks>Gu and Dao 2023, figure 3; <c>causal_conv1d</c> with SiLU upstream. Inputs before the first row come from the window.</remarks>
 internal static unsafe class CausalConvolution
 {
@@ -18,12 +18,13 @@ internal static unsafe class CausalConvolution
     /// <param name="length">Rows.</param>
     /// <param name="channels">Channels of all arrays.</param>
     /// <param name="width">Width of the convolution.</param>
+    /// <param name="silu">Whether SiLU follows.</param>
     /// <param name="start">First channel to compute.</param>
     /// <param name="end">End of the channels to compute.</param>
     public static void Forward(
-        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, int start, int end)
+        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu, int start, int end)
     {
-        Sequence sequence = new(x, xPitch, weight, bias, window, y, length, channels, width);
+        Sequence sequence = new(x, xPitch, weight, bias, window, y, length, channels, width, silu);
         switch (InstructionSets.Current)
         {
             case InstructionSet.Avx512:
@@ -43,7 +44,7 @@ internal static unsafe class CausalConvolution
     }
 
     private readonly struct Sequence(
-        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width)
+        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu)
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public int Channels<L, V>(int start, int end)
@@ -60,7 +61,7 @@ internal static unsafe class CausalConvolution
                         sum = L.MultiplyAdd(L.Load(weight + ((long)j * channels) + c), L.Load(Input(t - width + 1 + j, c)), sum);
                     }
 
-                    L.Store(y + ((long)t * channels) + c, Elementary.Silu<L, V>(sum));
+                    L.Store(y + ((long)t * channels) + c, silu ? Elementary.Silu<L, V>(sum) : sum);
                 }
 
                 // Oldest first, so that a slot is read before it is overwritten.

@@ -97,7 +97,7 @@ internal sealed unsafe class MixerPass
                 fixed (float* window = sequence.Layers[layer].Window)
                 {
                     CausalConvolution.Forward(
-                        x + (row * 2 * inner), 2 * inner, weight, bias, window, y + (row * inner), sequence.Length, inner, mixer.DConv, start, end);
+                        x + (row * 2 * inner), 2 * inner, weight, bias, window, y + (row * inner), sequence.Length, inner, mixer.DConv, silu: true, start, end);
                 }
             }
         }

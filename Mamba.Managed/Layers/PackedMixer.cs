@@ -72,7 +72,7 @@ internal sealed class PackedMixer
     }
 
     // [rows, ..., columns] to [columns, rows], so that neighbouring channels are neighbours in memory.
-    private static float[] Transpose(Tensor tensor)
+    internal static float[] Transpose(Tensor tensor)
     {
         int rows = tensor.Shape[0], columns = tensor.Shape[^1];
         float[] values = Copy(tensor);

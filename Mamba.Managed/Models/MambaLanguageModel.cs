@@ -5,19 +5,37 @@ namespace Mamba.Managed.Models;
 
 /// <summary>A Mamba language model: embedding, residual blocks, norm, output head.</summary>
 /// <param name="Config">The sizes and options.</param>
-/// <param name="Embeddings">Token ids to vectors.</param>
+/// <param name="Vocabulary">Tokens to vectors and vectors to logits.</param>
 /// <param name="Layers">The residual blocks, first to last.</param>
 /// <param name="NormF">Before the head.</param>
-/// <param name="Head">Vectors to logits; null where the embedding's tensor serves as head too.</param>
-public sealed record MambaLanguageModel(
-    MambaConfig Config,
-    Embedding Embeddings,
-    IReadOnlyList<ResidualBlock> Layers,
-    RmsNorm NormF,
-    Linear? Head) : IParameterTree<MambaLanguageModel>
+public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, Sequential Layers, RmsNorm NormF) : IParameterTree<MambaLanguageModel>
 {
+    /// <summary>Token ids to vectors.</summary>
+    public Embedding Embeddings => Vocabulary.Embedding;
+
+    /// <summary>Vectors to logits; null where the embedding's tensor serves as head too.</summary>
+    public Linear? Head => Vocabulary.Head;
+
     /// <summary>The matrix of the output head: [vocab_size, d_model].</summary>
-    public Tensor HeadWeight => Head?.Weight ?? Embeddings.Weight;
+    public Tensor HeadWeight => Vocabulary.HeadWeight;
+
+    /// <summary>Feeds tokens to one sequence, layer by layer on the calling thread: what the model computes, to be read.</summary>
+    /// <param name="tokens">[length]</param>
+    /// <param name="state">The sequence so far; moved on by the tokens.</param>
+    /// <param name="logits">[length, vocab_size]</param>
+    /// <remarks>Orders the weights anew at each call; <see cref="Execution.CpuExecutor"/> keeps them ordered, runs on all cores and gives the same bits.</remarks>
+    /// <exception cref="ArgumentException">An id out of range, logits of another length, or a state of other sizes.</exception>
+    public void Forward(ReadOnlySpan<int> tokens, MambaState state, Span<float> logits)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Throw.UnlessLength(checked(tokens.Length * Config.VocabSize), logits.Length);
+        float[] x = new float[tokens.Length * Config.DModel];
+        Vocabulary.Embed(tokens, x);
+        Layers.Forward(x, state.Layers, x);
+        NormF.Forward(x, x);
+        Vocabulary.Project(x, logits);
+        state.Position += tokens.Length;
+    }
 
     /// <summary>Builds a model from tensors under the names of Hugging Face checkpoints.</summary>
     /// <param name="config">The sizes.</param>
@@ -61,10 +79,9 @@ public sealed record MambaLanguageModel(
     /// <inheritdoc/>
     public MambaLanguageModel Map(string path, ParameterMap map) => this with
     {
-        Embeddings = Embeddings.Map(path.Below("backbone.embeddings"), map),
-        Layers = [.. Layers.Select((layer, i) => layer.Map(path.Below(Throw.Invariant($"backbone.layers.{i}")), map))],
+        Vocabulary = Vocabulary.Map(path, map),
+        Layers = Layers.Map(path.Below("backbone.layers"), map),
         NormF = NormF.Map(path.Below("backbone.norm_f"), map),
-        Head = Head?.Map(path.Below("lm_head"), map),
     };
 
     /// <summary>One line: the sizes.</summary>
@@ -77,7 +94,8 @@ public sealed record MambaLanguageModel(
         Embedding embeddings = new(parameter("backbone.embeddings.weight", [config.VocabSize, config.DModel]));
         ResidualBlock[] layers = [.. Enumerable.Range(0, config.NLayer).Select(i => Block(Throw.Invariant($"backbone.layers.{i}")))];
         RmsNorm norm = Norm("backbone.norm_f");
-        return new(config, embeddings, layers, norm, config.TieEmbeddings ? null : Linear("lm_head", config.VocabSize, config.DModel, false));
+        Shared vocabulary = new(embeddings, config.TieEmbeddings ? null : Linear("lm_head", config.VocabSize, config.DModel, false));
+        return new(config, vocabulary, new(layers), norm);
 
         ResidualBlock Block(string path) => new(Norm(path + ".norm"), Mixer(path + ".mixer"));
 

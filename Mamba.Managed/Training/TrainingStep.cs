@@ -115,7 +115,7 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
             float* x = Workspace.Gated(layer) + ((long)sequence.Start * 2 * Inner);
             float* y = Workspace.Channels + ((long)sequence.Start * Inner);
             CausalConvolution.Forward(
-                x, 2 * Inner, Workspace.ConvWeight, block.ConvBias, window, y, sequence.Length, Inner, config.DConv, start, end);
+                x, 2 * Inner, Workspace.ConvWeight, block.ConvBias, window, y, sequence.Length, Inner, config.DConv, silu: true, start, end);
         }
     }
 

@@ -1,0 +1,21 @@
+using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Execution;
+
+namespace Mamba.Managed.Tests.Execution;
+
+public class LoadTests
+{
+    [TestCase("Fixtures/mamba1-tiny-bf16-sharded")]
+    [TestCase("Fixtures/mamba1-tiny-original")]
+    [TestCase("Fixtures/mamba1-odd")]
+    [TestCase("Fixtures/gguf/shakespeare-Q8_0.gguf")]
+    public void An_executor_that_takes_the_weights_over_gives_the_bits_of_one_that_does_not(string name)
+    {
+        string path = Path.Combine([TestContext.CurrentContext.TestDirectory, .. name.Split('/')]);
+        using CpuExecutor loaded = CpuExecutor.Load(path, 2), built = new(ModelConversion.Load(path), 2);
+        float[] found = new float[3 * loaded.Config.VocabSize], expected = new float[found.Length];
+        loaded.Prefill([1, 2, 3], loaded.CreateState(), found);
+        built.Prefill([1, 2, 3], built.CreateState(), expected);
+        Assert.That(found, Is.EqualTo(expected));
+    }
+}
