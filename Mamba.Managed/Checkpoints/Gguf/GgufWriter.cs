@@ -24,29 +24,16 @@ internal static class GgufWriter
         ArgumentNullException.ThrowIfNull(metadata);
         int alignment = metadata.GetInteger(GgufLayout.AlignmentKey, GgufLayout.DefaultAlignment);
         byte[] head = Head(metadata, entries, alignment);
-        string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
-        try
+        AtomicFile.Write(path, stream =>
         {
-            using (FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            stream.Write(head);
+            Pad(stream, alignment);
+            foreach (GgufEntry entry in entries)
             {
-                stream.Write(head);
+                WriteTensor(stream, entry.Make());
                 Pad(stream, alignment);
-                foreach (GgufEntry entry in entries)
-                {
-                    WriteTensor(stream, entry.Make());
-                    Pad(stream, alignment);
-                }
-
-                stream.Flush(flushToDisk: true);
             }
-
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(temporary);
-            throw;
-        }
+        });
     }
 
     private static byte[] Head(GgufMetadata metadata, IReadOnlyList<GgufEntry> entries, int alignment)
@@ -96,7 +83,7 @@ internal static class GgufWriter
         }
     }
 
-    private static void WriteTensor(FileStream stream, Tensor tensor)
+    private static void WriteTensor(Stream stream, Tensor tensor)
     {
         const int Most = 1 << 24;
         for (long at = 0; at < tensor.ByteLength; at += Most)
@@ -107,7 +94,7 @@ internal static class GgufWriter
         GC.KeepAlive(tensor);
     }
 
-    private static void Pad(FileStream stream, int alignment)
+    private static void Pad(Stream stream, int alignment)
     {
         Span<byte> zero = stackalloc byte[1];
         zero.Clear();
