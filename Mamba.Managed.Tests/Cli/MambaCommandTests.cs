@@ -69,17 +69,6 @@ public class MambaCommandTests
     }
 
     [Test]
-    public async Task Perplexity_of_the_default_model_is_the_golden_one()
-    {
-        // The first 2,048 validation bytes of tiny Shakespeare; float64 gives 1.4467560909393786 over the 2,047 that are foretold.
-        string file = Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt");
-        JsonElement score = Json(await Run("perplexity", "--file", file, "--offset", "0", "--length", "2048", "--json"));
-        Assert.That(score.GetProperty("tokens_scored").GetInt32(), Is.EqualTo(2047));
-        Assert.That(score.GetProperty("nats_per_token").GetDouble(), Is.EqualTo(1.4467560909393786).Within(1e-5));
-        Assert.That(score.GetProperty("nats_per_byte").GetDouble(), Is.EqualTo(score.GetProperty("nats_per_token").GetDouble()));
-    }
-
-    [Test]
     public async Task Windows_begin_with_a_token_of_context_only()
     {
         string file = Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt");
