@@ -71,8 +71,7 @@ internal static class BenchCommand
         double head = (double)config.VocabSize * config.DModel;
         double body = config.ParameterCount - (head * (config.TieEmbeddings ? 1 : 2));
         double flops = 2 * ((body * PromptLength) + head) / PromptLength;
-        double bytes = sizeof(float) * (body + head);
-        return new(executor.Threads, prompt, generation, limits, prompt.Max() * flops / 1e9 / limits.FmaGigaflopsPerSecond, generation.Max() * bytes / 1e9 / limits.ReadGigabytesPerSecond);
+        return new(executor.Threads, prompt, generation, limits, prompt.Max() * flops / 1e9 / limits.FmaGigaflopsPerSecond, generation.Max() * executor.StepBytes / 1e9 / limits.ReadGigabytesPerSecond);
     }
 
     private static void Decode(CpuExecutor executor, MambaState state, int[] tokens, float[] logits)

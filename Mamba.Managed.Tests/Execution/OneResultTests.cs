@@ -1,5 +1,6 @@
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Tests.Execution;
 
@@ -109,6 +110,31 @@ public class OneResultTests
         model.Forward(tokens.AsSpan(0, 7), state, parts.AsSpan(0, 7 * config.VocabSize));
         model.Forward(tokens.AsSpan(7), state, parts.AsSpan(7 * config.VocabSize));
         AssertSame(whole, parts);
+    }
+
+    [Test]
+    public void With_quantised_weights_as_with_the_same_weights_in_single_precision(
+        [Values(ElementType.Float16, ElementType.BFloat16, ElementType.Q8_0, ElementType.Q4_0, ElementType.Q4_K, ElementType.Q6_K)] ElementType type)
+    {
+        MambaConfig config = new() { DModel = 256, NLayer = 2, VocabSize = 53 };
+        MambaLanguageModel held = MambaLanguageModel.Create(config, 10).Map("", (path, tensor) =>
+            path.EndsWith("proj.weight", StringComparison.Ordinal) || path.EndsWith("embeddings.weight", StringComparison.Ordinal)
+                ? tensor.Shape[^1] % type.BlockLength() == 0 ? tensor.ConvertTo(type) : tensor
+                : tensor);
+        MambaLanguageModel single = held.Map("", (_, tensor) => tensor.ToFloat32());
+        int[] tokens = Tokens(config, 20);
+        float[] expected = new float[tokens.Length * config.VocabSize], found = new float[expected.Length];
+        using CpuExecutor reference = new(single, 1), executor = new(held, 2);
+        reference.Prefill(tokens, reference.CreateState(), expected);
+        MambaState state = executor.CreateState();
+        executor.Prefill(tokens.AsSpan(0, 13), state, found.AsSpan(0, 13 * config.VocabSize));
+        for (int i = 13; i < tokens.Length; i++)
+        {
+            executor.Prefill([tokens[i]], state, found.AsSpan(i * config.VocabSize, config.VocabSize));
+        }
+
+        AssertSame(expected, found);
+        Assert.That(executor.StepBytes, Is.LessThan(reference.StepBytes));
     }
 
     [Test]

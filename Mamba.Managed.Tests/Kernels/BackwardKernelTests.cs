@@ -16,7 +16,7 @@ public unsafe class BackwardKernelTests
         float[] a = Random(m * k, 1), b = Random(n * k, 2), start = Random(m * n, 3), bias = Random(n, 4);
         float[] plain = new float[m * n], added = [.. start], turned = [.. start];
         float[] aTurned = Transpose(a, m, k), bTurned = Transpose(b, n, k);
-        using ProductScratch scratch = new(threads);
+        using ProductScratch scratch = StridedProduct.CreateScratch(threads);
         fixed (float* pa = a, pb = b, pat = aTurned, pbt = bTurned, pplain = plain, padded = added, pturned = turned, pbias = bias)
         {
             for (int worker = 0; worker < threads; worker++)

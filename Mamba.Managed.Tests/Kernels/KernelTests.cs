@@ -69,7 +69,8 @@ public class KernelTests
     public void Matrix_product_is_right_at_every_edge([Values(1, 2, 5, 6, 7, 13, 40)] int rows, [Values(1, 15, 16, 17, 80)] int outputs, [Values(1, 3, 150)] int inputs)
     {
         float[] x = Random(rows * inputs, 2), w = Random(outputs * inputs, 3), bias = Random(outputs, 4), y = new float[rows * outputs];
-        MatrixProduct.Forward(Worker.Alone, x, inputs, new PackedMatrix(Tensor.FromFloats(w, outputs, inputs)), bias, y, rows);
+        using ProductScratch scratch = MatrixProduct.CreateScratch(1);
+        MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(Tensor.FromFloats(w, outputs, inputs)), bias, y, rows);
         for (int i = 0; i < rows; i++)
         {
             for (int j = 0; j < outputs; j++)

@@ -31,7 +31,7 @@ public sealed class CpuExecutor : IMambaExecutor
         ArgumentNullException.ThrowIfNull(model);
         Config = model.Config;
         pool = new WorkerPool(threads);
-        region = new ForwardRegion(model, release);
+        region = new ForwardRegion(model, pool.Count, release);
         backup = new MambaState(Config);
     }
 
@@ -48,6 +48,9 @@ public sealed class CpuExecutor : IMambaExecutor
 
     /// <summary>Threads that compute, the caller included.</summary>
     public int Threads => pool.Count;
+
+    /// <summary>Bytes of weights that one step reads, in the types in which they are held: what decode asks of the memory.</summary>
+    public long StepBytes => region.StepBytes;
 
     /// <inheritdoc/>
     public MambaState CreateState() => new(Config);
@@ -146,7 +149,11 @@ public sealed class CpuExecutor : IMambaExecutor
     }
 
     /// <inheritdoc/>
-    public void Dispose() => pool.Dispose();
+    public void Dispose()
+    {
+        pool.Dispose();
+        region.Dispose();
+    }
 
     private void CheckTokens(ReadOnlySpan<int> tokens)
     {

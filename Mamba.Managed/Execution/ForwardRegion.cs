@@ -6,14 +6,15 @@ using Mamba.Managed.Models;
 namespace Mamba.Managed.Execution;
 
 /// <summary>One pass of the tokens of several sequences through all layers, as the workers of a pool run it together.</summary>
-internal sealed unsafe class ForwardRegion : IRegion
+internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 {
     private readonly MambaConfig config;
     private readonly PackedMatrix embedding;
     private readonly PackedMatrix head;
     private readonly (float[] Norm, PackedMixer Mixer)[] blocks;
     private readonly float[] finalNorm;
-    private readonly MixerPass pass = new();
+    private readonly MixerPass pass;
+    private readonly ProductScratch scratch;
     private int[] tokens = [];
     private Sequence[] sequences = [];
     private float[] residual = [];
@@ -25,19 +26,22 @@ internal sealed unsafe class ForwardRegion : IRegion
 
     /// <summary>Packs a model.</summary>
     /// <param name="model">The weights.</param>
+    /// <param name="threads">Threads that pack, and will compute.</param>
     /// <param name="release">Whether each part of the model is disposed once it is packed.</param>
-    public ForwardRegion(MambaLanguageModel model, bool release)
+    public ForwardRegion(MambaLanguageModel model, int threads, bool release)
     {
+        pass = new MixerPass(threads);
+        scratch = MatrixProduct.CreateScratch(threads);
         config = model.Config;
-        embedding = new PackedMatrix(model.Embeddings.Weight);
-        head = model.Head is null ? embedding : new PackedMatrix(model.Head.Weight);
+        embedding = new PackedMatrix(model.Embeddings.Weight, threads);
+        head = model.Head is null ? embedding : new PackedMatrix(model.Head.Weight, threads);
         Release(model.Vocabulary);
         blocks = [.. model.Layers.Select(Pack)];
         finalNorm = Copy(model.NormF);
 
         (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block)
         {
-            (float[] Norm, PackedMixer Mixer) packed = (Copy(block.Norm), new PackedMixer(block.Mixer));
+            (float[] Norm, PackedMixer Mixer) packed = (Copy(block.Norm), new PackedMixer(block.Mixer, threads));
             Release(block);
             return packed;
         }
@@ -56,6 +60,17 @@ internal sealed unsafe class ForwardRegion : IRegion
             norm.Weight.CopyTo(weight);
             return weight;
         }
+    }
+
+    /// <summary>Bytes of weight matrices that one step reads.</summary>
+    public long StepBytes => head.ByteLength + blocks.Sum(block =>
+        block.Mixer.InProj.ByteLength + block.Mixer.XProj.ByteLength + block.Mixer.DtProj.ByteLength + block.Mixer.OutProj.ByteLength);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        pass.Dispose();
+        scratch.Dispose();
     }
 
     /// <summary>Feeds tokens to some sequences.</summary>
@@ -136,7 +151,7 @@ internal sealed unsafe class ForwardRegion : IRegion
 
         worker.Barrier();
         Span<float> output = new(logits, logitRows * config.VocabSize);
-        MatrixProduct.Forward(worker, normal, config.DModel, head, [], output, logitRows);
+        MatrixProduct.Forward(worker, scratch, normal, config.DModel, head, [], output, logitRows);
     }
 
     private void Normalise(int from, float[] weight, int to)

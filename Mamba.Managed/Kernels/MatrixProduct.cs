@@ -1,7 +1,6 @@
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Execution;
-using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
@@ -9,17 +8,23 @@ namespace Mamba.Managed.Kernels;
 /// <remarks>
 /// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the width or the number of
 /// rows: a row gives the same bits alone and in any batch. The bias is added last.
+/// One row reads its panels straight from memory. Several go through the tile of <see cref="StridedProduct"/>: their inputs are put in order
+/// 256 at a time, and each panel passes by once, unpacked where its weights are not floats.
 /// </remarks>
 internal static unsafe class MatrixProduct
 {
     private const int Width = PackedMatrix.PanelWidth;
-    private const int TileRows = 6;
+    private const int DepthBlock = PackedMatrix.DepthBlock;
 
-    // 16 tiles of 6 rows: their inputs stay in the second-level cache while all panels pass by.
-    private const int BlockRows = 96;
+    // 43 tiles of 6 rows: with 256 inputs a quarter of a second-level cache of 1 MB, half of one of 512 kB.
+    private const int RowBlock = 43 * StridedProduct.TileRows;
+
+    /// <summary>Room for the rows and weights that the workers put in order.</summary>
+    public static ProductScratch CreateScratch(int workers) => new(workers, RowBlock * DepthBlock, Width * DepthBlock);
 
     /// <summary>Computes this worker's share of the product; a barrier must follow before y is read.</summary>
-    /// <param name="worker">Who computes: rows are shared out where there are many, outputs where there are few.</param>
+    /// <param name="worker">Who computes.</param>
+    /// <param name="scratch">As of <see cref="CreateScratch"/>, for all workers.</param>
     /// <param name="x">[rows, inputs] with a pitch of <paramref name="xPitch"/>.</param>
     /// <param name="xPitch">Distance between rows of x.</param>
     /// <param name="weight">[outputs, inputs]</param>
@@ -27,7 +32,7 @@ internal static unsafe class MatrixProduct
     /// <param name="y">[rows, outputs], tightly packed; must not overlap x.</param>
     /// <param name="rows">How many rows.</param>
     public static void Forward(
-        Worker worker, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows)
+        Worker worker, ProductScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows)
     {
         Throw.UnlessLength(rows * weight.Outputs, y.Length);
         Throw.UnlessLength(bias.IsEmpty ? 0 : weight.Outputs, bias.Length);
@@ -36,174 +41,95 @@ internal static unsafe class MatrixProduct
             Throw.Argument(Throw.Invariant($"expected {rows} rows of {weight.Inputs} with a pitch of {xPitch}, found {x.Length} elements"), nameof(x));
         }
 
-        (int Start, int End) panels = (0, weight.Panels);
-        (int Start, int End) range = (0, rows);
-        if (rows >= 2 * TileRows * worker.Count)
+        if (rows == 1)
         {
-            range = worker.Range(rows, TileRows);
-        }
-        else
-        {
-            panels = worker.Range(weight.Panels);
+            OneRow(worker, x, weight, bias, y);
+            return;
         }
 
         fixed (float* input = x, output = y, add = bias)
         {
-            for (int start = range.Start; start < range.End; start += BlockRows)
+            Rows(
+                worker,
+                scratch,
+                new MatrixView(input, rows, weight.Inputs, xPitch),
+                weight,
+                add,
+                new MatrixView(output, rows, weight.Outputs));
+        }
+
+        GC.KeepAlive(weight);
+    }
+
+    [SkipLocalsInit]
+    private static void OneRow(Worker worker, ReadOnlySpan<float> x, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y)
+    {
+        (int start, int end) = worker.Range(weight.Panels);
+        int whole = Math.Min(end, weight.Outputs / Width);
+        float* edge = stackalloc float[Width];
+        fixed (float* input = x, output = y)
+        {
+            if (start < whole)
             {
-                int end = Math.Min(start + BlockRows, range.End);
+                weight.Row(input, start, whole - start, output + (start * Width));
+            }
+
+            if (whole < end)
+            {
+                int first = whole * Width;
+                weight.Row(input, whole, 1, edge);
+                new ReadOnlySpan<float>(edge, weight.Outputs - first).CopyTo(y[first..]);
+            }
+        }
+
+        if (!bias.IsEmpty)
+        {
+            AddBias(bias, y, start, end);
+        }
+
+        GC.KeepAlive(weight);
+    }
+
+    private static void Rows(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
+    {
+        int down = StridedProduct.GridRows(worker.Count, x.Rows, weight.Outputs);
+        int across = worker.Count / down;
+        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(x.Rows, StridedProduct.TileRows);
+        (int Start, int End) panels = new Worker(null, worker.Index % across, across).Range(weight.Panels);
+        if (rows.Start == rows.End || panels.Start == panels.End)
+        {
+            return;
+        }
+
+        // Blocks of equal height: no short one for which all panels pass by again.
+        int blocks = (rows.End - rows.Start + RowBlock - 1) / RowBlock;
+        float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
+        for (int block = 0; block < blocks; block++)
+        {
+            (int start, int end) = new Worker(null, block, blocks).Range(rows.End - rows.Start, StridedProduct.TileRows);
+            (start, end) = (start + rows.Start, end + rows.Start);
+            for (int k = 0; k < x.Columns; k += DepthBlock)
+            {
+                int depth = Math.Min(DepthBlock, x.Columns - k);
+                ProductPacking.Rows(x, start, end - start, k, depth, left);
                 for (int panel = panels.Start; panel < panels.End; panel++)
                 {
-                    fixed (float* w = weight.Panel(panel))
-                    {
-                        Product product = new(input, xPitch, w, weight.Inputs, output, weight.Outputs, add, panel * Width);
-                        product.Rows(start, end);
-                    }
+                    int column = panel * Width;
+                    float* w = weight.Unpack(panel, k, depth, right);
+                    StridedProduct.Block(left, w, depth, y, start, end - start, column, Math.Min(Width, y.Columns - column), k > 0);
                 }
+            }
+
+            for (int row = start; bias is not null && row < end; row++)
+            {
+                AddBias(new(bias, y.Columns), new(y.At(row, 0), y.Columns), panels.Start, panels.End);
             }
         }
     }
 
-    /// <summary>One panel against some rows.</summary>
-    private readonly struct Product(float* x, int xPitch, float* panel, int inputs, float* y, int outputs, float* bias, int column)
+    private static void AddBias(ReadOnlySpan<float> bias, Span<float> row, int firstPanel, int lastPanel)
     {
-        public void Rows(int start, int end)
-        {
-            float* tile = stackalloc float[TileRows * Width];
-            int row = start;
-            for (; row + TileRows <= end; row += TileRows)
-            {
-                SixRows(x + ((long)row * xPitch), tile);
-                Write(tile, row, TileRows);
-            }
-
-            for (; row < end; row++)
-            {
-                OneRow(x + ((long)row * xPitch), tile);
-                Write(tile, row, 1);
-            }
-        }
-
-        // 512-bit tiles gained nothing over 256-bit ones where both were measured, so the widest tile is 256 bits.
-        private void SixRows(float* rows, float* tile)
-        {
-            if (InstructionSets.Current >= InstructionSet.Avx2)
-            {
-                SixRows<Lanes256, Vector256<float>>(rows, tile);
-            }
-            else if (InstructionSets.Current == InstructionSet.Vector128)
-            {
-                SixRows<Lanes128, Vector128<float>>(rows, tile);
-            }
-            else
-            {
-                SixRows<LanesScalar, float>(rows, tile);
-            }
-        }
-
-        private void OneRow(float* row, float* tile)
-        {
-            if (InstructionSets.Current >= InstructionSet.Avx2)
-            {
-                OneRow<Lanes256, Vector256<float>>(row, tile);
-            }
-            else if (InstructionSets.Current == InstructionSet.Vector128)
-            {
-                OneRow<Lanes128, Vector128<float>>(row, tile);
-            }
-            else
-            {
-                OneRow<LanesScalar, float>(row, tile);
-            }
-        }
-
-        // Twelve accumulators as separate locals, two vectors of outputs for each of six rows: enough chains to hide the latency of the
-        // fused multiply-add, few enough for sixteen registers.
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void SixRows<L, V>(float* rows, float* tile)
-            where L : struct, ILanes<V>
-        {
-            for (int at = 0; at < Width; at += 2 * L.Count)
-            {
-                V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0, e0 = a0, e1 = a0, f0 = a0, f1 = a0;
-                float* w = panel + at;
-                float* r = rows;
-                nint pitch = xPitch;
-                float* s = rows + (3 * pitch);
-                for (int k = inputs; k > 0; k--)
-                {
-                    V w0 = L.Load(w);
-                    V w1 = L.Load(w + L.Count);
-                    V value = L.Broadcast(r[0]);
-                    a0 = L.MultiplyAdd(value, w0, a0);
-                    a1 = L.MultiplyAdd(value, w1, a1);
-                    value = L.Broadcast(r[pitch]);
-                    b0 = L.MultiplyAdd(value, w0, b0);
-                    b1 = L.MultiplyAdd(value, w1, b1);
-                    value = L.Broadcast(r[2 * pitch]);
-                    c0 = L.MultiplyAdd(value, w0, c0);
-                    c1 = L.MultiplyAdd(value, w1, c1);
-                    value = L.Broadcast(s[0]);
-                    d0 = L.MultiplyAdd(value, w0, d0);
-                    d1 = L.MultiplyAdd(value, w1, d1);
-                    value = L.Broadcast(s[pitch]);
-                    e0 = L.MultiplyAdd(value, w0, e0);
-                    e1 = L.MultiplyAdd(value, w1, e1);
-                    value = L.Broadcast(s[2 * pitch]);
-                    f0 = L.MultiplyAdd(value, w0, f0);
-                    f1 = L.MultiplyAdd(value, w1, f1);
-                    w += Width;
-                    r++;
-                    s++;
-                }
-
-                float* t = tile + at;
-                L.Store(t, a0);
-                L.Store(t + L.Count, a1);
-                L.Store(t + Width, b0);
-                L.Store(t + Width + L.Count, b1);
-                L.Store(t + (2 * Width), c0);
-                L.Store(t + (2 * Width) + L.Count, c1);
-                L.Store(t + (3 * Width), d0);
-                L.Store(t + (3 * Width) + L.Count, d1);
-                L.Store(t + (4 * Width), e0);
-                L.Store(t + (4 * Width) + L.Count, e1);
-                L.Store(t + (5 * Width), f0);
-                L.Store(t + (5 * Width) + L.Count, f1);
-            }
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void OneRow<L, V>(float* row, float* tile)
-            where L : struct, ILanes<V>
-        {
-            for (int at = 0; at < Width; at += 2 * L.Count)
-            {
-                V a0 = L.Broadcast(0), a1 = a0;
-                float* w = panel + at;
-                for (int k = 0; k < inputs; k++, w += Width)
-                {
-                    V value = L.Broadcast(row[k]);
-                    a0 = L.MultiplyAdd(value, L.Load(w), a0);
-                    a1 = L.MultiplyAdd(value, L.Load(w + L.Count), a1);
-                }
-
-                L.Store(tile + at, a0);
-                L.Store(tile + at + L.Count, a1);
-            }
-        }
-
-        private void Write(float* tile, int row, int count)
-        {
-            int width = Math.Min(Width, outputs - column);
-            for (int i = 0; i < count; i++)
-            {
-                float* destination = y + ((long)(row + i) * outputs) + column;
-                for (int j = 0; j < width; j++)
-                {
-                    destination[j] = bias is null ? tile[(i * Width) + j] : tile[(i * Width) + j] + bias[column + j];
-                }
-            }
-        }
+        Range mine = (firstPanel * Width)..Math.Min(lastPanel * Width, row.Length);
+        TensorPrimitives.Add(row[mine], bias[mine], row[mine]);
     }
 }

@@ -1,40 +1,46 @@
+using System.Runtime.CompilerServices;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>A weight matrix [outputs, inputs] in the order in which the product reads it.</summary>
+/// <summary>A weight matrix [outputs, inputs] of any type in the order in which the product reads it.</summary>
 /// <remarks>
 /// Panels of 16 outputs; within a panel the 16 weights of one input are neighbours, so one layout streams through a vector product and a
-/// matrix product alike. The last panel is filled up with zeros.
+/// matrix product alike. The last panel is filled up with zeros. Weights keep the type of their tensor; <see cref="IPanelFormat"/> says how.
 /// <code>panel p:  | w[16p .. 16p+15, 0] | w[16p .. 16p+15, 1] | ... | w[16p .. 16p+15, inputs-1] |</code>
 /// </remarks>
-internal sealed class PackedMatrix
+internal sealed unsafe class PackedMatrix
 {
     /// <summary>Outputs of one panel.</summary>
     public const int PanelWidth = 16;
 
+    /// <summary>Inputs that <see cref="Unpack"/> gives at a time: with 16 outputs half of a first-level cache.</summary>
+    public const int DepthBlock = 256;
+
     private readonly TensorBuffer buffer;
+    private readonly PanelKernels kernels;
+    private readonly int panelBytes;
 
     /// <summary>Packs a copy of <paramref name="weight"/>.</summary>
-    /// <param name="weight">[outputs, inputs], of any floating-point type.</param>
-    public PackedMatrix(Tensor weight)
+    /// <param name="weight">[outputs, inputs], of any floating-point or quantised type.</param>
+    /// <param name="threads">Threads that pack.</param>
+    public PackedMatrix(Tensor weight, int threads = 1)
     {
         Outputs = weight.Shape[0];
         Inputs = weight.Count / Math.Max(Outputs, 1);
-        buffer = TensorBuffer.Allocate((long)Panels * PanelLength * sizeof(float));
-        Tensor single = weight.ToFloat32();
-        ReadOnlySpan<float> rows = single.Floats;
-        for (int row = 0; row < Outputs; row++)
+        kernels = PanelKernels.For(weight.Type);
+        panelBytes = kernels.PanelBytes(Inputs);
+        buffer = TensorBuffer.Allocate((long)Panels * panelBytes, clear: false);
+        if (!Pack(weight, threads))
         {
-            Span<float> panel = Panel(row / PanelWidth);
-            ReadOnlySpan<float> source = rows.Slice(row * Inputs, Inputs);
-            for (int k = 0, at = row % PanelWidth; k < source.Length; k++, at += PanelWidth)
-            {
-                panel[at] = source[k];
-            }
+            // The short cuts of half precision do not know infinity and NaN; single precision does.
+            buffer.Dispose();
+            weight = weight.ToFloat32();
+            kernels = PanelKernels.For(weight.Type);
+            panelBytes = kernels.PanelBytes(Inputs);
+            buffer = TensorBuffer.Allocate((long)Panels * panelBytes, clear: false);
+            Pack(weight, threads);
         }
-
-        GC.KeepAlive(single);
     }
 
     /// <summary>Rows of the matrix.</summary>
@@ -46,24 +52,69 @@ internal sealed class PackedMatrix
     /// <summary>Panels, the last perhaps partly empty.</summary>
     public int Panels => (Outputs + PanelWidth - 1) / PanelWidth;
 
-    /// <summary>Floats of one panel.</summary>
-    public int PanelLength => PanelWidth * Inputs;
-
     /// <summary>Memory taken, in bytes.</summary>
     public long ByteLength => buffer.Length;
 
-    /// <summary>Panel <paramref name="index"/>: [inputs, 16].</summary>
-    public Span<float> Panel(int index) => buffer.Span<float>((long)index * PanelLength * sizeof(float), PanelLength);
+    /// <summary>Some weights of a panel as [depth, 16] floats; <see cref="PanelKernels.Unpack"/> says how.</summary>
+    public float* Unpack(int panel, int first, int depth, float* scratch) => kernels.Unpack(Panel(panel), first, depth, scratch);
+
+    /// <summary>One row against neighbouring panels; <see cref="PanelKernels.Row"/> says how.</summary>
+    /// <param name="x">[inputs]</param>
+    /// <param name="first">The first panel.</param>
+    /// <param name="count">Panels.</param>
+    /// <param name="y">[16 count]</param>
+    public void Row(float* x, int first, int count, float* y) => kernels.Row(x, Inputs, Panel(first), count, y);
 
     /// <summary>Copies one row, as an embedding does.</summary>
     /// <param name="row">0 to <see cref="Outputs"/> - 1.</param>
     /// <param name="destination">[inputs]</param>
+    [SkipLocalsInit]
     public void CopyRow(int row, Span<float> destination)
     {
-        ReadOnlySpan<float> panel = Panel(row / PanelWidth);
-        for (int k = 0, at = row % PanelWidth; k < destination.Length; k++, at += PanelWidth)
+        float* scratch = stackalloc float[DepthBlock * PanelWidth];
+        for (int first = 0; first < Inputs; first += DepthBlock)
         {
-            destination[k] = panel[at];
+            Span<float> part = destination.Slice(first, Math.Min(DepthBlock, Inputs - first));
+            float* panel = Unpack(row / PanelWidth, first, part.Length, scratch) + (row % PanelWidth);
+            for (int k = 0; k < part.Length; k++, panel += PanelWidth)
+            {
+                part[k] = *panel;
+            }
+        }
+    }
+
+    private byte* Panel(int index) => buffer.Pointer + ((long)index * panelBytes);
+
+    private bool Pack(Tensor weight, int threads)
+    {
+        int rowBytes = (int)weight.Type.ByteLength(Inputs);
+        int readable = 1;
+        if (threads == 1)
+        {
+            for (int panel = 0; panel < Panels; panel++)
+            {
+                PackPanel(panel);
+            }
+        }
+        else
+        {
+            Parallel.For(0, Panels, new ParallelOptions { MaxDegreeOfParallelism = threads }, PackPanel);
+        }
+
+        GC.KeepAlive(weight);
+        return readable == 1;
+
+        void PackPanel(int panel)
+        {
+            Unsafe.InitBlockUnaligned(Panel(panel), 0, (uint)panelBytes);
+            int first = panel * PanelWidth;
+            for (int row = first; row < Math.Min(first + PanelWidth, Outputs); row++)
+            {
+                if (!kernels.Pack(weight.Buffer.Span<byte>(weight.Offset + ((long)row * rowBytes), rowBytes), Inputs, Panel(panel), row - first))
+                {
+                    Volatile.Write(ref readable, 0);
+                }
+            }
         }
     }
 }

@@ -27,8 +27,13 @@ internal static unsafe class StridedProduct
     /// <summary>Columns of b in one block.</summary>
     public const int ColumnBlock = 2048;
 
-    private const int TileRows = 6;
+    /// <summary>Rows of one tile.</summary>
+    public const int TileRows = 6;
+
     private const int Width = PackedMatrix.PanelWidth;
+
+    /// <summary>Room for the blocks that the workers put in order.</summary>
+    public static ProductScratch CreateScratch(int workers) => new(workers, RowBlock * DepthBlock, ColumnBlock * DepthBlock);
 
     /// <summary>Computes this worker's share; a barrier must follow before c is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -81,7 +86,7 @@ internal static unsafe class StridedProduct
     }
 
     // Workers stand in a grid over c; the grid whose members have the least to put in order wins.
-    private static int GridRows(int workers, int rows, int columns)
+    internal static int GridRows(int workers, int rows, int columns)
     {
         int best = 1;
         for (int down = 2; down <= workers; down++)
@@ -97,7 +102,8 @@ internal static unsafe class StridedProduct
         double Cost(int down) => ((double)rows / down) + ((double)columns * down / workers);
     }
 
-    private static void Block(
+    /// <summary>c = a b, or c += a b, for a block of rows and columns that are in order.</summary>
+    internal static void Block(
         float* left, float* right, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate)
     {
         float* edge = stackalloc float[TileRows * Width];
@@ -134,7 +140,7 @@ internal static unsafe class StridedProduct
 
     private static void Tile(float* a, float* b, int depth, float* c, long pitch, bool accumulate)
     {
-        // As in MatrixProduct, 512 bits gain nothing over 256.
+        // 512-bit tiles gained nothing over 256-bit ones where both were measured.
         if (InstructionSets.Current >= InstructionSet.Avx2)
         {
             Tile<Lanes256, Vector256<float>>(a, b, depth, c, (nint)pitch, accumulate);
@@ -149,7 +155,8 @@ internal static unsafe class StridedProduct
         }
     }
 
-    // Twelve accumulators as separate locals, as in MatrixProduct.
+    // Twelve accumulators as separate locals, two vectors of columns for each of six rows: enough chains to hide the latency of the fused
+    // multiply-add, few enough for sixteen registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile<L, V>(float* a, float* b, int depth, float* c, nint pitch, bool accumulate)
         where L : struct, ILanes<V>

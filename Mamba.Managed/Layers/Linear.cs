@@ -21,7 +21,8 @@ public sealed record Linear(Tensor Weight, Tensor? Bias = null) : IParameterTree
         ReadOnlySpan<float> bias = single is null ? [] : single.Floats;
         if (rows > 0)
         {
-            MatrixProduct.Forward(Execution.Worker.Alone, x, inputs, new PackedMatrix(Weight), bias, y, rows);
+            using ProductScratch scratch = MatrixProduct.CreateScratch(1);
+            MatrixProduct.Forward(Execution.Worker.Alone, scratch, x, inputs, new PackedMatrix(Weight), bias, y, rows);
         }
 
         GC.KeepAlive(single);

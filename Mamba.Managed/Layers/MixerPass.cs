@@ -14,8 +14,9 @@ internal readonly record struct Sequence(int Start, int Length, MixerState[] Lay
 /// Rows of all sequences stand one below the other; only convolution and scan know where a sequence begins. Each phase is shared out by
 /// rows, outputs or channels, with a barrier before the next; after the last the caller sets the barrier.
 /// </remarks>
-internal sealed unsafe class MixerPass
+internal sealed unsafe class MixerPass(int workers) : IDisposable
 {
+    private readonly ProductScratch scratch = MatrixProduct.CreateScratch(workers);
     private float[] gated = [];
     private float[] channels = [];
     private float[] selected = [];
@@ -42,11 +43,11 @@ internal sealed unsafe class MixerPass
         Worker worker, PackedMixer mixer, ReadOnlySpan<float> x, Span<float> y, int rows, ReadOnlySpan<Sequence> sequences, int layer)
     {
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
-        MatrixProduct.Forward(worker, x, mixer.DModel, mixer.InProj, mixer.InBias, gated.AsSpan(0, rows * 2 * inner), rows);
+        MatrixProduct.Forward(worker, scratch, x, mixer.DModel, mixer.InProj, mixer.InBias, gated.AsSpan(0, rows * 2 * inner), rows);
         worker.Barrier();
         Convolve(worker, mixer, sequences, layer);
         worker.Barrier();
-        MatrixProduct.Forward(worker, channels, inner, mixer.XProj, [], selected.AsSpan(0, rows * projected), rows);
+        MatrixProduct.Forward(worker, scratch, channels, inner, mixer.XProj, [], selected.AsSpan(0, rows * projected), rows);
         worker.Barrier();
         if (mixer.NormEpsilon is float epsilon)
         {
@@ -54,12 +55,15 @@ internal sealed unsafe class MixerPass
             worker.Barrier();
         }
 
-        MatrixProduct.Forward(worker, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows);
+        MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows);
         worker.Barrier();
         Scan(worker, mixer, sequences, layer);
         worker.Barrier();
-        MatrixProduct.Forward(worker, channels, inner, mixer.OutProj, mixer.OutBias, y, rows);
+        MatrixProduct.Forward(worker, scratch, channels, inner, mixer.OutProj, mixer.OutBias, y, rows);
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => scratch.Dispose();
 
     internal static void Grow<T>(ref T[] array, int count)
     {

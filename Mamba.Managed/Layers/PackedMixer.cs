@@ -8,14 +8,14 @@ internal sealed class PackedMixer
 {
     private const float Log2E = 1.44269504088896341f;
 
-    public PackedMixer(SelectiveStateSpaceModel mixer)
+    public PackedMixer(SelectiveStateSpaceModel mixer, int threads = 1)
     {
         (DInner, DState) = (mixer.ALog.Shape[0], mixer.ALog.Shape[1]);
         DConv = mixer.Conv1d.Weight.Shape[^1];
         NormEpsilon = mixer.MixerNormEpsilon;
-        (InProj, InBias) = (new(mixer.InProj.Weight), Copy(mixer.InProj.Bias));
+        (InProj, InBias) = (new(mixer.InProj.Weight, threads), Copy(mixer.InProj.Bias));
         (XProj, DtProj) = (new(mixer.XProj.Weight), new(mixer.DtProj.Weight));
-        (OutProj, OutBias) = (new(mixer.OutProj.Weight), Copy(mixer.OutProj.Bias));
+        (OutProj, OutBias) = (new(mixer.OutProj.Weight, threads), Copy(mixer.OutProj.Bias));
         ConvWeight = Transpose(mixer.Conv1d.Weight);
         ConvBias = Copy(mixer.Conv1d.Bias);
         DtBias = Copy(mixer.DtProj.Bias);

@@ -57,12 +57,19 @@ public sealed unsafe class TensorBuffer : IDisposable
     /// <param name="bytes">How many bytes; 0 is allowed.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="bytes"/> is negative.</exception>
     /// <exception cref="OutOfMemoryException">The system has not that much memory.</exception>
-    public static TensorBuffer Allocate(long bytes)
+    public static TensorBuffer Allocate(long bytes) => Allocate(bytes, clear: true);
+
+    /// <summary>As <see cref="Allocate(long)"/>; what is not cleared must be written before it is read.</summary>
+    internal static TensorBuffer Allocate(long bytes, bool clear)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         nuint size = (nuint)Math.Max(bytes, 1);
         byte* memory = (byte*)NativeMemory.AlignedAlloc((size + Alignment - 1) / Alignment * Alignment, Alignment);
-        NativeMemory.Clear(memory, size);
+        if (clear)
+        {
+            NativeMemory.Clear(memory, size);
+        }
+
         return new TensorBuffer(memory, bytes, null);
     }
 

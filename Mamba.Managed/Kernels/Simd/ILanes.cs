@@ -39,4 +39,19 @@ internal unsafe interface ILanes<V>
 
     /// <summary>The low 9 bits moved to sign and exponent: 2^n for a value whose low bits hold n + 127.</summary>
     static abstract V PowerOfTwo(V biased);
+
+    /// <summary>Neighbouring binary16 numbers, none of them infinite or NaN.</summary>
+    static abstract V FromHalf(ushort* source);
+
+    /// <summary>Neighbouring bfloat16 numbers.</summary>
+    static abstract V FromBFloat16(ushort* source);
+
+    /// <summary>Neighbouring signed bytes as numbers.</summary>
+    static abstract V FromSigned(byte* source);
+
+    /// <summary>Some bits of neighbouring bytes as numbers: (source >> shift) &amp; mask.</summary>
+    static abstract V FromBits(byte* source, int shift, int mask);
+
+    /// <summary>Bits of two planes as numbers: those of <paramref name="low"/>, and above them, <paramref name="width"/> up, those of <paramref name="high"/>.</summary>
+    static abstract V FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Managed.Kernels.Simd;
 
@@ -46,4 +47,31 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> PowerOfTwo(Vector256<float> biased) => Vector256.ShiftLeft(biased.AsInt32(), 23).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromHalf(ushort* source) =>
+        // Exponent and fraction to their places, the sign kept; the factor makes up for the other bias, of subnormal numbers too.
+        ((Avx2.ConvertToVector256Int32((short*)source) << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(5.192296858534828e33f);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromBFloat16(ushort* source) => (Avx2.ConvertToVector256Int32(source) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromSigned(byte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32((sbyte*)source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromBits(byte* source, int shift, int mask) => Vector256.ConvertToSingle(Bits(source, shift, mask));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width) =>
+        Vector256.ConvertToSingle(Bits(low, shift, mask) | (Bits(high, highShift, highMask) << width));
+
+    // The topmost bits of a byte need no mask, the lowest no shift.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Bits(byte* source, int shift, int mask)
+    {
+        Vector256<int> bytes = Avx2.ConvertToVector256Int32(source);
+        bytes = shift == 0 ? bytes : bytes >>> shift;
+        return mask << shift > 127 ? bytes : bytes & Vector256.Create(mask);
+    }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Managed.Kernels.Simd;
 
@@ -46,4 +47,31 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> PowerOfTwo(Vector512<float> biased) => Vector512.ShiftLeft(biased.AsInt32(), 23).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromHalf(ushort* source) =>
+        // Exponent and fraction to their places, the sign kept; the factor makes up for the other bias, of subnormal numbers too.
+        ((Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)) << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(5.192296858534828e33f);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromBFloat16(ushort* source) => (Avx512F.ConvertToVector512Int32(Vector256.Load(source)).AsInt32() << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromSigned(byte* source) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromBits(byte* source, int shift, int mask) => Vector512.ConvertToSingle(Bits(source, shift, mask));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width) =>
+        Vector512.ConvertToSingle(Bits(low, shift, mask) | (Bits(high, highShift, highMask) << width));
+
+    // The topmost bits of a byte need no mask, the lowest no shift.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Bits(byte* source, int shift, int mask)
+    {
+        Vector512<int> bytes = Avx512F.ConvertToVector512Int32(Vector128.Load(source)).AsInt32();
+        bytes = shift == 0 ? bytes : bytes >>> shift;
+        return mask << shift > 127 ? bytes : bytes & Vector512.Create(mask);
+    }
 }

@@ -45,4 +45,20 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float PowerOfTwo(float biased) => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(biased) << 23);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FromHalf(ushort* source) => (float)BitConverter.UInt16BitsToHalf(*source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FromBFloat16(ushort* source) => BitConverter.UInt32BitsToSingle((uint)*source << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FromSigned(byte* source) => (sbyte)*source;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FromBits(byte* source, int shift, int mask) => (*source >> shift) & mask;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width) =>
+        ((*low >> shift) & mask) | (((*high >> highShift) & highMask) << width);
 }

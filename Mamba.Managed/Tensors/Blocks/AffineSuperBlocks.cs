@@ -7,15 +7,16 @@ internal readonly struct Q2_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q2_K;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(2, 16, 0, true, true);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SuperBlock.Length];
-        codes.Clear();
-        SuperBlock.UnpackTwo(block[16..], 0, codes);
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block[80..]), m = (float)BinaryPrimitives.ReadHalfLittleEndian(block[82..]);
-        for (int g = 0; g < 16; g++)
+        (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block[80..]), BinaryPrimitives.ReadHalfLittleEndian(block[82..]));
+        SuperBlock.UnpackTwo(block[16..], 0, parts.Codes);
+        for (int g = 0; g < parts.Scales.Length; g++)
         {
-            SuperBlock.Expand(codes.Slice(g * 16, 16), d * (block[g] & 0xF), 0, m * (block[g] >> 4), values.Slice(g * 16, 16));
+            parts.Scales[g] = (sbyte)(block[g] & 0xF);
+            parts.Minima[g] = (byte)(block[g] >> 4);
         }
     }
 
@@ -39,12 +40,12 @@ internal readonly struct Q4_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q4_K;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(4, SixBitPairs.GroupLength, 0, true, true);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SuperBlock.Length];
-        codes.Clear();
-        SuperBlock.UnpackFour(block[16..], codes);
-        SixBitPairs.Expand(block, codes, values);
+        SixBitPairs.Unpack(block, ref parts);
+        SuperBlock.UnpackFour(block[16..], parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
@@ -60,13 +61,13 @@ internal readonly struct Q5_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q5_K;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(5, SixBitPairs.GroupLength, 0, true, true);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SuperBlock.Length];
-        codes.Clear();
-        SuperBlock.UnpackOne(block[16..], 4, codes);
-        SuperBlock.UnpackFour(block[48..], codes);
-        SixBitPairs.Expand(block, codes, values);
+        SixBitPairs.Unpack(block, ref parts);
+        SuperBlock.UnpackOne(block[16..], 4, parts.Codes);
+        SuperBlock.UnpackFour(block[48..], parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
@@ -88,19 +89,20 @@ internal readonly struct Q5_K : IBlockFormat
 /// </remarks>
 internal static class SixBitPairs
 {
-    private const int Groups = 8;
-    private const int GroupLength = SuperBlock.Length / Groups;
+    /// <summary>Elements that share a pair.</summary>
+    public const int GroupLength = SuperBlock.Length / Groups;
 
-    /// <summary>Computes the elements of a block whose codes are unpacked.</summary>
-    public static void Expand(ReadOnlySpan<byte> block, ReadOnlySpan<byte> codes, Span<float> values)
+    private const int Groups = 8;
+
+    /// <summary>Takes out d, m and the pairs.</summary>
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block), m = (float)BinaryPrimitives.ReadHalfLittleEndian(block[2..]);
+        (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block), BinaryPrimitives.ReadHalfLittleEndian(block[2..]));
         ReadOnlySpan<byte> pairs = block.Slice(4, 12);
         for (int g = 0; g < Groups; g++)
         {
-            int s = g < 4 ? pairs[g] & 63 : (pairs[g + 4] & 0xF) | (pairs[g - 4] >> 6 << 4);
-            int t = g < 4 ? pairs[g + 4] & 63 : (pairs[g + 4] >> 4) | (pairs[g] >> 6 << 4);
-            SuperBlock.Expand(codes.Slice(g * GroupLength, GroupLength), d * s, 0, m * t, values.Slice(g * GroupLength, GroupLength));
+            parts.Scales[g] = (sbyte)(g < 4 ? pairs[g] & 63 : (pairs[g + 4] & 0xF) | (pairs[g - 4] >> 6 << 4));
+            parts.Minima[g] = (byte)(g < 4 ? pairs[g + 4] & 63 : (pairs[g + 4] >> 4) | (pairs[g] >> 6 << 4));
         }
     }
 

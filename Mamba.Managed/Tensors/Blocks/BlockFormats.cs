@@ -2,16 +2,47 @@ using System.Numerics.Tensors;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
+/// <summary>How the elements of a block follow from its codes q: x = d s q + offset, with an offset of -m t, or of -zero d s.</summary>
+/// <param name="Bits">Bits of a code: 2, 3, 4, 5, 6, or 8 for signed bytes.</param>
+/// <param name="GroupLength">Neighbours that share s and t.</param>
+/// <param name="Zero">The code of 0, a power of two, where there is no minimum; 0 for signed codes.</param>
+/// <param name="IsAffine">Whether blocks have a minimum m.</param>
+/// <param name="HasGroups">Whether groups have s, and t with a minimum; else both are 1.</param>
+internal readonly record struct BlockScheme(int Bits, int GroupLength, int Zero, bool IsAffine, bool HasGroups);
+
+/// <summary>The numbers of a block, taken out of their bits.</summary>
+/// <remarks>Every product of them is exact in single precision but q d s of 6-bit codes, so x rounds once, however it is computed.</remarks>
+internal ref struct BlockParts
+{
+    /// <summary>[block length]: q; signed bytes where <see cref="BlockScheme.Bits"/> is 8.</summary>
+    public required Span<byte> Codes { get; init; }
+
+    /// <summary>[groups]: s.</summary>
+    public required Span<sbyte> Scales { get; init; }
+
+    /// <summary>[groups]: t.</summary>
+    public required Span<byte> Minima { get; init; }
+
+    /// <summary>d.</summary>
+    public Half Scale { get; set; }
+
+    /// <summary>m.</summary>
+    public Half Minimum { get; set; }
+}
+
 /// <summary>One way to store a block of neighbouring elements with shared scales.</summary>
 internal interface IBlockFormat
 {
     /// <summary>The type that names the format, and gives its lengths.</summary>
     static abstract ElementType Type { get; }
 
-    /// <summary>Computes the elements of one block.</summary>
+    /// <summary>What the numbers of a block mean.</summary>
+    static abstract BlockScheme Scheme { get; }
+
+    /// <summary>Takes the numbers of one block out of their bits.</summary>
     /// <param name="block">[block size]</param>
-    /// <param name="values">[block length]</param>
-    static abstract void Dequantise(ReadOnlySpan<byte> block, Span<float> values);
+    /// <param name="parts">Codes are zero, scales and minima 1 before the call.</param>
+    static abstract void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts);
 
     /// <summary>Finds the block whose elements come near to <paramref name="values"/>.</summary>
     /// <param name="values">[block length]: finite, at most 65504 in magnitude, so that every scale fits binary16.</param>
@@ -78,10 +109,32 @@ internal static class BlockFormats
         where TFormat : IBlockFormat
     {
         (int size, int length) = (TFormat.Type.BlockSize(), TFormat.Type.BlockLength());
+        BlockScheme scheme = TFormat.Scheme;
+        BlockParts parts = new() { Codes = stackalloc byte[length], Scales = stackalloc sbyte[length / scheme.GroupLength], Minima = stackalloc byte[length / scheme.GroupLength] };
         for (int i = 0; i < values.Length / length; i++)
         {
-            TFormat.Dequantise(blocks.Slice(i * size, size), values.Slice(i * length, length));
+            Clear(ref parts);
+            TFormat.Unpack(blocks.Slice(i * size, size), ref parts);
+            for (int g = 0; g < parts.Scales.Length; g++)
+            {
+                float scale = (float)parts.Scale * parts.Scales[g];
+                float offset = scheme.IsAffine ? -((float)parts.Minimum * parts.Minima[g]) : -scheme.Zero * scale;
+                ReadOnlySpan<byte> codes = parts.Codes.Slice(g * scheme.GroupLength, scheme.GroupLength);
+                Span<float> group = values.Slice((i * length) + (g * scheme.GroupLength), scheme.GroupLength);
+                for (int k = 0; k < codes.Length; k++)
+                {
+                    group[k] = MathF.FusedMultiplyAdd(scheme.Bits == 8 ? (sbyte)codes[k] : codes[k], scale, offset);
+                }
+            }
         }
+    }
+
+    /// <summary>Makes parts ready for <see cref="IBlockFormat.Unpack"/>.</summary>
+    public static void Clear(ref BlockParts parts)
+    {
+        parts.Codes.Clear();
+        parts.Scales.Fill(1);
+        parts.Minima.Fill(1);
     }
 
     private static void Quantise<TFormat>(ReadOnlySpan<float> values, Span<byte> blocks)

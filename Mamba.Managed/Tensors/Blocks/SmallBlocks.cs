@@ -57,13 +57,12 @@ internal readonly struct Q8_0 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q8_0;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(8, SmallBlock.Length, 0, false, false);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block);
-        for (int i = 0; i < values.Length; i++)
-        {
-            values[i] = d * (sbyte)block[2 + i];
-        }
+        parts.Scale = BinaryPrimitives.ReadHalfLittleEndian(block);
+        block.Slice(2, SmallBlock.Length).CopyTo(parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
@@ -84,15 +83,12 @@ internal readonly struct Q4_0 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q4_0;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(4, SmallBlock.Length, 8, false, false);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SmallBlock.Length];
-        SmallBlock.Unpack(block[2..], 0, codes);
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block);
-        for (int i = 0; i < codes.Length; i++)
-        {
-            values[i] = d * (codes[i] - 8);
-        }
+        parts.Scale = BinaryPrimitives.ReadHalfLittleEndian(block);
+        SmallBlock.Unpack(block[2..], 0, parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
@@ -108,15 +104,12 @@ internal readonly struct Q4_1 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q4_1;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(4, SmallBlock.Length, 0, true, false);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SmallBlock.Length];
-        SmallBlock.Unpack(block[4..], 0, codes);
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block), m = (float)BinaryPrimitives.ReadHalfLittleEndian(block[2..]);
-        for (int i = 0; i < codes.Length; i++)
-        {
-            values[i] = (d * codes[i]) + m;
-        }
+        (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block), -BinaryPrimitives.ReadHalfLittleEndian(block[2..]));
+        SmallBlock.Unpack(block[4..], 0, parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
@@ -134,15 +127,12 @@ internal readonly struct Q5_0 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q5_0;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(5, SmallBlock.Length, 16, false, false);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SmallBlock.Length];
-        SmallBlock.Unpack(block[6..], BinaryPrimitives.ReadUInt32LittleEndian(block[2..]), codes);
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block);
-        for (int i = 0; i < codes.Length; i++)
-        {
-            values[i] = d * (codes[i] - 16);
-        }
+        parts.Scale = BinaryPrimitives.ReadHalfLittleEndian(block);
+        SmallBlock.Unpack(block[6..], BinaryPrimitives.ReadUInt32LittleEndian(block[2..]), parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
@@ -158,15 +148,12 @@ internal readonly struct Q5_1 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q5_1;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(5, SmallBlock.Length, 0, true, false);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SmallBlock.Length];
-        SmallBlock.Unpack(block[8..], BinaryPrimitives.ReadUInt32LittleEndian(block[4..]), codes);
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block), m = (float)BinaryPrimitives.ReadHalfLittleEndian(block[2..]);
-        for (int i = 0; i < codes.Length; i++)
-        {
-            values[i] = (d * codes[i]) + m;
-        }
+        (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block), -BinaryPrimitives.ReadHalfLittleEndian(block[2..]));
+        SmallBlock.Unpack(block[8..], BinaryPrimitives.ReadUInt32LittleEndian(block[4..]), parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)

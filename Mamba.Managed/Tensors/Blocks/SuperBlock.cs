@@ -131,13 +131,4 @@ internal static class SuperBlock
 
         return (d, m);
     }
-
-    /// <summary>Computes x = scale (q - zero) - minimum of one group.</summary>
-    public static void Expand(ReadOnlySpan<byte> codes, float scale, int zero, float minimum, Span<float> values)
-    {
-        for (int i = 0; i < codes.Length; i++)
-        {
-            values[i] = (scale * (codes[i] - zero)) - minimum;
-        }
-    }
 }

@@ -9,19 +9,19 @@ internal readonly struct Q3_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q3_K;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(3, 16, 4, false, true);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SuperBlock.Length];
-        codes.Clear();
-        SuperBlock.UnpackOne(block, 2, codes);
-        SuperBlock.UnpackTwo(block[32..], 0, codes);
+        parts.Scale = BinaryPrimitives.ReadHalfLittleEndian(block[108..]);
+        SuperBlock.UnpackOne(block, 2, parts.Codes);
+        SuperBlock.UnpackTwo(block[32..], 0, parts.Codes);
         ReadOnlySpan<byte> scales = block.Slice(96, 12);
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block[108..]);
-        for (int g = 0; g < 16; g++)
+        for (int g = 0; g < parts.Scales.Length; g++)
         {
             int low = (scales[g % 8] >> (g / 8 * 4)) & 0xF;
             int high = (scales[8 + (g % 4)] >> (g / 4 * 2)) & 3;
-            SuperBlock.Expand(codes.Slice(g * 16, 16), d * ((low | (high << 4)) - 32), 4, 0, values.Slice(g * 16, 16));
+            parts.Scales[g] = (sbyte)((low | (high << 4)) - 32);
         }
     }
 
@@ -51,20 +51,18 @@ internal readonly struct Q6_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q6_K;
 
-    public static void Dequantise(ReadOnlySpan<byte> block, Span<float> values)
+    public static BlockScheme Scheme => new(6, 16, 32, false, true);
+
+    public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        Span<byte> codes = stackalloc byte[SuperBlock.Length];
-        for (int i = 0; i < codes.Length; i++)
+        parts.Scale = BinaryPrimitives.ReadHalfLittleEndian(block[208..]);
+        for (int i = 0; i < parts.Codes.Length; i++)
         {
-            codes[i] = (byte)((block[(i / 128 * 64) + (i % 64)] >> (i % 128 / 64 * 4)) & 0xF);
+            parts.Codes[i] = (byte)((block[(i / 128 * 64) + (i % 64)] >> (i % 128 / 64 * 4)) & 0xF);
         }
 
-        SuperBlock.UnpackTwo(block[128..], 4, codes);
-        float d = (float)BinaryPrimitives.ReadHalfLittleEndian(block[208..]);
-        for (int g = 0; g < 16; g++)
-        {
-            SuperBlock.Expand(codes.Slice(g * 16, 16), d * (sbyte)block[192 + g], 32, 0, values.Slice(g * 16, 16));
-        }
+        SuperBlock.UnpackTwo(block[128..], 4, parts.Codes);
+        MemoryMarshal.Cast<byte, sbyte>(block.Slice(192, 16)).CopyTo(parts.Scales);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
