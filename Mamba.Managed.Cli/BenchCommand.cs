@@ -13,20 +13,10 @@ internal static class BenchCommand
     private const int GeneratedLength = 64;
     private const int Rounds = 3;
 
-    private static readonly Dictionary<string, MambaConfig> shapes = new()
-    {
-        ["tiny"] = new() { DModel = 64, NLayer = 2, VocabSize = 256 },
-        ["130m"] = Published(768, 24),
-        ["370m"] = Published(1024, 48),
-        ["790m"] = Published(1536, 48),
-        ["1.4b"] = Published(2048, 48),
-        ["2.8b"] = Published(2560, 64),
-    };
-
     public static Command Create()
     {
         Argument<string> model = Options.Model();
-        Option<string> shape = new Option<string>("--shape") { Description = "Random weights of a published shape, no file needed." }.AcceptOnlyFromAmong([.. shapes.Keys]);
+        Option<string> shape = new Option<string>("--shape") { Description = "Random weights of a published shape, no file needed." }.AcceptOnlyFromAmong(Shapes.Names);
         Option<int> threads = Options.Threads();
         Option<string> type = new Option<string>("--type") { Description = "How weights are held.", DefaultValueFactory = _ => "f32" }.AcceptOnlyFromAmong("f32");
         Option<bool> json = Options.Json();
@@ -35,14 +25,12 @@ internal static class BenchCommand
         {
             string? name = parsed.GetValue(shape);
             int count = parsed.GetValue(threads);
-            using CpuExecutor executor = name is null ? CpuExecutor.Load(parsed.GetValue(model)!, count) : new(MambaLanguageModel.Create(shapes[name], 1), count);
+            using CpuExecutor executor = name is null ? CpuExecutor.Load(parsed.GetValue(model)!, count) : new(MambaLanguageModel.Create(Shapes.Of(name), 1), count);
             Result result = Measure(executor);
             Print(parsed.InvocationConfiguration.Output, result, parsed.GetValue(json));
         });
         return command;
     }
-
-    private static MambaConfig Published(int width, int layers) => new() { DModel = width, NLayer = layers, VocabSize = 50280 };
 
     private static Result Measure(CpuExecutor executor)
     {
