@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
+using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
@@ -20,9 +22,25 @@ internal static class BenchCommand
         Option<int> threads = Options.Threads();
         Option<string> type = new Option<string>("--type") { Description = "How weights are held.", DefaultValueFactory = _ => "f32" }.AcceptOnlyFromAmong("f32");
         Option<bool> json = Options.Json();
-        Command command = new("bench", "Measure prompt and generation speed, and what this machine allows.") { model, shape, threads, type, json };
+        Option<bool> train = new("--train") { Description = "Measure training steps instead." };
+        Option<int> batch = Options.Number("--batch", "Windows of a training batch.", 4, 1, 1 << 16);
+        Option<int> length = Options.Number("--length", "Tokens of a training window.", 128, 1, 1 << 20);
+        Command command = new("bench", "Measure prompt and generation speed, or that of training, and what this machine allows.")
+        {
+            model, shape, threads, type, json, train, batch, length,
+        };
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(train))
+            {
+                MambaLanguageModel trained = parsed.GetValue(shape) is { } chosen
+                    ? MambaLanguageModel.Create(Shapes.Of(chosen), 1)
+                    : Weights.Copy(ModelConversion.Load(parsed.GetValue(model)!));
+                TrainingBench.Result measured = TrainingBench.Measure(trained, parsed.GetValue(batch), parsed.GetValue(length), parsed.GetValue(threads));
+                TrainingBench.Print(parsed.InvocationConfiguration.Output, measured, parsed.GetValue(json));
+                return;
+            }
+
             string? name = parsed.GetValue(shape);
             int count = parsed.GetValue(threads);
             using CpuExecutor executor = name is null ? CpuExecutor.Load(parsed.GetValue(model)!, count) : new(MambaLanguageModel.Create(Shapes.Of(name), 1), count);
