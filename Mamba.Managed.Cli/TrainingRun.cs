@@ -30,7 +30,7 @@ internal sealed class TrainingRun : IDisposable
     /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>
     public static void Execute(TrainSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
     {
-        if (!settings.Resume && Directory.Exists(settings.Output) && Directory.EnumerateFileSystemEntries(settings.Output).Any())
+        if (!settings.Resume && Directory.Exists(settings.Output) && Directory.EnumerateFileSystemEntries(settings.Output).Any(IsKept))
         {
             throw new IOException($"{settings.Output}: expected a new or empty folder, found files in it; add --resume to go on with the run, or name another folder");
         }
@@ -58,9 +58,9 @@ internal sealed class TrainingRun : IDisposable
         if (tokenizerFile is not null)
         {
             string copy = Path.Combine(settings.Output, Path.GetFileName(tokenizerFile));
-            if (!File.Exists(copy))
+            if (Path.GetFullPath(copy) != Path.GetFullPath(tokenizerFile))
             {
-                File.Copy(tokenizerFile, copy);
+                File.Copy(tokenizerFile, copy, overwrite: true);
             }
         }
 
@@ -93,6 +93,10 @@ internal sealed class TrainingRun : IDisposable
         string best = trainer.Best is (double loss, long step) ? FormattableString.Invariant($", best validation {loss:F4} after step {step}") : "";
         view.Say($"done{best}: {settings.Output}");
     }
+
+    // A run that was killed before its first checkpoint leaves these; nothing is lost with them.
+    private static bool IsKept(string path) =>
+        Path.GetFileName(path) is not ("metrics.jsonl" or "tokenizer.json") && !path.EndsWith(".tmp", StringComparison.Ordinal);
 
     // A step of the trainer is over, its checkpoint not yet written.
     private void Report(TrainingReport report)
