@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
+using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
@@ -13,36 +15,40 @@ internal static class BenchCommand
     private const int GeneratedLength = 64;
     private const int Rounds = 3;
 
-    private static readonly Dictionary<string, MambaConfig> shapes = new()
-    {
-        ["tiny"] = new() { DModel = 64, NLayer = 2, VocabSize = 256 },
-        ["130m"] = Published(768, 24),
-        ["370m"] = Published(1024, 48),
-        ["790m"] = Published(1536, 48),
-        ["1.4b"] = Published(2048, 48),
-        ["2.8b"] = Published(2560, 64),
-    };
-
     public static Command Create()
     {
         Argument<string> model = Options.Model();
-        Option<string> shape = new Option<string>("--shape") { Description = "Random weights of a published shape, no file needed." }.AcceptOnlyFromAmong([.. shapes.Keys]);
+        Option<string> shape = new Option<string>("--shape") { Description = "Random weights of a published shape, no file needed." }.AcceptOnlyFromAmong(Shapes.Names);
         Option<int> threads = Options.Threads();
         Option<string> type = new Option<string>("--type") { Description = "How weights are held.", DefaultValueFactory = _ => "f32" }.AcceptOnlyFromAmong("f32");
         Option<bool> json = Options.Json();
-        Command command = new("bench", "Measure prompt and generation speed, and what this machine allows.") { model, shape, threads, type, json };
+        Option<bool> train = new("--train") { Description = "Measure training steps instead." };
+        Option<int> batch = Options.Number("--batch", "Windows of a training batch.", 4, 1, 1 << 16);
+        Option<int> length = Options.Number("--length", "Tokens of a training window.", 128, 1, 1 << 20);
+        Command command = new("bench", "Measure prompt and generation speed, or that of training, and what this machine allows.")
+        {
+            model, shape, threads, type, json, train, batch, length,
+        };
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(train))
+            {
+                MambaLanguageModel trained = parsed.GetValue(shape) is { } chosen
+                    ? MambaLanguageModel.Create(Shapes.Of(chosen), 1)
+                    : Weights.Copy(ModelConversion.Load(parsed.GetValue(model)!));
+                TrainingBench.Result measured = TrainingBench.Measure(trained, parsed.GetValue(batch), parsed.GetValue(length), parsed.GetValue(threads));
+                TrainingBench.Print(parsed.InvocationConfiguration.Output, measured, parsed.GetValue(json));
+                return;
+            }
+
             string? name = parsed.GetValue(shape);
             int count = parsed.GetValue(threads);
-            using CpuExecutor executor = name is null ? CpuExecutor.Load(parsed.GetValue(model)!, count) : new(MambaLanguageModel.Create(shapes[name], 1), count);
+            using CpuExecutor executor = name is null ? CpuExecutor.Load(parsed.GetValue(model)!, count) : new(MambaLanguageModel.Create(Shapes.Of(name), 1), count);
             Result result = Measure(executor);
             Print(parsed.InvocationConfiguration.Output, result, parsed.GetValue(json));
         });
         return command;
     }
-
-    private static MambaConfig Published(int width, int layers) => new() { DModel = width, NLayer = layers, VocabSize = 50280 };
 
     private static Result Measure(CpuExecutor executor)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
@@ -9,9 +10,12 @@ internal static class MambaCommand
     private const int UsageError = 2;
     private const int Interrupted = 130;
 
+    // A large model that is interrupted needs its time to finish a step and to save.
+    private static readonly TimeSpan SaveTime = TimeSpan.FromMinutes(10);
+
     /// <summary>Runs the command.</summary>
     /// <returns>0; 1 after a failure, with one line on <paramref name="error"/>; 2 for a usage error, with help; 130 after Ctrl+C.</returns>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancel = default)
     {
         Option<bool> verbose = new("--verbose") { Description = "With a failure, show where it happened.", Recursive = true };
         RootCommand root = new("Mamba selective state-space models in managed code.")
@@ -23,14 +27,15 @@ internal static class MambaCommand
             TokenizeCommand.Create(),
             TokenizeCommand.CreateReverse(),
             ConvertCommand.Create(),
+            TrainCommand.Create(),
             BenchCommand.Create(),
             verbose,
         };
         ParseResult parsed = root.Parse(args);
-        InvocationConfiguration configuration = new() { Output = output, Error = error, EnableDefaultExceptionHandler = false };
+        InvocationConfiguration configuration = new() { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = SaveTime };
         try
         {
-            int result = await parsed.InvokeAsync(configuration).ConfigureAwait(false);
+            int result = await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false);
             return parsed.Errors.Count > 0 ? UsageError : result;
         }
         catch (OperationCanceledException)
@@ -38,7 +43,7 @@ internal static class MambaCommand
             return Interrupted;
         }
         catch (Exception failure) when (failure is IOException or InvalidDataException or ArgumentException or UnauthorizedAccessException
-            or OutOfMemoryException or InvalidOperationException or NotSupportedException or TypeInitializationException)
+            or OutOfMemoryException or InvalidOperationException or NotSupportedException or NonFiniteException or TypeInitializationException)
         {
             // What a static constructor throws is wrapped; the line is about the cause.
             Exception cause = failure is TypeInitializationException { InnerException: { } inner } ? inner : failure;

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Globalization;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Tests.Training;
@@ -45,9 +47,8 @@ public class ResumeTests
         Kill(() => Directory.Exists(killed) && Directory.GetDirectories(killed, "*.tmp").Length > 0);
         Kill(() => Newest() >= 6);
         Kill(() => Newest() >= 12 && Directory.GetDirectories(killed, "*.tmp").Length > 0);
-        Stopwatch watch = Stopwatch.StartNew();
-        Kill(() => watch.ElapsedMilliseconds > 250);
-        using Process last = Start();
+        Kill(() => Newest() >= 18);
+        using Process last = Start(0);
         last.WaitForExit();
         Assert.That(last.ExitCode, Is.Zero);
         AssertSameFiles(whole, killed);
@@ -57,7 +58,7 @@ public class ResumeTests
 
         void Kill(Func<bool> now)
         {
-            using Process process = Start();
+            using Process process = Start(20);
             while (!process.HasExited && !now())
             {
                 Thread.SpinWait(100);
@@ -65,11 +66,12 @@ public class ResumeTests
 
             process.Kill();
             process.WaitForExit();
+            Assert.That(process.ExitCode, Is.Not.Zero, "the run was over before it could be killed");
         }
 
-        Process Start() => Process.Start(new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath : "dotnet")
+        Process Start(int pause) => Process.Start(new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath : "dotnet")
         {
-            ArgumentList = { typeof(TrainingChild).Assembly.Location, killed, carry.ToString() },
+            ArgumentList = { typeof(TrainingChild).Assembly.Location, killed, carry.ToString(), pause.ToString(CultureInfo.InvariantCulture) },
             RedirectStandardError = true,
         })!;
     }
@@ -109,9 +111,73 @@ public class ResumeTests
 
         string[] kept = [.. Directory.GetDirectories(run).Select(folder => Path.GetFileName(folder)!)];
         Assert.That(kept, Is.EquivalentTo(new HashSet<string> { "step-00000029", "step-00000030", $"step-{best!.Value.Step:D8}" }));
-        byte[] weights = File.ReadAllBytes(Path.Combine(run, $"step-{best.Value.Step:D8}", "model.safetensors"));
-        Assert.That(File.ReadAllBytes(Path.Combine(run, "model.safetensors")), Is.EqualTo(weights));
+        using SafetensorsFile averages = SafetensorsFile.Open(Path.Combine(run, $"step-{best.Value.Step:D8}", "optimiser.safetensors"));
+        foreach ((string name, Tensor weight) in Checkpoint.Load(run).Parameters())
+        {
+            Assert.That(weight.Bytes.SequenceEqual(averages.Tensors["average." + name].Bytes), Is.True, name);
+        }
+
         Assert.That(Checkpoint.Load(run).Config.DInner, Is.EqualTo(TrainingChild.Config.DInner));
+    }
+
+    [TestCase("scalar")]
+    [TestCase("vector128")]
+    [TestCase("")]
+    public void Training_gives_the_same_bits_on_every_instruction_set_and_number_of_threads(string instructions)
+    {
+        string here = Path.Combine(root, "here"), there = Path.Combine(root, "there");
+        Complete(here, true);
+        ProcessStartInfo start = new("dotnet") { ArgumentList = { typeof(TrainingChild).Assembly.Location, there, "True" } };
+        start.Environment["MAMBA_INSTRUCTION_SET"] = instructions;
+        using (Process child = Process.Start(start)!)
+        {
+            child.WaitForExit();
+            Assert.That(child.ExitCode, Is.Zero);
+        }
+
+        AssertSameFiles(here, there);
+        string alone = Path.Combine(root, "alone");
+        using (Trainer trainer = new(MambaLanguageModel.Create(TrainingChild.Config, 1), TrainingChild.Documents(), TrainingChild.Options(true) with { Threads = 3 }, alone))
+        {
+            trainer.Run();
+        }
+
+        AssertSameFiles(here, alone);
+    }
+
+    [Test]
+    public void A_checkpoint_that_cannot_be_written_loses_nothing()
+    {
+        string whole = Path.Combine(root, "whole"), blocked = Path.Combine(root, "blocked");
+        Complete(whole, false);
+        using (Trainer trainer = TrainingChild.Create(blocked, false))
+        {
+            // A file stands where the folder of the tenth checkpoint is written.
+            Directory.CreateDirectory(blocked);
+            File.WriteAllText(Path.Combine(blocked, "step-00000010.tmp"), "");
+            Assert.That(() => trainer.Run(), Throws.InstanceOf<IOException>());
+        }
+
+        Assert.That(Checkpoint.Load(Path.Combine(blocked, "step-00000009")).Config.NLayer, Is.EqualTo(2));
+        File.Delete(Path.Combine(blocked, "step-00000010.tmp"));
+        Complete(blocked, false);
+        AssertSameFiles(whole, blocked);
+    }
+
+    [Test]
+    public void A_file_whose_writing_fails_stays_as_it_was()
+    {
+        string path = Path.Combine(root, "file");
+        File.WriteAllText(path, "before");
+        Assert.That(
+            () => AtomicFile.Write(path, stream =>
+            {
+                stream.Write("half"u8);
+                throw new IOException("no space left on device");
+            }),
+            Throws.InstanceOf<IOException>());
+        Assert.That(File.ReadAllText(path), Is.EqualTo("before"));
+        Assert.That(Directory.GetFiles(root), Has.Length.EqualTo(1));
     }
 
     [Test]

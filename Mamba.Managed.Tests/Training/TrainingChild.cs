@@ -12,15 +12,22 @@ internal static class TrainingChild
     public static MambaConfig Config { get; } = new() { DModel = 24, NLayer = 2, VocabSize = 32 };
 
     /// <summary>Trains to the end in the folder that the argument names, going on from what is there.</summary>
+    /// <remarks>A third argument is a pause in each step, so that a test has time to kill; <c>soak STEPS SEED</c> runs <see cref="TrainingSoak"/>.</remarks>
     public static int Main(string[] args)
     {
+        if (args is ["soak", string steps, string seed])
+        {
+            return TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);
+        }
+
         using Trainer trainer = Create(args[0], bool.Parse(args[1]));
         if (Directory.Exists(args[0]) && Directory.GetDirectories(args[0]).Any(folder => !folder.EndsWith(".tmp", StringComparison.Ordinal)))
         {
             trainer.Resume();
         }
 
-        trainer.Run();
+        int pause = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 0;
+        trainer.Run(_ => Thread.Sleep(pause));
         return 0;
     }
 
@@ -34,6 +41,7 @@ internal static class TrainingChild
         Batch = new BatchOptions { Windows = 2, Length = 24, Seed = 3, CarryState = carry },
         Accumulate = 2,
         Dropout = 0.1f,
+        AverageDecay = 0.9,
         ValidationTokens = 200,
         ValidateEvery = 4,
         SaveEvery = 1,

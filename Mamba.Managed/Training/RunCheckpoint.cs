@@ -11,7 +11,8 @@ namespace Mamba.Managed.Training;
 /// <summary>A run after some step, in a folder of its own below the run's.</summary>
 /// <remarks>
 /// <code>
-/// RUN/config.json, model.safetensors      the weights, the best where there is a validation: what a reader of models takes
+/// RUN/config.json, model.safetensors      the weights, averaged where the recipe says so, the best where there is a validation: what a reader
+///                                         of models takes
 /// RUN/step-00000200/config.json, model.safetensors, optimiser.safetensors, checkpoint.json
 /// </code>
 /// A checkpoint is written under another name and renamed when all of it is on the disk; <c>checkpoint.json</c> holds the step, the recipe
@@ -95,12 +96,7 @@ internal sealed class RunCheckpoint
         WriteDescription(temporary, trainer);
         Remove(final);
         Directory.Move(temporary, final);
-        if (trainer.Best is null || trainer.Best.Value.Step == trainer.Step || !File.Exists(Path.Combine(run, WeightsFile)))
-        {
-            ConfigFile.Write(Path.Combine(run, "config.json"), trainer.Model.Config, ElementType.Float32);
-            SafetensorsFile.Save(Path.Combine(run, WeightsFile), trainer.Model.Parameters(), Checkpoint.Metadata);
-        }
-
+        Publish(run, trainer);
         string? best = trainer.Best is null ? null : Prefix + trainer.Best.Value.Step.ToString("D8", CultureInfo.InvariantCulture);
         foreach (string folder in Folders(run).SkipLast(trainer.Options.KeepLast))
         {
@@ -108,6 +104,16 @@ internal sealed class RunCheckpoint
             {
                 Remove(folder);
             }
+        }
+    }
+
+    /// <summary>Writes the weights that a reader of models takes, where they are the best so far or there are none yet.</summary>
+    public static void Publish(string run, Trainer trainer)
+    {
+        bool isWhole = File.Exists(Path.Combine(run, WeightsFile)) && File.Exists(Path.Combine(run, "config.json"));
+        if (trainer.Best is null || trainer.Best.Value.Step == trainer.Step || !isWhole)
+        {
+            Checkpoint.Save(run, trainer.Result.ConvertTo(trainer.Options.SaveType, trainer.Options.Threads));
         }
     }
 
@@ -165,6 +171,7 @@ internal sealed class RunCheckpoint
     [
         .. trainer.Optimiser.FirstMoments.Parameters().Select(p => KeyValuePair.Create("first." + p.Key, p.Value)),
         .. trainer.Optimiser.SecondMoments.Parameters().Select(p => KeyValuePair.Create("second." + p.Key, p.Value)),
+        .. trainer.Average?.Model.Parameters().Select(p => KeyValuePair.Create("average." + p.Key, p.Value)) ?? [],
         .. Tracks(trainer),
     ];
 

@@ -30,6 +30,7 @@ public sealed class Trainer : IDisposable
         Model = Weights.Copy(model);
         Optimiser = new AdamW(Model, options.Optimiser);
         gradients = new Gradients(Model);
+        Average = options.AverageDecay > 0 ? new WeightAverage(Model, options.AverageDecay) : null;
         pass = new TrainingPass(model.Config, options.Threads);
     }
 
@@ -39,6 +40,9 @@ public sealed class Trainer : IDisposable
     /// <summary>The weights; written by every step.</summary>
     public MambaLanguageModel Model { get; }
 
+    /// <summary>The weights to generate with: the averaged ones where the recipe averages, else those of <see cref="Model"/>.</summary>
+    public MambaLanguageModel Result => Average?.Model ?? Model;
+
     /// <summary>Steps made.</summary>
     public long Step => Optimiser.Steps;
 
@@ -46,6 +50,8 @@ public sealed class Trainer : IDisposable
     public (double Loss, long Step)? Best { get; private set; }
 
     internal AdamW Optimiser { get; }
+
+    internal WeightAverage? Average { get; }
 
     internal IReadOnlyList<MambaState> Tracks => sampler.Tracks;
 
@@ -69,11 +75,14 @@ public sealed class Trainer : IDisposable
         checkpoint.CopyTo(this);
         Optimiser.Steps = checkpoint.Step;
         Best = checkpoint.Best;
+
+        // The run may have ended between its checkpoint and the weights beside it.
+        RunCheckpoint.Publish(folder, this);
         return damaged;
     }
 
     /// <summary>Runs to the last step of the recipe.</summary>
-    /// <param name="report">Told of every step; null for nobody.</param>
+    /// <param name="report">Told of every step, before a checkpoint of it is written; null for nobody.</param>
     /// <param name="cancellationToken">Looked at between steps; a cancelled run saves before it ends.</param>
     /// <exception cref="OperationCanceledException">The run was cancelled; its state is saved where it has a folder.</exception>
     /// <exception cref="NonFiniteException">A loss or gradient is not finite; the weights are those before the step.</exception>
@@ -87,14 +96,16 @@ public sealed class Trainer : IDisposable
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
-            TrainingReport made = Advance();
-            report?.Invoke(made);
+            Advance(report);
         }
     }
 
-    /// <summary>Makes one step; validates and saves where the recipe says so.</summary>
+    /// <summary>Makes one step; validates and saves where the recipe says so, and where validation finds the best weights so far.</summary>
+    /// <param name="report">
+    /// Told of the step before a checkpoint of it is written, so that a record of the run is never behind its checkpoints; null for nobody.
+    /// </param>
     /// <exception cref="NonFiniteException">A loss or gradient is not finite; the weights are those before the step.</exception>
-    public TrainingReport Advance()
+    public TrainingReport Advance(Action<TrainingReport>? report = null)
     {
         Stopwatch watch = Stopwatch.StartNew();
         (long step, double rate, double sum, int count, int rows) = (Step, Options.Schedule.Rate(Step), 0, 0, 0);
@@ -117,15 +128,18 @@ public sealed class Trainer : IDisposable
         }
 
         double norm = Optimiser.Step(gradients, rate, pass);
+        Average?.Follow(Step, pass);
         TimeSpan elapsed = watch.Elapsed;
         double? validation = Due(Options.ValidateEvery) && Options.ValidationTokens > 1 ? Validate() : null;
-        bool save = folder is not null && Due(Options.SaveEvery);
+        bool save = folder is not null && (Due(Options.SaveEvery) || (validation is not null && Best?.Step == Step));
+        TrainingReport made = new(Step, sum / Math.Max(count, 1), norm, rate, rows, elapsed, validation, save);
+        report?.Invoke(made);
         if (save)
         {
             Save();
         }
 
-        return new(Step, sum / Math.Max(count, 1), norm, rate, rows, elapsed, validation, save);
+        return made;
     }
 
     /// <summary>Mean nats per token of the validation data, in windows of the recipe's length that begin without a state.</summary>
@@ -151,7 +165,7 @@ public sealed class Trainer : IDisposable
                 line.Cut(start + row, tokens.AsSpan(row, length), targets.AsSpan(row, length), lengths);
             }
 
-            TrainingLoss loss = pass.Evaluate(Model, new TrainingBatch(tokens, targets, lengths.ToArray()));
+            TrainingLoss loss = pass.Evaluate(Result, new TrainingBatch(tokens, targets, lengths.ToArray()));
             sum += loss.Sum;
             count += loss.Count;
         }

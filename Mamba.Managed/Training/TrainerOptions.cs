@@ -1,3 +1,5 @@
+using Mamba.Managed.Tensors;
+
 namespace Mamba.Managed.Training;
 
 /// <summary>The recipe of a run: with the same recipe, data and first weights, a run gives the same bits.</summary>
@@ -21,17 +23,26 @@ public sealed record TrainerOptions
     /// <summary>Share of each block's output that is dropped.</summary>
     public float Dropout { get; init; }
 
+    /// <summary>
+    /// Share of the averaged weights that a step keeps; 0 for no average. Averaged weights are those that are validated and published, and
+    /// follow the trained ones faster in the first steps: at most (1 + step) / (10 + step) is kept.
+    /// </summary>
+    public double AverageDecay { get; init; }
+
     /// <summary>Tokens at the end of the data that are kept for validation.</summary>
     public long ValidationTokens { get; init; }
 
     /// <summary>Steps between validations; 0 for none but at the end.</summary>
     public long ValidateEvery { get; init; }
 
-    /// <summary>Steps between checkpoints; 0 for none but at the end.</summary>
+    /// <summary>Steps between checkpoints; 0 for none but at the end and where validation finds the best weights so far.</summary>
     public long SaveEvery { get; init; }
 
     /// <summary>Checkpoints that are kept beside the best one.</summary>
     public int KeepLast { get; init; } = 2;
+
+    /// <summary>How the weights in the run's folder are stored for generation: Float32, Float16 or BFloat16. Checkpoints are always Float32.</summary>
+    public ElementType SaveType { get; init; } = ElementType.Float32;
 
     /// <summary>Threads that compute; 0 for one per processor. Does not show in the bits.</summary>
     public int Threads { get; init; }
@@ -49,6 +60,16 @@ public sealed record TrainerOptions
             Throw.Argument(Throw.Invariant($"expected a dropout from 0 up to but not including 1, found {Dropout}"), nameof(Dropout));
         }
 
+        if (!(AverageDecay >= 0 && AverageDecay < 1))
+        {
+            Throw.Argument(Throw.Invariant($"expected a decay of the average from 0 up to but not including 1, found {AverageDecay}"), nameof(AverageDecay));
+        }
+
+        if (SaveType is not (ElementType.Float32 or ElementType.Float16 or ElementType.BFloat16))
+        {
+            Throw.Argument($"expected Float32, Float16 or BFloat16, found {SaveType}", nameof(SaveType));
+        }
+
         Schedule.Validate();
         Optimiser.Validate();
         Batch.Validate();
@@ -57,5 +78,5 @@ public sealed record TrainerOptions
 
     /// <summary>What must agree between a run and its continuation.</summary>
     internal string Recipe(long tokens) => Throw.Invariant(
-        $"data {tokens} tokens, validation {ValidationTokens}, {Schedule}, {Optimiser}, {Batch}, accumulate {Accumulate}, dropout {Dropout}");
+        $"data {tokens} tokens, validation {ValidationTokens}, {Schedule}, {Optimiser}, {Batch}, accumulate {Accumulate}, dropout {Dropout}, average {AverageDecay}");
 }

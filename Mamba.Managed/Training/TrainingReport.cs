@@ -8,6 +8,6 @@ namespace Mamba.Managed.Training;
 /// <param name="Tokens">Rows that were computed.</param>
 /// <param name="Elapsed">Time of the step.</param>
 /// <param name="Validation">Mean nats per validation target after the step, where it was measured.</param>
-/// <param name="Saved">Whether a checkpoint was written after the step.</param>
+/// <param name="Saved">Whether a checkpoint is written after the step.</param>
 public sealed record TrainingReport(
     long Step, double Loss, double GradientNorm, double LearningRate, int Tokens, TimeSpan Elapsed, double? Validation, bool Saved);

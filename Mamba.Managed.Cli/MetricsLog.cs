@@ -1,0 +1,106 @@
+using System.Text;
+using System.Text.Json;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Cli;
+
+/// <summary><c>metrics.jsonl</c>: one JSON object a step, none twice and none left out, also where a run was killed and goes on.</summary>
+/// <remarks>A step is written before its checkpoint, and what lies after the checkpoint that a run goes on from is cut off first.</remarks>
+internal sealed class MetricsLog : IDisposable
+{
+    private const string Name = "metrics.jsonl";
+
+    private readonly List<Point> points = [];
+    private readonly FileStream stream;
+
+    /// <summary>Opens the log of a run.</summary>
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="step">Steps made so far; later ones in the file are dropped.</param>
+    public MetricsLog(string folder, long step)
+    {
+        stream = new FileStream(Path.Combine(folder, Name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+        try
+        {
+            stream.SetLength(Keep(step));
+            stream.Seek(0, SeekOrigin.End);
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Loss and validation of each step so far.</summary>
+    public IReadOnlyList<Point> Points => points;
+
+    /// <summary>Adds a step.</summary>
+    public void Add(TrainingReport report, double tokensPerSecond, double fmaShare)
+    {
+        using (Utf8JsonWriter json = new(stream))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("step", report.Step);
+            json.WriteNumber("loss", report.Loss);
+            if (report.Validation is double validation)
+            {
+                json.WriteNumber("validation", validation);
+            }
+
+            json.WriteNumber("gradient_norm", report.GradientNorm);
+            json.WriteNumber("learning_rate", report.LearningRate);
+            json.WriteNumber("tokens", report.Tokens);
+            json.WriteNumber("seconds", report.Elapsed.TotalSeconds);
+            json.WriteNumber("tokens_per_second", tokensPerSecond);
+            json.WriteNumber("fma_share", fmaShare);
+            json.WriteEndObject();
+        }
+
+        stream.WriteByte((byte)'\n');
+        stream.Flush(flushToDisk: report.Saved);
+        points.Add(new(report.Step, report.Loss, report.Validation));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => stream.Dispose();
+
+    // Length of the lines up to a step; a line that a kill cut short ends what is kept.
+    private long Keep(long last)
+    {
+        using StreamReader reader = new(stream, new UTF8Encoding(false), detectEncodingFromByteOrderMarks: false, bufferSize: -1, leaveOpen: true);
+        long length = 0;
+        while (reader.ReadLine() is { } line)
+        {
+            long end = length + Encoding.UTF8.GetByteCount(line) + 1;
+            if (end > stream.Length || Read(line) is not { } point || point.Step > last)
+            {
+                break;
+            }
+
+            points.Add(point);
+            length = end;
+        }
+
+        return length;
+    }
+
+    private static Point? Read(string line)
+    {
+        try
+        {
+            using JsonDocument json = JsonDocument.Parse(line);
+            JsonElement root = json.RootElement;
+            return new Point(
+                root.GetProperty("step").GetInt64(),
+                root.GetProperty("loss").GetDouble(),
+                root.TryGetProperty("validation", out JsonElement validation) ? validation.GetDouble() : null);
+        }
+        catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>What the curve shows of a step.</summary>
+    public readonly record struct Point(long Step, double Loss, double? Validation);
+}

@@ -1,0 +1,110 @@
+using System.Globalization;
+using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tokenizers;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Cli;
+
+/// <summary>What <c>mamba train</c> is asked to do.</summary>
+internal sealed record TrainSettings
+{
+    private const string TokenizerName = "tokenizer.json";
+
+    public required string Data { get; init; }
+
+    public required string Output { get; init; }
+
+    /// <summary>A model to go on from; null to begin with random weights.</summary>
+    public string? Init { get; init; }
+
+    /// <summary>A <c>config.json</c> for random weights.</summary>
+    public string? Config { get; init; }
+
+    public string Shape { get; init; } = "tiny";
+
+    public int? Width { get; init; }
+
+    public int? Layers { get; init; }
+
+    public int? States { get; init; }
+
+    public int? Expand { get; init; }
+
+    /// <summary>Tokens held out at the end of the data where 1 or more, a share of them below.</summary>
+    public double Validation { get; init; }
+
+    public int SampleEvery { get; init; }
+
+    public string SamplePrompt { get; init; } = "\n";
+
+    public bool Resume { get; init; }
+
+    /// <summary>The recipe, all but the validation tokens.</summary>
+    public required TrainerOptions Trainer { get; init; }
+
+    /// <summary>The first weights, their tokenizer, and the file of the tokenizer where it has one.</summary>
+    public (MambaLanguageModel Model, Tokenizer Tokenizer, string? TokenizerFile) Load()
+    {
+        ulong seed = Trainer.Batch.Seed;
+        if (Init is not null)
+        {
+            MambaLanguageModel model = ModelConversion.Load(Init);
+            Tokenizer tokenizer = Tokenizer.Load(Init, model.Config);
+            string file = Path.Combine(Init, TokenizerName);
+            return tokenizer is ByteTokenizer || File.Exists(file)
+                ? (model, tokenizer, File.Exists(file) ? file : null)
+                : throw new ArgumentException($"--init {Init}: expected a model folder with {TokenizerName}, found a GGUF file with a tokenizer that a folder cannot hold; give the folder it was made from");
+        }
+
+        if (Config is not null)
+        {
+            MambaConfig config = ConfigFile.Read(Config);
+            string folder = Path.GetDirectoryName(Path.GetFullPath(Config))!, file = Path.Combine(folder, TokenizerName);
+            return (MambaLanguageModel.Create(config, seed), Tokenizer.Load(folder, config), File.Exists(file) ? file : null);
+        }
+
+        MambaConfig shape = Shapes.Of(Shape);
+        int width = Width ?? shape.DModel;
+        MambaConfig sizes = new MambaConfig
+        {
+            DModel = width,
+            NLayer = Layers ?? shape.NLayer,
+            DState = States ?? shape.DState,
+            DInner = checked((Expand ?? 2) * width),
+            VocabSize = 256,
+        }.Validate();
+        CheckMemory(sizes);
+        return (MambaLanguageModel.Create(sizes, seed), new ByteTokenizer(), null);
+    }
+
+    /// <summary>The recipe over some data.</summary>
+    /// <exception cref="ArgumentException">The data are too few.</exception>
+    public TrainerOptions For(TokenDocuments documents)
+    {
+        long tokens = documents.TokenCount, held = Validation < 1 ? (long)(tokens * Validation) : (long)Math.Min(Validation, long.MaxValue / 2);
+        (int windows, int length) = (Trainer.Batch.Windows, Trainer.Batch.Length);
+        return (tokens - held) / length >= windows
+            ? Trainer with { ValidationTokens = held }
+            : throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Data}: expected at least {(long)windows * length} tokens for --batch {windows} of --length {length}, found {Math.Max(0, tokens - held)} of {tokens} beside {held} for validation; give more data, or a smaller --length, --batch or --validation"));
+    }
+
+    /// <summary>Refuses sizes that this machine cannot hold, before memory is taken.</summary>
+    /// <exception cref="ArgumentException">Model and batch ask for more than there is.</exception>
+    public void CheckMemory(MambaConfig config)
+    {
+        double rows = (double)Trainer.Batch.Windows * Trainer.Batch.Length, width = config.DModel, inner = config.DInner;
+        double kept = config.NLayer * (width + (2 * inner) + config.DtRank + (2 * config.DState) + (inner * config.DState / 16));
+        double weights = config.ParameterCount * (Trainer.AverageDecay > 0 ? 5.0 : 4.0);
+        double bytes = sizeof(float) * (weights + (rows * (kept + (4 * width) + (6 * inner))));
+        double most = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > most)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"--batch {Trainer.Batch.Windows} of --length {Trainer.Batch.Length} and a model of {config.ParameterCount} parameters: expected to fit {most / 1e9:F1} GB of memory, found that they need about {bytes / 1e9:F1} GB; lower --batch or --length and raise --accumulate"));
+        }
+    }
+}

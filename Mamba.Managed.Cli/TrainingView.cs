@@ -1,0 +1,41 @@
+using System.Globalization;
+using Mamba.Managed.Training;
+using Spectre.Console;
+
+namespace Mamba.Managed.Cli;
+
+/// <summary>Where a run is seen: plain lines in a file or pipe, a live table on a terminal.</summary>
+internal class TrainingView(TextWriter output)
+{
+    private static readonly TimeSpan LineInterval = TimeSpan.FromSeconds(2);
+
+    private long lastLine;
+
+    /// <summary>The view that suits where the output goes.</summary>
+    public static TrainingView For(TextWriter output) =>
+        Console.IsOutputRedirected || !ReferenceEquals(output, Console.Out) ? new TrainingView(output) : new LiveTrainingView(output);
+
+    /// <summary>Shows what the body does, from begin to end.</summary>
+    public virtual void Run(Action body) => body();
+
+    /// <summary>Shows a step: each validation and the last, and of the others one now and then.</summary>
+    public virtual void Show(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best)
+    {
+        if (report.Validation is not null || progress.Done >= 1 || lastLine == 0 || TimeProvider.System.GetElapsedTime(lastLine) > LineInterval)
+        {
+            lastLine = TimeProvider.System.GetTimestamp();
+            string validation = report.Validation is double loss ? string.Create(CultureInfo.InvariantCulture, $", validation {loss:F4}") : "";
+            Say(string.Create(
+                CultureInfo.InvariantCulture,
+                $"step {report.Step}: loss {report.Loss:F4}{validation}, norm {report.GradientNorm:F3}, rate {report.LearningRate:G3}, {progress.TokensPerSecond:F0} tokens/s, {progress.FmaShare:P1} of the multiply-adds, {Time(progress.Left)} left"));
+        }
+    }
+
+    /// <summary>Says one line.</summary>
+    public virtual void Say(string line) => output.WriteLine(line);
+
+    /// <summary>Shows generated text.</summary>
+    public virtual void Sample(string text) => Say("sample: " + text.ReplaceLineEndings("\n        "));
+
+    protected static string Time(TimeSpan time) => time.ToString(time.TotalDays >= 1 ? @"d\.hh\:mm\:ss" : @"hh\:mm\:ss", CultureInfo.InvariantCulture);
+}
