@@ -66,7 +66,8 @@ public class KernelTests
     }
 
     [Test]
-    public void Matrix_product_is_right_at_every_edge([Values(1, 2, 5, 6, 7, 13, 40)] int rows, [Values(1, 15, 16, 17, 80)] int outputs, [Values(1, 3, 150)] int inputs)
+    public void Matrix_product_is_right_at_every_edge(
+        [Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 40)] int rows, [Values(1, 15, 17, 32, 81)] int outputs, [Values(1, 3, 150)] int inputs)
     {
         float[] x = Random(rows * inputs, 2), w = Random(outputs * inputs, 3), bias = Random(outputs, 4), y = new float[rows * outputs];
         using ProductScratch scratch = MatrixProduct.CreateScratch(1);

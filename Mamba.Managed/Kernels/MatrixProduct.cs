@@ -16,11 +16,11 @@ internal static unsafe class MatrixProduct
     private const int Width = PackedMatrix.PanelWidth;
     private const int DepthBlock = PackedMatrix.DepthBlock;
 
-    // 43 tiles of 6 rows: with 256 inputs a quarter of a second-level cache of 1 MB, half of one of 512 kB.
-    private const int RowBlock = 43 * StridedProduct.TileRows;
+    // With 256 inputs a quarter of a second-level cache of 1 MB, half of one of 512 kB.
+    private const int RowBlock = 22 * ProductTile.MostRows;
 
     /// <summary>Room for the rows and weights that the workers put in order.</summary>
-    public static ProductScratch CreateScratch(int workers) => new(workers, RowBlock * DepthBlock, Width * DepthBlock);
+    public static ProductScratch CreateScratch(int workers) => new(workers, RowBlock * DepthBlock, 2 * Width * DepthBlock);
 
     /// <summary>Computes this worker's share of the product; a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -94,8 +94,8 @@ internal static unsafe class MatrixProduct
     {
         int down = StridedProduct.GridRows(worker.Count, x.Rows, weight.Outputs);
         int across = worker.Count / down;
-        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(x.Rows, StridedProduct.TileRows);
-        (int Start, int End) panels = new Worker(null, worker.Index % across, across).Range(weight.Panels);
+        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(x.Rows, ProductTile.TallestRows);
+        (int Start, int End) panels = new Worker(null, worker.Index % across, across).Range(weight.Panels, ProductTile.WidestPanels);
         if (rows.Start == rows.End || panels.Start == panels.End)
         {
             return;
@@ -106,17 +106,19 @@ internal static unsafe class MatrixProduct
         float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
         for (int block = 0; block < blocks; block++)
         {
-            (int start, int end) = new Worker(null, block, blocks).Range(rows.End - rows.Start, StridedProduct.TileRows);
+            (int start, int end) = new Worker(null, block, blocks).Range(rows.End - rows.Start, ProductTile.TallestRows);
             (start, end) = (start + rows.Start, end + rows.Start);
             for (int k = 0; k < x.Columns; k += DepthBlock)
             {
                 int depth = Math.Min(DepthBlock, x.Columns - k);
                 ProductPacking.Rows(x, start, end - start, k, depth, left);
-                for (int panel = panels.Start; panel < panels.End; panel++)
+                for (int panel = panels.Start; panel < panels.End; panel += ProductTile.WidestPanels)
                 {
-                    int column = panel * Width;
+                    int count = Math.Min(ProductTile.WidestPanels, panels.End - panel), column = panel * Width;
                     float* w = weight.Unpack(panel, k, depth, right);
-                    StridedProduct.Block(left, w, depth, y, start, end - start, column, Math.Min(Width, y.Columns - column), k > 0);
+                    float* last = count == 1 ? w : weight.Unpack(panel + 1, k, depth, right + (depth * Width));
+                    int width = Math.Min(count * Width, y.Columns - column);
+                    StridedProduct.Block(left, w, (nint)(last - w), depth, y, start, end - start, column, width, k > 0);
                 }
             }
 

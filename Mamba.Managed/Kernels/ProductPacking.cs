@@ -1,38 +1,27 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Copies blocks of a matrix into the order in which the tile of <see cref="StridedProduct"/> reads them.</summary>
+/// <summary>Copies blocks of a matrix into the order in which <see cref="ProductTile"/> reads them.</summary>
 /// <remarks>
-/// Slivers of 6 rows of the left side, panels of 16 columns of the right; within each the entries of one depth are neighbours, and what lies
-/// beyond the matrix is zero.
+/// Slivers of rows of the left side, the last with those that are left; panels of 16 columns of the right, what lies beyond the matrix zero.
+/// Within each the entries of one depth are neighbours.
 /// </remarks>
 internal static unsafe class ProductPacking
 {
-    private const int TileRows = 6;
     private const int Width = PackedMatrix.PanelWidth;
 
     /// <summary>Puts rows of the left side in order.</summary>
     public static void Rows(MatrixView a, int row, int height, int k, int depth, float* to)
     {
-        for (int i = 0; i < height; i += TileRows, to += (long)depth * TileRows)
+        int tallest = ProductTile.TallestRows;
+        for (int i = 0; i < height; i += tallest, to += (long)depth * tallest)
         {
-            float* from = a.At(row + i, k);
-            int count = Math.Min(TileRows, height - i);
-            if (count < TileRows)
-            {
-                Gather(from, a.RowPitch, a.ColumnPitch, count, depth, TileRows, to);
-            }
-            else if (a.RowPitch == 1)
-            {
-                Six(from, a.ColumnPitch, depth, to);
-            }
-            else
-            {
-                Interleave(from, a.RowPitch, a.ColumnPitch, depth, TileRows, to);
-                Interleave(from + (2 * a.RowPitch), a.RowPitch, a.ColumnPitch, depth, TileRows, to + 2);
-                Interleave(from + (4 * a.RowPitch), a.RowPitch, a.ColumnPitch, depth, TileRows, to + 4);
-            }
+            int count = Math.Min(tallest, height - i);
+            Interleave(a.At(row + i, k), a.RowPitch, a.ColumnPitch, count, depth, to, count);
         }
     }
 
@@ -41,68 +30,89 @@ internal static unsafe class ProductPacking
     {
         for (int j = 0; j < width; j += Width, to += (long)depth * Width)
         {
-            float* from = b.At(k, column + j);
             int count = Math.Min(Width, width - j);
             if (count < Width)
             {
-                Gather(from, b.ColumnPitch, b.RowPitch, count, depth, Width, to);
+                new Span<float>(to, depth * Width).Clear();
             }
-            else if (b.ColumnPitch == 1)
+
+            Interleave(b.At(k, column + j), b.ColumnPitch, b.RowPitch, count, depth, to, Width);
+        }
+    }
+
+    // to[k, i] = from[i, k]. Four lines i at a time; the last four may overlap those before.
+    private static void Interleave(float* from, long pitch, long step, int count, int depth, float* to, int width)
+    {
+        if (count < 4 || !Vector128.IsHardwareAccelerated)
+        {
+            Gather(from, pitch, step, count, depth, to, width);
+        }
+        else if (pitch == 1)
+        {
+            Copy(from, step, count, depth, to, width);
+        }
+        else
+        {
+            for (int i = 0; i < count; i += 4)
             {
-                for (int i = 0; i < depth; i++)
-                {
-                    Unsafe.CopyBlockUnaligned(to + (i * Width), from + (i * b.RowPitch), Width * sizeof(float));
-                }
+                int first = Math.Min(i, count - 4);
+                Four(from + (first * pitch), pitch, step, depth, to + first, width);
             }
-            else
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Copy(float* from, long step, int count, int depth, float* to, int width)
+    {
+        for (int k = 0; k < depth; k++, from += step, to += width)
+        {
+            for (int i = 0; i < count; i += 4)
             {
-                for (int part = 0; part < Width; part += 4)
-                {
-                    float* four = from + (part * b.ColumnPitch);
-                    Four(four, four + b.ColumnPitch, four + (2 * b.ColumnPitch), four + (3 * b.ColumnPitch), b.RowPitch, depth, to + part);
-                }
+                int first = Math.Min(i, count - 4);
+                Vector128.Load(from + first).Store(to + first);
             }
         }
     }
 
-    private static void Six(float* from, long pitch, int depth, float* to)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Four(float* from, long pitch, long step, int depth, float* to, int width)
     {
-        for (int k = 0; k < depth; k++, from += pitch, to += TileRows)
+        int k = 0;
+        for (; step == 1 && k + 4 <= depth; k += 4, to += 4 * width)
         {
-            Unsafe.CopyBlockUnaligned(to, from, TileRows * sizeof(float));
+            float* at = from + k;
+            Vector128<float> a = Vector128.Load(at), b = Vector128.Load(at + pitch), c = Vector128.Load(at + (2 * pitch)), d = Vector128.Load(at + (3 * pitch));
+            Vector128<float> low = ZipLow(a, c), high = ZipHigh(a, c), otherLow = ZipLow(b, d), otherHigh = ZipHigh(b, d);
+            ZipLow(low, otherLow).Store(to);
+            ZipHigh(low, otherLow).Store(to + width);
+            ZipLow(high, otherHigh).Store(to + (2 * width));
+            ZipHigh(high, otherHigh).Store(to + (3 * width));
         }
+
+        Gather(from + (k * step), pitch, step, 4, depth - k, to, width);
     }
 
-    private static void Interleave(float* from, long pitch, long step, int depth, int width, float* to)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Gather(float* from, long pitch, long step, int count, int depth, float* to, int width)
     {
-        float* second = from + pitch;
-        for (int k = 0; k < depth; k++, to += width)
+        for (int k = 0; k < depth; k++, from += step, to += width)
         {
-            to[0] = from[k * step];
-            to[1] = second[k * step];
-        }
-    }
-
-    private static void Four(float* p0, float* p1, float* p2, float* p3, long step, int depth, float* to)
-    {
-        for (int k = 0; k < depth; k++, to += Width)
-        {
-            long at = k * step;
-            to[0] = p0[at];
-            to[1] = p1[at];
-            to[2] = p2[at];
-            to[3] = p3[at];
-        }
-    }
-
-    private static void Gather(float* from, long pitch, long step, int count, int depth, int width, float* to)
-    {
-        for (int k = 0; k < depth; k++)
-        {
-            for (int i = 0; i < width; i++)
+            for (int i = 0; i < count; i++)
             {
-                to[(k * width) + i] = i < count ? from[(i * pitch) + (k * step)] : 0;
+                to[i] = from[i * pitch];
             }
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> ZipLow(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackLow(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
+        : Vector128.Create(a[0], b[0], a[1], b[1]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> ZipHigh(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackHigh(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
+        : Vector128.Create(a[2], b[2], a[3], b[3]);
 }

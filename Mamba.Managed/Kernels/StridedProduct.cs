@@ -1,7 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Execution;
-using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
@@ -19,16 +17,13 @@ namespace Mamba.Managed.Kernels;
 internal static unsafe class StridedProduct
 {
     /// <summary>Rows of a in one block: with <see cref="DepthBlock"/> a fifth of a second-level cache.</summary>
-    public const int RowBlock = 32 * TileRows;
+    public const int RowBlock = 16 * ProductTile.MostRows;
 
     /// <summary>Depth of one block: a panel of b stays in the first-level cache.</summary>
     public const int DepthBlock = 256;
 
     /// <summary>Columns of b in one block.</summary>
     public const int ColumnBlock = 2048;
-
-    /// <summary>Rows of one tile.</summary>
-    public const int TileRows = 6;
 
     private const int Width = PackedMatrix.PanelWidth;
 
@@ -54,7 +49,7 @@ internal static unsafe class StridedProduct
 
         int down = GridRows(worker.Count, a.Rows, b.Columns);
         int across = worker.Count / down;
-        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(a.Rows, TileRows);
+        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(a.Rows, ProductTile.TallestRows);
         (int Start, int End) columns = new Worker(null, worker.Index % across, across).Range(b.Columns, Width);
         if (rows.Start == rows.End)
         {
@@ -73,7 +68,7 @@ internal static unsafe class StridedProduct
                 {
                     int height = Math.Min(RowBlock, rows.End - row);
                     ProductPacking.Rows(a, row, height, k, depth, left);
-                    Block(left, right, depth, c, row, height, column, width, accumulate || k > 0);
+                    Block(left, right, depth * Width, depth, c, row, height, column, width, accumulate || k > 0);
                 }
             }
 
@@ -103,28 +98,59 @@ internal static unsafe class StridedProduct
     }
 
     /// <summary>c = a b, or c += a b, for a block of rows and columns that are in order.</summary>
+    /// <param name="left">Slivers, as <see cref="ProductPacking.Rows"/> leaves them.</param>
+    /// <param name="right">Panels, as <see cref="ProductPacking.Columns"/> leaves them.</param>
+    /// <param name="panelPitch">Distance between panels.</param>
+    /// <param name="depth">Terms of each sum.</param>
+    /// <param name="c">The whole result.</param>
+    /// <param name="row">First row of the block.</param>
+    /// <param name="height">Rows of the block.</param>
+    /// <param name="column">First column of the block.</param>
+    /// <param name="width">Columns of the block.</param>
+    /// <param name="accumulate">Whether the chains begin from what c holds.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Block(
-        float* left, float* right, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate)
+        float* left, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate)
     {
-        float* edge = stackalloc float[TileRows * Width];
-        for (int j = 0; j < width; j += Width, right += (long)depth * Width)
+        for (int panel = 0; panel * Width < width;)
         {
+            int at = panel * Width, panels = width - at >= ProductTile.WidestPanels * Width ? ProductTile.WidestPanels : 1;
+            float* first = right + (panel * panelPitch);
             float* sliver = left;
-            for (int i = 0; i < height; i += TileRows, sliver += (long)depth * TileRows)
+            for (int i = 0; i < height; i += ProductTile.TallestRows, sliver += (long)depth * ProductTile.TallestRows)
             {
-                (int rows, int columns) = (Math.Min(TileRows, height - i), Math.Min(Width, width - j));
-                float* target = c.At(row + i, column + j);
-                if (rows == TileRows && columns == Width)
+                ProductTile tile = new()
                 {
-                    Tile(sliver, right, depth, target, c.RowPitch, accumulate);
-                    continue;
+                    Left = sliver,
+                    Right = first,
+                    SecondRight = panels > 1 ? first + panelPitch : null,
+                    Depth = depth,
+                    Sums = c.At(row + i, column + at),
+                    Pitch = (nint)c.RowPitch,
+                    Accumulate = accumulate,
+                };
+                int rows = Math.Min(ProductTile.TallestRows, height - i);
+                if (width - at >= Width)
+                {
+                    tile.Run(rows);
                 }
-
-                Copy(target, c.RowPitch, edge, Width, rows, columns);
-                Tile(sliver, right, depth, edge, Width, accumulate);
-                Copy(edge, Width, target, c.RowPitch, rows, columns);
+                else
+                {
+                    Edge(tile, rows, width - at);
+                }
             }
+
+            panel += panels;
         }
+    }
+
+    // A panel that reaches beyond the last column.
+    private static void Edge(ProductTile tile, int rows, int columns)
+    {
+        float* sums = stackalloc float[ProductTile.MostRows * Width];
+        Copy(tile.Sums, tile.Pitch, sums, Width, rows, columns);
+        (tile with { Sums = sums, Pitch = Width }).Run(rows);
+        Copy(sums, Width, tile.Sums, tile.Pitch, rows, columns);
     }
 
     private static void Copy(float* from, long fromPitch, float* to, long toPitch, int rows, int columns)
@@ -135,87 +161,6 @@ internal static unsafe class StridedProduct
             {
                 to[(i * toPitch) + j] = from[(i * fromPitch) + j];
             }
-        }
-    }
-
-    private static void Tile(float* a, float* b, int depth, float* c, long pitch, bool accumulate)
-    {
-        // 512-bit tiles gained nothing over 256-bit ones where both were measured.
-        if (InstructionSets.Current >= InstructionSet.Avx2)
-        {
-            Tile<Lanes256, Vector256<float>>(a, b, depth, c, (nint)pitch, accumulate);
-        }
-        else if (InstructionSets.Current == InstructionSet.Vector128)
-        {
-            Tile<Lanes128, Vector128<float>>(a, b, depth, c, (nint)pitch, accumulate);
-        }
-        else
-        {
-            Tile<LanesScalar, float>(a, b, depth, c, (nint)pitch, accumulate);
-        }
-    }
-
-    // Twelve accumulators as separate locals, two vectors of columns for each of six rows: enough chains to hide the latency of the fused
-    // multiply-add, few enough for sixteen registers.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<L, V>(float* a, float* b, int depth, float* c, nint pitch, bool accumulate)
-        where L : struct, ILanes<V>
-    {
-        for (int at = 0; at < Width; at += 2 * L.Count)
-        {
-            V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0, e0 = a0, e1 = a0, f0 = a0, f1 = a0;
-            float* t = c + at;
-            float* u = t + L.Count;
-            if (accumulate)
-            {
-                (a0, a1) = (L.Load(t), L.Load(u));
-                (b0, b1) = (L.Load(t + pitch), L.Load(u + pitch));
-                (c0, c1) = (L.Load(t + (2 * pitch)), L.Load(u + (2 * pitch)));
-                (d0, d1) = (L.Load(t + (3 * pitch)), L.Load(u + (3 * pitch)));
-                (e0, e1) = (L.Load(t + (4 * pitch)), L.Load(u + (4 * pitch)));
-                (f0, f1) = (L.Load(t + (5 * pitch)), L.Load(u + (5 * pitch)));
-            }
-
-            float* r = a;
-            float* w = b + at;
-            for (int k = depth; k > 0; k--)
-            {
-                V w0 = L.Load(w);
-                V w1 = L.Load(w + L.Count);
-                V value = L.Broadcast(r[0]);
-                a0 = L.MultiplyAdd(value, w0, a0);
-                a1 = L.MultiplyAdd(value, w1, a1);
-                value = L.Broadcast(r[1]);
-                b0 = L.MultiplyAdd(value, w0, b0);
-                b1 = L.MultiplyAdd(value, w1, b1);
-                value = L.Broadcast(r[2]);
-                c0 = L.MultiplyAdd(value, w0, c0);
-                c1 = L.MultiplyAdd(value, w1, c1);
-                value = L.Broadcast(r[3]);
-                d0 = L.MultiplyAdd(value, w0, d0);
-                d1 = L.MultiplyAdd(value, w1, d1);
-                value = L.Broadcast(r[4]);
-                e0 = L.MultiplyAdd(value, w0, e0);
-                e1 = L.MultiplyAdd(value, w1, e1);
-                value = L.Broadcast(r[5]);
-                f0 = L.MultiplyAdd(value, w0, f0);
-                f1 = L.MultiplyAdd(value, w1, f1);
-                r += TileRows;
-                w += Width;
-            }
-
-            L.Store(t, a0);
-            L.Store(u, a1);
-            L.Store(t + pitch, b0);
-            L.Store(u + pitch, b1);
-            L.Store(t + (2 * pitch), c0);
-            L.Store(u + (2 * pitch), c1);
-            L.Store(t + (3 * pitch), d0);
-            L.Store(u + (3 * pitch), d1);
-            L.Store(t + (4 * pitch), e0);
-            L.Store(u + (4 * pitch), e1);
-            L.Store(t + (5 * pitch), f0);
-            L.Store(u + (5 * pitch), f1);
         }
     }
 }

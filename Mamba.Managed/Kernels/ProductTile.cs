@@ -1,0 +1,365 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Mamba.Managed.Kernels.Simd;
+
+namespace Mamba.Managed.Kernels;
+
+/// <summary>The innermost loop of every product of matrices: c = a b, or c += a b, for so few entries that their sums stay in registers.</summary>
+/// <remarks>
+/// Two vectors of columns for each row, and as many rows as the registers allow: 12 of 32 wide registers, 6 of 16. The chains hide the
+/// latency of the fused multiply-add, and each entry of a serves two of them. Fewer rows have tiles of their own, which do no more than they
+/// must. An entry is one chain of multiply-adds over the depth in ascending order, whatever the tile.
+/// </remarks>
+internal readonly unsafe struct ProductTile
+{
+    /// <summary>Rows of the tallest tile on any machine.</summary>
+    public const int MostRows = 12;
+
+    private const int Width = PackedMatrix.PanelWidth;
+
+    /// <summary>Rows of the tallest tile here.</summary>
+    public static int TallestRows => InstructionSets.Current == InstructionSet.Avx512 ? MostRows : MostRows / 2;
+
+    /// <summary>Panels of 16 columns that the widest tile covers here.</summary>
+    public static int WidestPanels => InstructionSets.Current == InstructionSet.Avx512 ? 2 : 1;
+
+    /// <summary>[depth, rows]: some rows of the left side.</summary>
+    public required float* Left { get; init; }
+
+    /// <summary>[depth, 16]: a panel of the right side.</summary>
+    public required float* Right { get; init; }
+
+    /// <summary>[depth, 16]: the panel beside it, or null.</summary>
+    public required float* SecondRight { get; init; }
+
+    /// <summary>Terms of each sum.</summary>
+    public required int Depth { get; init; }
+
+    /// <summary>[rows, 16 or 32] with a pitch of <see cref="Pitch"/>.</summary>
+    public required float* Sums { get; init; }
+
+    /// <summary>Distance between rows of <see cref="Sums"/>.</summary>
+    public required nint Pitch { get; init; }
+
+    /// <summary>Whether the chains begin from what <see cref="Sums"/> holds, or from 0.</summary>
+    public required bool Accumulate { get; init; }
+
+    /// <summary>Computes the tile.</summary>
+    /// <param name="rows">1 to <see cref="TallestRows"/>.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Run(int rows)
+    {
+        switch (InstructionSets.Current)
+        {
+            case InstructionSet.Avx512 when SecondRight is null:
+                Run<Lanes512, Vector512<float>, Count1>(rows, Right, Sums, null, null);
+                break;
+            case InstructionSet.Avx512:
+                Run<Lanes512, Vector512<float>, Count2>(rows, Right, Sums, SecondRight, Sums + Width);
+                break;
+            case InstructionSet.Avx2:
+                Panel<Lanes256, Vector256<float>>(rows);
+                break;
+            case InstructionSet.Vector128:
+                Panel<Lanes128, Vector128<float>>(rows);
+                break;
+            default:
+                Panel<LanesScalar, float>(rows);
+                break;
+        }
+    }
+
+    private void Panel<L, V>(int rows)
+        where L : struct, ILanes<V>
+    {
+        for (int at = 0; at < Width; at += 2 * L.Count)
+        {
+            int next = at + L.Count;
+            Run<L, V, Count2>(rows, Right + at, Sums + at, Right + next, Sums + next);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Run<L, V, Vectors>(int rows, float* right, float* sums, float* secondRight, float* secondSums)
+        where L : struct, ILanes<V>
+        where Vectors : struct, ICount
+    {
+        switch (rows)
+        {
+            case 1:
+                Sum<L, V, Vectors, Count1>(right, sums, secondRight, secondSums);
+                break;
+            case 2:
+                Sum<L, V, Vectors, Count2>(right, sums, secondRight, secondSums);
+                break;
+            case 3:
+                Sum<L, V, Vectors, Count3>(right, sums, secondRight, secondSums);
+                break;
+            case 4:
+                Sum<L, V, Vectors, Count4>(right, sums, secondRight, secondSums);
+                break;
+            case 5:
+                Sum<L, V, Vectors, Count5>(right, sums, secondRight, secondSums);
+                break;
+            case 6:
+                Sum<L, V, Vectors, Count6>(right, sums, secondRight, secondSums);
+                break;
+            case 7:
+                Sum<L, V, Vectors, Count7>(right, sums, secondRight, secondSums);
+                break;
+            case 8:
+                Sum<L, V, Vectors, Count8>(right, sums, secondRight, secondSums);
+                break;
+            case 9:
+                Sum<L, V, Vectors, Count9>(right, sums, secondRight, secondSums);
+                break;
+            case 10:
+                Sum<L, V, Vectors, Count10>(right, sums, secondRight, secondSums);
+                break;
+            case 11:
+                Sum<L, V, Vectors, Count11>(right, sums, secondRight, secondSums);
+                break;
+            case 12:
+                Sum<L, V, Vectors, Count12>(right, sums, secondRight, secondSums);
+                break;
+        }
+    }
+
+    // Accumulators as separate locals: the JIT keeps them in registers, and leaves out those beyond the constants Rows and Vectors.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Sum<L, V, Vectors, Rows>(float* w, float* t, float* x, float* u)
+        where L : struct, ILanes<V>
+        where Vectors : struct, ICount
+        where Rows : struct, ICount
+    {
+        nint pitch = Pitch;
+        V a0 = L.Broadcast(0), b0 = a0, c0 = a0, d0 = a0, e0 = a0, f0 = a0, g0 = a0, h0 = a0, i0 = a0, j0 = a0, k0 = a0, l0 = a0;
+        V a1 = a0, b1 = a0, c1 = a0, d1 = a0, e1 = a0, f1 = a0, g1 = a0, h1 = a0, i1 = a0, j1 = a0, k1 = a0, l1 = a0;
+        if (Accumulate)
+        {
+            a0 = Rows.Value > 0 ? L.Load(t) : a0;
+            a1 = Rows.Value > 0 && Vectors.Value > 1 ? L.Load(u) : a1;
+            b0 = Rows.Value > 1 ? L.Load(t + pitch) : b0;
+            b1 = Rows.Value > 1 && Vectors.Value > 1 ? L.Load(u + pitch) : b1;
+            c0 = Rows.Value > 2 ? L.Load(t + (2 * pitch)) : c0;
+            c1 = Rows.Value > 2 && Vectors.Value > 1 ? L.Load(u + (2 * pitch)) : c1;
+            d0 = Rows.Value > 3 ? L.Load(t + (3 * pitch)) : d0;
+            d1 = Rows.Value > 3 && Vectors.Value > 1 ? L.Load(u + (3 * pitch)) : d1;
+            e0 = Rows.Value > 4 ? L.Load(t + (4 * pitch)) : e0;
+            e1 = Rows.Value > 4 && Vectors.Value > 1 ? L.Load(u + (4 * pitch)) : e1;
+            f0 = Rows.Value > 5 ? L.Load(t + (5 * pitch)) : f0;
+            f1 = Rows.Value > 5 && Vectors.Value > 1 ? L.Load(u + (5 * pitch)) : f1;
+            g0 = Rows.Value > 6 ? L.Load(t + (6 * pitch)) : g0;
+            g1 = Rows.Value > 6 && Vectors.Value > 1 ? L.Load(u + (6 * pitch)) : g1;
+            h0 = Rows.Value > 7 ? L.Load(t + (7 * pitch)) : h0;
+            h1 = Rows.Value > 7 && Vectors.Value > 1 ? L.Load(u + (7 * pitch)) : h1;
+            i0 = Rows.Value > 8 ? L.Load(t + (8 * pitch)) : i0;
+            i1 = Rows.Value > 8 && Vectors.Value > 1 ? L.Load(u + (8 * pitch)) : i1;
+            j0 = Rows.Value > 9 ? L.Load(t + (9 * pitch)) : j0;
+            j1 = Rows.Value > 9 && Vectors.Value > 1 ? L.Load(u + (9 * pitch)) : j1;
+            k0 = Rows.Value > 10 ? L.Load(t + (10 * pitch)) : k0;
+            k1 = Rows.Value > 10 && Vectors.Value > 1 ? L.Load(u + (10 * pitch)) : k1;
+            l0 = Rows.Value > 11 ? L.Load(t + (11 * pitch)) : l0;
+            l1 = Rows.Value > 11 && Vectors.Value > 1 ? L.Load(u + (11 * pitch)) : l1;
+        }
+
+        float* r = Left;
+        for (int k = Depth; k > 0; k--)
+        {
+            V w0 = L.Load(w);
+            V w1 = Vectors.Value > 1 ? L.Load(x) : w0;
+            V value = L.Broadcast(r[0]);
+            a0 = L.MultiplyAdd(value, w0, a0);
+            a1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, a1) : a1;
+            if (Rows.Value > 1)
+            {
+                value = L.Broadcast(r[1]);
+                b0 = L.MultiplyAdd(value, w0, b0);
+                b1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, b1) : b1;
+            }
+
+            if (Rows.Value > 2)
+            {
+                value = L.Broadcast(r[2]);
+                c0 = L.MultiplyAdd(value, w0, c0);
+                c1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, c1) : c1;
+            }
+
+            if (Rows.Value > 3)
+            {
+                value = L.Broadcast(r[3]);
+                d0 = L.MultiplyAdd(value, w0, d0);
+                d1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, d1) : d1;
+            }
+
+            if (Rows.Value > 4)
+            {
+                value = L.Broadcast(r[4]);
+                e0 = L.MultiplyAdd(value, w0, e0);
+                e1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, e1) : e1;
+            }
+
+            if (Rows.Value > 5)
+            {
+                value = L.Broadcast(r[5]);
+                f0 = L.MultiplyAdd(value, w0, f0);
+                f1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, f1) : f1;
+            }
+
+            if (Rows.Value > 6)
+            {
+                value = L.Broadcast(r[6]);
+                g0 = L.MultiplyAdd(value, w0, g0);
+                g1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, g1) : g1;
+            }
+
+            if (Rows.Value > 7)
+            {
+                value = L.Broadcast(r[7]);
+                h0 = L.MultiplyAdd(value, w0, h0);
+                h1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, h1) : h1;
+            }
+
+            if (Rows.Value > 8)
+            {
+                value = L.Broadcast(r[8]);
+                i0 = L.MultiplyAdd(value, w0, i0);
+                i1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, i1) : i1;
+            }
+
+            if (Rows.Value > 9)
+            {
+                value = L.Broadcast(r[9]);
+                j0 = L.MultiplyAdd(value, w0, j0);
+                j1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, j1) : j1;
+            }
+
+            if (Rows.Value > 10)
+            {
+                value = L.Broadcast(r[10]);
+                k0 = L.MultiplyAdd(value, w0, k0);
+                k1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, k1) : k1;
+            }
+
+            if (Rows.Value > 11)
+            {
+                value = L.Broadcast(r[11]);
+                l0 = L.MultiplyAdd(value, w0, l0);
+                l1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, l1) : l1;
+            }
+
+            r += Rows.Value;
+            w += Width;
+            x += Width;
+        }
+
+        if (Rows.Value > 0)
+        {
+            L.Store(t, a0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u, a1);
+            }
+        }
+
+        if (Rows.Value > 1)
+        {
+            L.Store(t + pitch, b0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + pitch, b1);
+            }
+        }
+
+        if (Rows.Value > 2)
+        {
+            L.Store(t + (2 * pitch), c0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (2 * pitch), c1);
+            }
+        }
+
+        if (Rows.Value > 3)
+        {
+            L.Store(t + (3 * pitch), d0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (3 * pitch), d1);
+            }
+        }
+
+        if (Rows.Value > 4)
+        {
+            L.Store(t + (4 * pitch), e0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (4 * pitch), e1);
+            }
+        }
+
+        if (Rows.Value > 5)
+        {
+            L.Store(t + (5 * pitch), f0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (5 * pitch), f1);
+            }
+        }
+
+        if (Rows.Value > 6)
+        {
+            L.Store(t + (6 * pitch), g0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (6 * pitch), g1);
+            }
+        }
+
+        if (Rows.Value > 7)
+        {
+            L.Store(t + (7 * pitch), h0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (7 * pitch), h1);
+            }
+        }
+
+        if (Rows.Value > 8)
+        {
+            L.Store(t + (8 * pitch), i0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (8 * pitch), i1);
+            }
+        }
+
+        if (Rows.Value > 9)
+        {
+            L.Store(t + (9 * pitch), j0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (9 * pitch), j1);
+            }
+        }
+
+        if (Rows.Value > 10)
+        {
+            L.Store(t + (10 * pitch), k0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (10 * pitch), k1);
+            }
+        }
+
+        if (Rows.Value > 11)
+        {
+            L.Store(t + (11 * pitch), l0);
+            if (Vectors.Value > 1)
+            {
+                L.Store(u + (11 * pitch), l1);
+            }
+        }
+
+    }
+}
