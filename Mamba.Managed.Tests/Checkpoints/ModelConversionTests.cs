@@ -50,6 +50,21 @@ public class ModelConversionTests
     }
 
     [Test]
+    public void Random_weights_are_held_as_a_file_would_hold_them([Values(GgufFileType.F16, GgufFileType.Q5_1, GgufFileType.Q4_K_M)] GgufFileType type)
+    {
+        string path = Path.Combine(folder, "model.gguf");
+        MambaConfig config = new() { DModel = 128, NLayer = 1, VocabSize = 300 };
+        GgufCheckpoint.Save(path, MambaLanguageModel.Create(config, 3), type);
+        MambaLanguageModel held = MambaLanguageModel.Create(config, 3, ModelConversion.Converter(type, config, release: true));
+        Dictionary<string, Tensor> expected = GgufCheckpoint.Load(path).Parameters().ToDictionary(p => p.Key, p => p.Value);
+        foreach ((string name, Tensor tensor) in held.Parameters())
+        {
+            Assert.That(tensor.Type, Is.EqualTo(expected[name].Type), name);
+            Assert.That(name.EndsWith("A_log", StringComparison.Ordinal) || tensor.Bytes.SequenceEqual(expected[name].Bytes), name);
+        }
+    }
+
+    [Test]
     public void Blocks_are_no_type_for_a_whole_model() => Assert.That(
         () => GgufCheckpoint.Load(Path.Combine(Fixtures, "gguf", "shakespeare-Q4_0.gguf")).ConvertTo(ElementType.Q8_0),
         Throws.ArgumentException.With.Message.Contains("Q8_0"));

@@ -109,8 +109,8 @@ public class MambaCommandTests
     [Test]
     public async Task Bench_reports_speed_and_limits()
     {
-        JsonElement result = Json(await Run("bench", "--shape", "tiny", "--threads", "1", "--json"));
-        foreach (string key in new[] { "pp512", "tg64", "read_gb_s", "fma_gflop_s" })
+        JsonElement result = Json(await Run("bench", Path.Combine(Fixtures, "mamba1-tiny"), "--type", "q8_0", "--sessions", "2", "--threads", "1", "--json"));
+        foreach (string key in new[] { "pp512", "tg64", "batch", "read_gb_s", "fma_gflop_s", "pp512_fma_share", "tg64_read_share" })
         {
             Assert.That(result.GetProperty(key).GetDouble(), Is.GreaterThan(0), key);
         }

@@ -1,4 +1,5 @@
 using Mamba.Managed.Checkpoints.Gguf;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
 
@@ -55,5 +56,25 @@ public static class ModelConversion
         return type.IsQuantised() || type == ElementType.Int64
             ? Throw.Argument<MambaLanguageModel>($"expected Float32, Float16 or BFloat16, found {type}; a GGUF file holds quantised models", nameof(type))
             : model.Map("", (_, tensor) => tensor.ConvertTo(type, threads));
+    }
+
+    /// <summary>Takes each parameter to the type that it would have in a GGUF file, for <see cref="MambaLanguageModel.Map"/> and <see cref="MambaLanguageModel.Create"/>.</summary>
+    /// <param name="type">Which types the tensors take.</param>
+    /// <param name="config">The model's sizes.</param>
+    /// <param name="threads">Threads that convert; 0 for one per processor. Their number does not change the bits.</param>
+    /// <param name="release">Whether a tensor gives its memory back once another took its place: the model as it was is gone then.</param>
+    public static ParameterMap Converter(GgufFileType type, MambaConfig config, int threads = 0, bool release = false)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return (path, tensor) =>
+        {
+            Tensor converted = tensor.ConvertTo(GgufTypeMix.TypeOf(type, GgufNames.ToGguf(path) ?? path, tensor.Shape[^1], config.TieEmbeddings), threads);
+            if (release && !ReferenceEquals(converted, tensor))
+            {
+                tensor.Buffer.Dispose();
+            }
+
+            return converted;
+        };
     }
 }

@@ -10,6 +10,9 @@ namespace Mamba.Managed.Execution;
 /// </remarks>
 public sealed class CpuExecutor : IMambaExecutor
 {
+    /// <summary>The most sequences of one <see cref="Step"/>.</summary>
+    public const int MaxBatch = ChunkLength;
+
     private const int ChunkLength = 512;
 
     private readonly WorkerPool pool;
@@ -41,7 +44,13 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <exception cref="FileNotFoundException">There is neither, or the folder lacks a file.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, or its tensors do not fit its configuration.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
-    public static CpuExecutor Load(string path, int threads = 0) => new(ModelConversion.Load(path), threads, release: true);
+    public static CpuExecutor Load(string path, int threads = 0) => TakeOver(ModelConversion.Load(path), threads);
+
+    /// <summary>Prepares a model and disposes its weights as they are taken over: they are never in memory twice.</summary>
+    /// <param name="model">The weights, of any floating-point type; not to be used afterwards.</param>
+    /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
+    public static CpuExecutor TakeOver(MambaLanguageModel model, int threads = 0) => new(model, threads, release: true);
 
     /// <inheritdoc/>
     public MambaConfig Config { get; }
@@ -138,12 +147,12 @@ public sealed class CpuExecutor : IMambaExecutor
     public void Step(ReadOnlySpan<int> tokens, ReadOnlySpan<MambaState> states, Span<float> logits)
     {
         Throw.UnlessLength(tokens.Length, states.Length);
-        if (tokens.Length > ChunkLength)
+        if (tokens.Length > MaxBatch)
         {
-            Throw.Argument(Throw.Invariant($"expected at most {ChunkLength} sequences, found {tokens.Length}"), nameof(tokens));
+            Throw.Argument(Throw.Invariant($"expected at most {MaxBatch} sequences, found {tokens.Length}"), nameof(tokens));
         }
 
-        Span<int> ones = stackalloc int[ChunkLength];
+        Span<int> ones = stackalloc int[MaxBatch];
         ones.Fill(1);
         Forward(tokens, ones[..tokens.Length], states, logits);
     }

@@ -54,7 +54,11 @@ public sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGiga
         public void Execute(Worker worker)
         {
             (int start, int end) = worker.Range(Lines);
-            float sum = Sum((float*)buffer.Pointer + (start * 16L), (end - start) & ~3);
+            float* from = (float*)buffer.Pointer + (start * 16L);
+            float* to = from + (((end - start) & ~3) * 16L);
+            float sum = Vector256.IsHardwareAccelerated ? Vector256.Sum(Sum<Lanes256, Vector256<float>>(from, to))
+                : Vector128.IsHardwareAccelerated ? Vector128.Sum(Sum<Lanes128, Vector128<float>>(from, to))
+                : Sum<LanesScalar, float>(from, to);
 
             // The sum has to go somewhere, or there would be no reason to read.
             Volatile.Write(ref total, sum);
@@ -63,22 +67,24 @@ public sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGiga
         public void Dispose() => buffer.Dispose();
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static float Sum(float* at, int lines)
+        private static V Sum<L, V>(float* at, float* end)
+            where L : struct, ILanes<V>
         {
-            Vector256<float> a = default, b = default, c = default, d = default, e = default, f = default, g = default, h = default;
-            for (float* end = at + (lines * 16L); at < end; at += 64)
+            int lanes = L.Count;
+            V a = L.Broadcast(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
+            for (; at < end; at += 8 * lanes)
             {
-                a += Vector256.Load(at);
-                b += Vector256.Load(at + 8);
-                c += Vector256.Load(at + 16);
-                d += Vector256.Load(at + 24);
-                e += Vector256.Load(at + 32);
-                f += Vector256.Load(at + 40);
-                g += Vector256.Load(at + 48);
-                h += Vector256.Load(at + 56);
+                a = L.Add(a, L.Load(at));
+                b = L.Add(b, L.Load(at + lanes));
+                c = L.Add(c, L.Load(at + (2 * lanes)));
+                d = L.Add(d, L.Load(at + (3 * lanes)));
+                e = L.Add(e, L.Load(at + (4 * lanes)));
+                f = L.Add(f, L.Load(at + (5 * lanes)));
+                g = L.Add(g, L.Load(at + (6 * lanes)));
+                h = L.Add(h, L.Load(at + (7 * lanes)));
             }
 
-            return Vector256.Sum(((a + b) + (c + d)) + ((e + f) + (g + h)));
+            return L.Add(L.Add(L.Add(a, b), L.Add(c, d)), L.Add(L.Add(e, f), L.Add(g, h)));
         }
     }
 

@@ -68,12 +68,20 @@ public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, S
     /// <summary>A new model with random weights, initialised as the paper and its code do.</summary>
     /// <param name="config">The sizes.</param>
     /// <param name="seed">The same seed gives the same weights.</param>
+    /// <param name="map">
+    /// Gives what takes a weight's place as soon as it is drawn, so that a model in a smaller type never exists in single precision as a
+    /// whole; null to keep them.
+    /// </param>
     /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
-    public static MambaLanguageModel Create(MambaConfig config, ulong seed)
+    public static MambaLanguageModel Create(MambaConfig config, ulong seed, ParameterMap? map = null)
     {
         ArgumentNullException.ThrowIfNull(config);
         Initialisation initialisation = new(config, seed);
-        return Build(config, initialisation.Parameter);
+        return Build(config, (name, shape) =>
+        {
+            Tensor drawn = initialisation.Parameter(name, shape);
+            return map is null ? drawn : map(name, drawn);
+        });
     }
 
     /// <inheritdoc/>
