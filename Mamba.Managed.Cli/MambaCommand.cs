@@ -27,6 +27,7 @@ internal static class MambaCommand
             TokenizeCommand.Create(),
             TokenizeCommand.CreateReverse(),
             ConvertCommand.Create(),
+            QuantizeReportCommand.Create(),
             TrainCommand.Create(),
             BenchCommand.Create(),
             verbose,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Cli;
+using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Tests.Cli;
@@ -116,12 +117,28 @@ public class MambaCommandTests
         }
     }
 
+    [Test]
+    public async Task A_quantisation_report_recommends_types_within_its_budget()
+    {
+        Checkpoint.Save(folder, MambaLanguageModel.Create(new() { DModel = 32, NLayer = 1, VocabSize = 256 }, 1));
+        string[] args = ["quantize-report", folder, "--file", Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt"), "--length", "60", "--types", "q8_0", "f16", "--budget", "0.5"];
+        JsonElement report = Json(await Run([.. args, "--json"]));
+        Assert.That(report.GetProperty("tokens_scored").GetInt32(), Is.EqualTo(59));
+        Assert.That(report.GetProperty("tensors").EnumerateArray().Select(t => t.GetProperty("recommended").GetString()), Is.All.AnyOf("f32", "f16", "q8_0"));
+        Assert.That(report.GetProperty("recommendation").GetProperty("expected_nats_per_token").GetDouble(), Is.InRange(0, 0.5));
+        (int exit, string output, string error) = await Run(args);
+        Assert.That(exit, Is.Zero, error);
+        Assert.That(output, Does.Contain("layers.0.mixer.in_proj").And.Contain("measured"));
+    }
+
     [TestCase("nonsense")]
     [TestCase("generate", "--prompt", "x", "--temperature", "-1")]
     [TestCase("generate", "--prompt", "x", "--top-p", "2")]
     [TestCase("generate", "--prompt", "x", "--max-tokens", "many")]
     [TestCase("generate", "--prompt", "x", "--prompt-file", "y")]
     [TestCase("bench", "--shape", "9t")]
+    [TestCase("bench", "--type", "q9")]
+    [TestCase("quantize-report", "--file", "x", "--types", "q9")]
     [TestCase("logits")]
     [TestCase]
     public async Task A_usage_error_exits_2_with_help(params string[] args)
@@ -137,6 +154,7 @@ public class MambaCommandTests
     [TestCase("logits", "--tokens", "1 256", "--output", "never.safetensors")]
     [TestCase("logits", "--tokens", "1 x", "--output", "never.safetensors")]
     [TestCase("perplexity", "--file", "no-such-file")]
+    [TestCase("quantize-report", "--file", "no-such-file")]
     [TestCase("detokenize", "300")]
     public async Task Any_other_failure_exits_1_with_one_line(params string[] args)
     {

@@ -164,6 +164,15 @@ public sealed class CpuExecutor : IMambaExecutor
         region.Dispose();
     }
 
+    /// <summary>Takes over changed tensors of the model that this executor was made of.</summary>
+    internal void Repack(MambaLanguageModel before, MambaLanguageModel after)
+    {
+        lock (gate)
+        {
+            region.Repack(before, after);
+        }
+    }
+
     private void CheckTokens(ReadOnlySpan<int> tokens)
     {
         if (tokens.IsEmpty)

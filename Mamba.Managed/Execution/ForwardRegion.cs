@@ -9,12 +9,13 @@ namespace Mamba.Managed.Execution;
 internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 {
     private readonly MambaConfig config;
-    private readonly PackedMatrix embedding;
-    private readonly PackedMatrix head;
     private readonly (float[] Norm, PackedMixer Mixer)[] blocks;
     private readonly float[] finalNorm;
+    private readonly int threads;
     private readonly MixerPass pass;
     private readonly ProductScratch scratch;
+    private PackedMatrix embedding;
+    private PackedMatrix head;
     private int[] tokens = [];
     private Sequence[] sequences = [];
     private float[] residual = [];
@@ -33,18 +34,16 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         pass = new MixerPass(threads);
         scratch = MatrixProduct.CreateScratch(threads);
         config = model.Config;
-        embedding = new PackedMatrix(model.Embeddings.Weight, threads);
-        head = model.Head is null ? embedding : new PackedMatrix(model.Head.Weight, threads);
+        this.threads = threads;
+        (embedding, head) = Pack(model.Vocabulary);
         Release(model.Vocabulary);
-        blocks = [.. model.Layers.Select(Pack)];
-        finalNorm = Copy(model.NormF);
-
-        (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block)
+        blocks = [.. model.Layers.Select(block =>
         {
-            (float[] Norm, PackedMixer Mixer) packed = (Copy(block.Norm), new PackedMixer(block.Mixer, threads));
+            (float[] Norm, PackedMixer Mixer) packed = Pack(block);
             Release(block);
             return packed;
-        }
+        })];
+        finalNorm = Copy(model.NormF);
 
         void Release<T>(IParameterTree<T> part)
         {
@@ -53,18 +52,33 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
                 weight.Buffer.Dispose();
             }
         }
-
-        static float[] Copy(RmsNorm norm)
-        {
-            float[] weight = new float[norm.Weight.Count];
-            norm.Weight.CopyTo(weight);
-            return weight;
-        }
     }
 
     /// <summary>Bytes of weight matrices that one step reads.</summary>
     public long StepBytes => head.ByteLength + blocks.Sum(block =>
         block.Mixer.InProj.ByteLength + block.Mixer.XProj.ByteLength + block.Mixer.DtProj.ByteLength + block.Mixer.OutProj.ByteLength);
+
+    /// <summary>Packs those parts anew whose tensors changed.</summary>
+    /// <param name="before">The model that is packed.</param>
+    /// <param name="after">The same with other tensors, norms of the model excepted.</param>
+    public void Repack(MambaLanguageModel before, MambaLanguageModel after)
+    {
+        if (Differ(before.Vocabulary, after.Vocabulary))
+        {
+            (embedding, head) = Pack(after.Vocabulary);
+        }
+
+        for (int i = 0; i < blocks.Length; i++)
+        {
+            if (Differ(before.Layers[i], after.Layers[i]))
+            {
+                blocks[i] = Pack(after.Layers[i]);
+            }
+        }
+
+        static bool Differ<T>(IParameterTree<T> a, IParameterTree<T> b) =>
+            !a.Parameters().Select(p => p.Value).SequenceEqual(b.Parameters().Select(p => p.Value));
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -132,6 +146,21 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
 
         Project(worker, batch);
+    }
+
+    private (PackedMatrix Embedding, PackedMatrix Head) Pack(Shared vocabulary)
+    {
+        PackedMatrix packed = new(vocabulary.Embedding.Weight, threads);
+        return (packed, vocabulary.Head is null ? packed : new PackedMatrix(vocabulary.Head.Weight, threads));
+    }
+
+    private (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block) => (Copy(block.Norm), new PackedMixer(block.Mixer, threads));
+
+    private static float[] Copy(RmsNorm norm)
+    {
+        float[] weight = new float[norm.Weight.Count];
+        norm.Weight.CopyTo(weight);
+        return weight;
     }
 
     private void Project(Worker worker, ReadOnlySpan<Sequence> batch)

@@ -69,6 +69,26 @@ internal static class TensorConversion
         }
     }
 
+    /// <summary>Root mean square of the difference of two tensors of one shape, over that of the first; 0 where both are zeros.</summary>
+    public static double RelativeError(Tensor expected, Tensor found)
+    {
+        int width = expected.Shape[^1];
+        int chunk = Math.Max(1, LeastElements / Math.Max(width, 1)) * width;
+        float[] a = new float[chunk], b = new float[chunk];
+        (double error, double size) = (0, 0);
+        for (int first = 0; first < expected.Count; first += chunk)
+        {
+            Span<float> x = a.AsSpan(0, Math.Min(chunk, expected.Count - first)), y = b.AsSpan(0, x.Length);
+            expected.CopyTo(first, x);
+            found.CopyTo(first, y);
+            size += TensorPrimitives.SumOfSquares<float>(x);
+            TensorPrimitives.Subtract(x, y, y);
+            error += TensorPrimitives.SumOfSquares<float>(y);
+        }
+
+        return error == 0 ? 0 : Math.Sqrt(error / size);
+    }
+
     private static void Store(ReadOnlySpan<float> values, ElementType type, Span<byte> bytes)
     {
         switch (type)

@@ -45,6 +45,8 @@ public class BlockFormatTests
         {
             Assert.That(quantised.ByteLength, Is.EqualTo(16 * 512 / type.BlockLength() * type.BlockSize()));
             Assert.That(Error(exact, quantised), Is.LessThan(tolerance).And.GreaterThan(tolerance / 3));
+            Assert.That(TensorConversion.RelativeError(exact, quantised), Is.EqualTo(Error(exact, quantised)).Within(1e-5).Percent);
+            Assert.That(TensorConversion.RelativeError(quantised, quantised), Is.Zero);
         });
     }
 

@@ -1,0 +1,108 @@
+using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Execution;
+
+/// <summary>Measures what a model loses on a text when its matrices are held in smaller types.</summary>
+/// <remarks>Costs are differences on the same tokens, so they are exact to far less than a text's own spread.</remarks>
+public sealed class QuantisationStudy : IDisposable
+{
+    private readonly MambaLanguageModel model;
+    private readonly int[] tokens;
+    private readonly int window;
+    private readonly int threads;
+    private readonly CpuExecutor executor;
+
+    /// <summary>Prepares the model and measures it as it is.</summary>
+    /// <param name="model">The weights; kept.</param>
+    /// <param name="tokens">The text: at least two token ids.</param>
+    /// <param name="window">Tokens that the model sees together.</param>
+    /// <param name="threads">0 for one per processor. Their number does not change a result.</param>
+    public QuantisationStudy(MambaLanguageModel model, ReadOnlySpan<int> tokens, int window = 2048, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        (this.model, this.tokens, this.window, this.threads) = (model, tokens.ToArray(), window, threads);
+        executor = new(model, threads);
+        try
+        {
+            Baseline = Likelihood.Measure(executor, this.tokens, window);
+        }
+        catch
+        {
+            executor.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The types that a matrix may be held in, largest first.</summary>
+    public static IReadOnlyList<ElementType> Types { get; } =
+    [
+        ElementType.Float16, ElementType.BFloat16, ElementType.Q8_0, ElementType.Q6_K, ElementType.Q5_1, ElementType.Q5_K, ElementType.Q5_0,
+        ElementType.Q4_1, ElementType.Q4_K, ElementType.Q4_0, ElementType.Q3_K, ElementType.Q2_K,
+    ];
+
+    /// <summary>The text under the model as it is.</summary>
+    public Likelihood Baseline { get; }
+
+    /// <summary>Measures every matrix in every type that is smaller than its own and that its rows fit.</summary>
+    /// <param name="types">The candidates; null for all of <see cref="Types"/>.</param>
+    /// <param name="advance">Hears the name of the tensor and the share of all work done, 0 to 1, after each candidate; null for nobody.</param>
+    /// <param name="cancellationToken">Looked at within each candidate.</param>
+    public QuantisationReport Run(IReadOnlyList<ElementType>? types = null, Action<string, double>? advance = null, CancellationToken cancellationToken = default)
+    {
+        (string Name, Tensor Tensor, ElementType[] Types)[] all =
+            [.. model.Parameters().Where(p => IsMatrix(p.Key, p.Value)).Select(p => (p.Key, p.Value, Fitting(p.Value, types ?? Types)))];
+        (int done, int total) = (0, all.Sum(entry => entry.Types.Length));
+        List<QuantisedTensor> found = [];
+        foreach ((string name, Tensor tensor, ElementType[] candidates) in all)
+        {
+            List<QuantisationCandidate> results = [];
+            foreach (ElementType type in candidates)
+            {
+                Tensor held = tensor.ConvertTo(type, threads);
+                double cost = Cost(new Dictionary<string, Tensor> { [name] = held }, cancellationToken);
+                results.Add(new(type, held.ByteLength, TensorConversion.RelativeError(tensor, held), cost));
+                advance?.Invoke(name, ++done / (double)total);
+            }
+
+            found.Add(new(name, tensor, results));
+        }
+
+        return new(Baseline, found);
+    }
+
+    /// <summary>What the model loses, in nats per token, with some tensors in other types together.</summary>
+    /// <param name="types">By the tensors' names; what is not named stays as it is.</param>
+    /// <param name="cancellationToken">Looked at between chunks of the text.</param>
+    public double Measure(IReadOnlyDictionary<string, ElementType> types, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(types);
+        return Cost(
+            model.Parameters().Where(p => types.ContainsKey(p.Key)).ToDictionary(p => p.Key, p => p.Value.ConvertTo(types[p.Key], threads)), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => executor.Dispose();
+
+    private double Cost(Dictionary<string, Tensor> held, CancellationToken cancellationToken)
+    {
+        MambaLanguageModel changed = model.Map("", (path, tensor) => held.GetValueOrDefault(path, tensor));
+        executor.Repack(model, changed);
+        try
+        {
+            return Likelihood.Measure(executor, tokens, window, null, cancellationToken).NatsPerToken - Baseline.NatsPerToken;
+        }
+        finally
+        {
+            executor.Repack(changed, model);
+        }
+    }
+
+    // The convolution is small and kept in single precision by everybody.
+    private static bool IsMatrix(string name, Tensor tensor) =>
+        tensor.Shape.Length == 2 && name.EndsWith(".weight", StringComparison.Ordinal);
+
+    private static ElementType[] Fitting(Tensor tensor, IReadOnlyList<ElementType> types) =>
+        [.. types.Where(type => tensor.Shape[^1] % type.BlockLength() == 0 && type.ByteLength(tensor.Count) < tensor.ByteLength).OrderByDescending(type => type.ByteLength(tensor.Count))];
+}
