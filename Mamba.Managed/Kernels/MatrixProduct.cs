@@ -20,7 +20,8 @@ internal static unsafe class MatrixProduct
     private const int RowBlock = 22 * ProductTile.MostRows;
 
     /// <summary>Room for the rows and weights that the workers put in order.</summary>
-    public static ProductScratch CreateScratch(int workers) => new(workers, RowBlock * DepthBlock, 2 * Width * DepthBlock);
+    public static ProductScratch CreateScratch(int workers) => 
+        new(workers, Math.Max(RowBlock * DepthBlock, IntegerProduct.LeftLength), Math.Max(2 * Width * DepthBlock, IntegerProduct.RightLength));
 
     /// <summary>Computes this worker's share of the product; a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -41,15 +42,9 @@ internal static unsafe class MatrixProduct
             Throw.Argument(Throw.Invariant($"expected {rows} rows of {weight.Inputs} with a pitch of {xPitch}, found {x.Length} elements"), nameof(x));
         }
 
-        if (rows == 1)
-        {
-            OneRow(worker, x, weight, bias, y);
-            return;
-        }
-
         fixed (float* input = x, output = y, add = bias)
         {
-            Rows(
+            Share(
                 worker,
                 scratch,
                 new MatrixView(input, rows, weight.Inputs, xPitch),
@@ -61,49 +56,60 @@ internal static unsafe class MatrixProduct
         GC.KeepAlive(weight);
     }
 
-    [SkipLocalsInit]
-    private static void OneRow(Worker worker, ReadOnlySpan<float> x, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y)
+    private static void Share(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
     {
-        (int start, int end) = worker.Range(weight.Panels);
-        int whole = Math.Min(end, weight.Outputs / Width);
-        float* edge = stackalloc float[Width];
-        fixed (float* input = x, output = y)
-        {
-            if (start < whole)
-            {
-                weight.Row(input, start, whole - start, output + (start * Width));
-            }
-
-            if (whole < end)
-            {
-                int first = whole * Width;
-                weight.Row(input, whole, 1, edge);
-                new ReadOnlySpan<float>(edge, weight.Outputs - first).CopyTo(y[first..]);
-            }
-        }
-
-        if (!bias.IsEmpty)
-        {
-            AddBias(bias, y, start, end);
-        }
-
-        GC.KeepAlive(weight);
-    }
-
-    private static void Rows(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
-    {
-        int down = StridedProduct.GridRows(worker.Count, x.Rows, weight.Outputs);
+        int down = x.Rows == 1 ? 1 : StridedProduct.GridRows(worker.Count, x.Rows, weight.Outputs);
         int across = worker.Count / down;
         (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(x.Rows, ProductTile.TallestRows);
-        (int Start, int End) panels = new Worker(null, worker.Index % across, across).Range(weight.Panels, ProductTile.WidestPanels);
+        (int Start, int End) panels = new Worker(null, worker.Index % across, across).Range(weight.Panels, x.Rows == 1 ? 1 : ProductTile.WidestPanels);
         if (rows.Start == rows.End || panels.Start == panels.End)
         {
             return;
         }
 
+        float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
+        if (weight.Blocks is { } blocks)
+        {
+            IntegerProduct.Run((int*)left, right, x, weight, blocks, y, rows, panels);
+        }
+        else if (x.Rows == 1)
+        {
+            OneRow(x.Start, weight, weight.Floats!, y.Start, panels);
+        }
+        else
+        {
+            Rows(left, right, x, weight, weight.Floats!, y, rows, panels);
+        }
+
+        for (int row = rows.Start; bias is not null && row < rows.End; row++)
+        {
+            AddBias(new(bias, y.Columns), new(y.At(row, 0), y.Columns), panels.Start, panels.End);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void OneRow(float* x, PackedMatrix weight, FloatPanels kernels, float* y, (int Start, int End) panels)
+    {
+        int whole = Math.Min(panels.End, weight.Outputs / Width);
+        if (panels.Start < whole)
+        {
+            kernels.Row(x, weight.Inputs, weight.Panel(panels.Start), whole - panels.Start, y + (panels.Start * Width));
+        }
+
+        if (whole < panels.End)
+        {
+            float* edge = stackalloc float[Width];
+            kernels.Row(x, weight.Inputs, weight.Panel(whole), 1, edge);
+            int first = whole * Width, count = weight.Outputs - first;
+            new ReadOnlySpan<float>(edge, count).CopyTo(new Span<float>(y + first, count));
+        }
+    }
+
+    private static void Rows(
+        float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, MatrixView y, (int Start, int End) rows, (int Start, int End) panels)
+    {
         // Blocks of equal height: no short one for which all panels pass by again.
         int blocks = (rows.End - rows.Start + RowBlock - 1) / RowBlock;
-        float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
         for (int block = 0; block < blocks; block++)
         {
             (int start, int end) = new Worker(null, block, blocks).Range(rows.End - rows.Start, ProductTile.TallestRows);
@@ -115,16 +121,11 @@ internal static unsafe class MatrixProduct
                 for (int panel = panels.Start; panel < panels.End; panel += ProductTile.WidestPanels)
                 {
                     int count = Math.Min(ProductTile.WidestPanels, panels.End - panel), column = panel * Width;
-                    float* w = weight.Unpack(panel, k, depth, right);
-                    float* last = count == 1 ? w : weight.Unpack(panel + 1, k, depth, right + (depth * Width));
+                    float* w = kernels.Unpack(weight.Panel(panel), k, depth, right);
+                    float* last = count == 1 ? w : kernels.Unpack(weight.Panel(panel + 1), k, depth, right + (depth * Width));
                     int width = Math.Min(count * Width, y.Columns - column);
                     StridedProduct.Block(left, w, (nint)(last - w), depth, y, start, end - start, column, width, k > 0);
                 }
-            }
-
-            for (int row = start; bias is not null && row < end; row++)
-            {
-                AddBias(new(bias, y.Columns), new(y.At(row, 0), y.Columns), panels.Start, panels.End);
             }
         }
     }

@@ -6,7 +6,7 @@ namespace Mamba.Managed.Kernels;
 /// <summary>A weight matrix [outputs, inputs] of any type in the order in which the product reads it.</summary>
 /// <remarks>
 /// Panels of 16 outputs; within a panel the 16 weights of one input are neighbours, so one layout streams through a vector product and a
-/// matrix product alike. The last panel is filled up with zeros. Weights keep the type of their tensor; <see cref="IPanelFormat"/> says how.
+/// matrix product alike. The last panel is filled up with zeros. Weights keep the type of their tensor; <see cref="PanelKernels"/> says how.
 /// <code>panel p:  | w[16p .. 16p+15, 0] | w[16p .. 16p+15, 1] | ... | w[16p .. 16p+15, inputs-1] |</code>
 /// </remarks>
 internal sealed unsafe class PackedMatrix
@@ -14,7 +14,7 @@ internal sealed unsafe class PackedMatrix
     /// <summary>Outputs of one panel.</summary>
     public const int PanelWidth = 16;
 
-    /// <summary>Inputs that <see cref="Unpack"/> gives at a time: with 16 outputs half of a first-level cache.</summary>
+    /// <summary>Inputs that products with several rows take at a time: with 16 outputs half of a first-level cache.</summary>
     public const int DepthBlock = 256;
 
     private readonly TensorBuffer buffer;
@@ -55,35 +55,23 @@ internal sealed unsafe class PackedMatrix
     /// <summary>Memory taken, in bytes.</summary>
     public long ByteLength => buffer.Length;
 
-    /// <summary>Some weights of a panel as [depth, 16] floats; <see cref="PanelKernels.Unpack"/> says how.</summary>
-    public float* Unpack(int panel, int first, int depth, float* scratch) => kernels.Unpack(Panel(panel), first, depth, scratch);
+    /// <summary>The kernels where weights are quantised in blocks, else null.</summary>
+    public BlockPanels? Blocks => kernels as BlockPanels;
 
-    /// <summary>One row against neighbouring panels; <see cref="PanelKernels.Row"/> says how.</summary>
-    /// <param name="x">[inputs]</param>
-    /// <param name="first">The first panel.</param>
-    /// <param name="count">Panels.</param>
-    /// <param name="y">[16 count]</param>
-    public void Row(float* x, int first, int count, float* y) => kernels.Row(x, Inputs, Panel(first), count, y);
+    /// <summary>The kernels where weights are floating-point numbers, else null.</summary>
+    public FloatPanels? Floats => kernels as FloatPanels;
+
+    /// <summary>One panel of weights.</summary>
+    public byte* Panel(int index) => buffer.Pointer + ((long)index * panelBytes);
 
     /// <summary>Copies one row, as an embedding does.</summary>
     /// <param name="row">0 to <see cref="Outputs"/> - 1.</param>
     /// <param name="destination">[inputs]</param>
-    [SkipLocalsInit]
     public void CopyRow(int row, Span<float> destination)
     {
-        float* scratch = stackalloc float[DepthBlock * PanelWidth];
-        for (int first = 0; first < Inputs; first += DepthBlock)
-        {
-            Span<float> part = destination.Slice(first, Math.Min(DepthBlock, Inputs - first));
-            float* panel = Unpack(row / PanelWidth, first, part.Length, scratch) + (row % PanelWidth);
-            for (int k = 0; k < part.Length; k++, panel += PanelWidth)
-            {
-                part[k] = *panel;
-            }
-        }
+        kernels.CopyRow(Panel(row / PanelWidth), row % PanelWidth, destination);
+        GC.KeepAlive(this);
     }
-
-    private byte* Panel(int index) => buffer.Pointer + ((long)index * panelBytes);
 
     private bool Pack(Tensor weight, int threads)
     {

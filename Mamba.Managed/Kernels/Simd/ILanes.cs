@@ -49,9 +49,37 @@ internal unsafe interface ILanes<V>
     /// <summary>Neighbouring signed bytes as numbers.</summary>
     static abstract V FromSigned(byte* source);
 
-    /// <summary>Some bits of neighbouring bytes as numbers: (source >> shift) &amp; mask.</summary>
-    static abstract V FromBits(byte* source, int shift, int mask);
+    // The same register as whole numbers: 32 bits a lane, or two words of 16 bits, the first in the lower half.
 
-    /// <summary>Bits of two planes as numbers: those of <paramref name="low"/>, and above them, <paramref name="width"/> up, those of <paramref name="high"/>.</summary>
-    static abstract V FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width);
+    /// <summary>Two neighbouring bytes a lane, each as a word.</summary>
+    static abstract V Words(byte* source);
+
+    /// <summary>Two neighbouring signed bytes a lane, each as a word.</summary>
+    static abstract V SignedWords(byte* source);
+
+    /// <summary>Each word moved to the left, or to the right by a negative count; zeros come in.</summary>
+    static abstract V ShiftWords(V words, int count);
+
+    /// <summary>The bits of each word that <paramref name="mask"/> has.</summary>
+    static abstract V MaskWords(V words, short mask);
+
+    static abstract V Or(V a, V b);
+
+    /// <summary>The sum of the products of both signed words of a lane.</summary>
+    static abstract V MultiplyAddWords(V a, V b);
+
+    static abstract V AddIntegers(V a, V b);
+
+    static abstract V MaxIntegers(V a, V b);
+
+    static abstract V ToSingle(V integers);
+
+    /// <summary>The lower word of each lane.</summary>
+    static abstract void StoreWords(short* destination, V integers);
+
+    /// <summary>The largest of all lanes.</summary>
+    static abstract int Largest(V integers);
+
+    /// <summary>The sum of all lanes.</summary>
+    static abstract int Sum(V integers);
 }

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Managed.Kernels.Simd;
 
@@ -59,18 +61,49 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> FromSigned(byte* source) => Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(uint*)source).AsSByte())));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> FromBits(byte* source, int shift, int mask) => Vector128.ConvertToSingle(Bits(source, shift, mask));
+    public static Vector128<float> Words(byte* source) => Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width) =>
-        Vector128.ConvertToSingle(Bits(low, shift, mask) | (Bits(high, highShift, highMask) << width));
+    public static Vector128<float> SignedWords(byte* source) => Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsSByte()).AsSingle();
 
-    // The topmost bits of a byte need no mask, the lowest no shift.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Bits(byte* source, int shift, int mask)
+    public static Vector128<float> ShiftWords(Vector128<float> words, int count) =>
+        (count >= 0 ? words.AsUInt16() << count : words.AsUInt16() >>> -count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MaskWords(Vector128<float> words, short mask) => (words.AsInt16() & Vector128.Create(mask)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Or(Vector128<float> a, Vector128<float> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MultiplyAddWords(Vector128<float> a, Vector128<float> b)
     {
-        Vector128<int> bytes = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(uint*)source).AsByte())).AsInt32();
-        bytes = shift == 0 ? bytes : bytes >>> shift;
-        return mask << shift > 127 ? bytes : bytes & Vector128.Create(mask);
+        (Vector128<short> x, Vector128<short> y) = (a.AsInt16(), b.AsInt16());
+        return (Sse2.IsSupported
+            ? Sse2.MultiplyAddAdjacent(x, y)
+            : AdvSimd.Arm64.AddPairwise(AdvSimd.MultiplyWideningLower(x.GetLower(), y.GetLower()), AdvSimd.MultiplyWideningUpper(x, y))).AsSingle();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AddIntegers(Vector128<float> a, Vector128<float> b) => (a.AsInt32() + b.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MaxIntegers(Vector128<float> a, Vector128<float> b) => Vector128.Max(a.AsInt32(), b.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> ToSingle(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(short* destination, Vector128<float> integers) => *(ulong*)destination = Vector128.Narrow(integers.AsInt32(), integers.AsInt32()).AsUInt64().ToScalar();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Largest(Vector128<float> integers)
+    {
+        Vector128<int> two = Vector128.Max(integers.AsInt32(), Vector128.Shuffle(integers.AsInt32(), Vector128.Create(2, 3, 0, 1)));
+        return Math.Max(two[0], two[1]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Sum(Vector128<float> integers) => Vector128.Sum(integers.AsInt32());
 }

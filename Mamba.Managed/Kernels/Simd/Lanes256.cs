@@ -60,18 +60,39 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> FromSigned(byte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32((sbyte*)source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> FromBits(byte* source, int shift, int mask) => Vector256.ConvertToSingle(Bits(source, shift, mask));
+    public static Vector256<float> Words(byte* source) => Avx2.ConvertToVector256Int16(source).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width) =>
-        Vector256.ConvertToSingle(Bits(low, shift, mask) | (Bits(high, highShift, highMask) << width));
+    public static Vector256<float> SignedWords(byte* source) => Avx2.ConvertToVector256Int16((sbyte*)source).AsSingle();
 
-    // The topmost bits of a byte need no mask, the lowest no shift.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Bits(byte* source, int shift, int mask)
-    {
-        Vector256<int> bytes = Avx2.ConvertToVector256Int32(source);
-        bytes = shift == 0 ? bytes : bytes >>> shift;
-        return mask << shift > 127 ? bytes : bytes & Vector256.Create(mask);
-    }
+    public static Vector256<float> ShiftWords(Vector256<float> words, int count) =>
+        (count >= 0 ? words.AsUInt16() << count : words.AsUInt16() >>> -count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> MaskWords(Vector256<float> words, short mask) => (words.AsInt16() & Vector256.Create(mask)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Or(Vector256<float> a, Vector256<float> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> MultiplyAddWords(Vector256<float> a, Vector256<float> b) => Avx2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddIntegers(Vector256<float> a, Vector256<float> b) => (a.AsInt32() + b.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> MaxIntegers(Vector256<float> a, Vector256<float> b) => Vector256.Max(a.AsInt32(), b.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ToSingle(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(short* destination, Vector256<float> integers) => Vector256.Narrow(integers.AsInt32(), integers.AsInt32()).GetLower().Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Largest(Vector256<float> integers) => Lanes128.Largest(Vector128.Max(integers.GetLower().AsInt32(), integers.GetUpper().AsInt32()).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Sum(Vector256<float> integers) => Vector256.Sum(integers.AsInt32());
 }

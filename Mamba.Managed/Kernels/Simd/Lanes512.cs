@@ -60,18 +60,39 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> FromSigned(byte* source) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> FromBits(byte* source, int shift, int mask) => Vector512.ConvertToSingle(Bits(source, shift, mask));
+    public static Vector512<float> Words(byte* source) => Avx512BW.ConvertToVector512UInt16(Vector256.Load(source)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width) =>
-        Vector512.ConvertToSingle(Bits(low, shift, mask) | (Bits(high, highShift, highMask) << width));
+    public static Vector512<float> SignedWords(byte* source) => Avx512BW.ConvertToVector512Int16(Vector256.Load((sbyte*)source)).AsSingle();
 
-    // The topmost bits of a byte need no mask, the lowest no shift.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> Bits(byte* source, int shift, int mask)
-    {
-        Vector512<int> bytes = Avx512F.ConvertToVector512Int32(Vector128.Load(source)).AsInt32();
-        bytes = shift == 0 ? bytes : bytes >>> shift;
-        return mask << shift > 127 ? bytes : bytes & Vector512.Create(mask);
-    }
+    public static Vector512<float> ShiftWords(Vector512<float> words, int count) =>
+        (count >= 0 ? words.AsUInt16() << count : words.AsUInt16() >>> -count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MaskWords(Vector512<float> words, short mask) => (words.AsInt16() & Vector512.Create(mask)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Or(Vector512<float> a, Vector512<float> b) => a | b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAddWords(Vector512<float> a, Vector512<float> b) => Avx512BW.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddIntegers(Vector512<float> a, Vector512<float> b) => (a.AsInt32() + b.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MaxIntegers(Vector512<float> a, Vector512<float> b) => Vector512.Max(a.AsInt32(), b.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ToSingle(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(short* destination, Vector512<float> integers) => Avx512F.ConvertToVector256Int16(integers.AsInt32()).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Largest(Vector512<float> integers) => Lanes256.Largest(Vector256.Max(integers.GetLower().AsInt32(), integers.GetUpper().AsInt32()).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Sum(Vector512<float> integers) => Vector512.Sum(integers.AsInt32());
 }

@@ -56,9 +56,47 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     public static float FromSigned(byte* source) => (sbyte)*source;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float FromBits(byte* source, int shift, int mask) => (*source >> shift) & mask;
+    public static float Words(byte* source) => Lane(source[0] | (source[1] << 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float FromBits(byte* low, int shift, int mask, byte* high, int highShift, int highMask, int width) =>
-        ((*low >> shift) & mask) | (((*high >> highShift) & highMask) << width);
+    public static float SignedWords(byte* source) => Lane(((sbyte)source[0] & 0xFFFF) | ((sbyte)source[1] << 16));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float ShiftWords(float words, int count)
+    {
+        (ushort low, ushort high) = ((ushort)Integer(words), (ushort)(Integer(words) >>> 16));
+        return count >= 0 ? Lane((ushort)(low << count) | (high << count << 16)) : Lane((low >> -count) | (high >> -count << 16));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaskWords(float words, short mask) => Lane(Integer(words) & ((ushort)mask | (mask << 16)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Or(float a, float b) => Lane(Integer(a) | Integer(b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MultiplyAddWords(float a, float b) =>
+        Lane(((short)Integer(a) * (short)Integer(b)) + ((Integer(a) >> 16) * (Integer(b) >> 16)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float AddIntegers(float a, float b) => Lane(Integer(a) + Integer(b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxIntegers(float a, float b) => Lane(Math.Max(Integer(a), Integer(b)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float ToSingle(float integers) => Integer(integers);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(short* destination, float integers) => *destination = (short)Integer(integers);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Largest(float integers) => Integer(integers);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Sum(float integers) => Integer(integers);
+
+    private static float Lane(int bits) => BitConverter.Int32BitsToSingle(bits);
+
+    private static int Integer(float lane) => BitConverter.SingleToInt32Bits(lane);
 }

@@ -7,7 +7,15 @@ internal readonly struct Q2_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q2_K;
 
-    public static BlockScheme Scheme => new(2, 16, 0, true, true);
+    public static int Bits => 2;
+
+    public static int GroupLength => 16;
+
+    public static int Zero => 0;
+
+    public static bool IsAffine => true;
+
+    public static bool HasGroups => true;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
@@ -40,7 +48,15 @@ internal readonly struct Q4_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q4_K;
 
-    public static BlockScheme Scheme => new(4, SixBitPairs.GroupLength, 0, true, true);
+    public static int Bits => 4;
+
+    public static int GroupLength => SixBitPairs.GroupLength;
+
+    public static int Zero => 0;
+
+    public static bool IsAffine => true;
+
+    public static bool HasGroups => true;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
@@ -61,7 +77,15 @@ internal readonly struct Q5_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q5_K;
 
-    public static BlockScheme Scheme => new(5, SixBitPairs.GroupLength, 0, true, true);
+    public static int Bits => 5;
+
+    public static int GroupLength => SixBitPairs.GroupLength;
+
+    public static int Zero => 0;
+
+    public static bool IsAffine => true;
+
+    public static bool HasGroups => true;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {

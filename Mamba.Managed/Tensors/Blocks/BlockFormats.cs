@@ -2,19 +2,11 @@ using System.Numerics.Tensors;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
-/// <summary>How the elements of a block follow from its codes q: x = d s q + offset, with an offset of -m t, or of -zero d s.</summary>
-/// <param name="Bits">Bits of a code: 2, 3, 4, 5, 6, or 8 for signed bytes.</param>
-/// <param name="GroupLength">Neighbours that share s and t.</param>
-/// <param name="Zero">The code of 0, a power of two, where there is no minimum; 0 for signed codes.</param>
-/// <param name="IsAffine">Whether blocks have a minimum m.</param>
-/// <param name="HasGroups">Whether groups have s, and t with a minimum; else both are 1.</param>
-internal readonly record struct BlockScheme(int Bits, int GroupLength, int Zero, bool IsAffine, bool HasGroups);
-
 /// <summary>The numbers of a block, taken out of their bits.</summary>
 /// <remarks>Every product of them is exact in single precision but q d s of 6-bit codes, so x rounds once, however it is computed.</remarks>
 internal ref struct BlockParts
 {
-    /// <summary>[block length]: q; signed bytes where <see cref="BlockScheme.Bits"/> is 8.</summary>
+    /// <summary>[block length]: q; signed bytes where <see cref="IBlockFormat.Bits"/> is 8.</summary>
     public required Span<byte> Codes { get; init; }
 
     /// <summary>[groups]: s.</summary>
@@ -31,13 +23,26 @@ internal ref struct BlockParts
 }
 
 /// <summary>One way to store a block of neighbouring elements with shared scales.</summary>
+/// <remarks>Elements follow from codes q as x = d s q + offset, with an offset of -m t, or of -zero d s.</remarks>
 internal interface IBlockFormat
 {
     /// <summary>The type that names the format, and gives its lengths.</summary>
     static abstract ElementType Type { get; }
 
-    /// <summary>What the numbers of a block mean.</summary>
-    static abstract BlockScheme Scheme { get; }
+    /// <summary>Bits of a code: 2, 3, 4, 5, 6, or 8 for signed bytes.</summary>
+    static abstract int Bits { get; }
+
+    /// <summary>Neighbours that share s and t: 16 or 32.</summary>
+    static abstract int GroupLength { get; }
+
+    /// <summary>The code of 0, a power of two, where there is no minimum; 0 for signed codes.</summary>
+    static abstract int Zero { get; }
+
+    /// <summary>Whether blocks have a minimum m.</summary>
+    static abstract bool IsAffine { get; }
+
+    /// <summary>Whether groups have s, and t with a minimum; else both are 1.</summary>
+    static abstract bool HasGroups { get; }
 
     /// <summary>Takes the numbers of one block out of their bits.</summary>
     /// <param name="block">[block size]</param>
@@ -109,8 +114,8 @@ internal static class BlockFormats
         where TFormat : IBlockFormat
     {
         (int size, int length) = (TFormat.Type.BlockSize(), TFormat.Type.BlockLength());
-        BlockScheme scheme = TFormat.Scheme;
-        BlockParts parts = new() { Codes = stackalloc byte[length], Scales = stackalloc sbyte[length / scheme.GroupLength], Minima = stackalloc byte[length / scheme.GroupLength] };
+        int groupLength = TFormat.GroupLength;
+        BlockParts parts = new() { Codes = stackalloc byte[length], Scales = stackalloc sbyte[length / groupLength], Minima = stackalloc byte[length / groupLength] };
         for (int i = 0; i < values.Length / length; i++)
         {
             Clear(ref parts);
@@ -118,12 +123,12 @@ internal static class BlockFormats
             for (int g = 0; g < parts.Scales.Length; g++)
             {
                 float scale = (float)parts.Scale * parts.Scales[g];
-                float offset = scheme.IsAffine ? -((float)parts.Minimum * parts.Minima[g]) : -scheme.Zero * scale;
-                ReadOnlySpan<byte> codes = parts.Codes.Slice(g * scheme.GroupLength, scheme.GroupLength);
-                Span<float> group = values.Slice((i * length) + (g * scheme.GroupLength), scheme.GroupLength);
+                float offset = TFormat.IsAffine ? -((float)parts.Minimum * parts.Minima[g]) : -TFormat.Zero * scale;
+                ReadOnlySpan<byte> codes = parts.Codes.Slice(g * groupLength, groupLength);
+                Span<float> group = values.Slice((i * length) + (g * groupLength), groupLength);
                 for (int k = 0; k < codes.Length; k++)
                 {
-                    group[k] = MathF.FusedMultiplyAdd(scheme.Bits == 8 ? (sbyte)codes[k] : codes[k], scale, offset);
+                    group[k] = MathF.FusedMultiplyAdd(TFormat.Bits == 8 ? (sbyte)codes[k] : codes[k], scale, offset);
                 }
             }
         }

@@ -57,7 +57,15 @@ internal readonly struct Q8_0 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q8_0;
 
-    public static BlockScheme Scheme => new(8, SmallBlock.Length, 0, false, false);
+    public static int Bits => 8;
+
+    public static int GroupLength => SmallBlock.Length;
+
+    public static int Zero => 0;
+
+    public static bool IsAffine => false;
+
+    public static bool HasGroups => false;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
@@ -83,7 +91,15 @@ internal readonly struct Q4_0 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q4_0;
 
-    public static BlockScheme Scheme => new(4, SmallBlock.Length, 8, false, false);
+    public static int Bits => 4;
+
+    public static int GroupLength => SmallBlock.Length;
+
+    public static int Zero => 8;
+
+    public static bool IsAffine => false;
+
+    public static bool HasGroups => false;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
@@ -104,7 +120,15 @@ internal readonly struct Q4_1 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q4_1;
 
-    public static BlockScheme Scheme => new(4, SmallBlock.Length, 0, true, false);
+    public static int Bits => 4;
+
+    public static int GroupLength => SmallBlock.Length;
+
+    public static int Zero => 0;
+
+    public static bool IsAffine => true;
+
+    public static bool HasGroups => false;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
@@ -127,7 +151,15 @@ internal readonly struct Q5_0 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q5_0;
 
-    public static BlockScheme Scheme => new(5, SmallBlock.Length, 16, false, false);
+    public static int Bits => 5;
+
+    public static int GroupLength => SmallBlock.Length;
+
+    public static int Zero => 16;
+
+    public static bool IsAffine => false;
+
+    public static bool HasGroups => false;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
@@ -148,7 +180,15 @@ internal readonly struct Q5_1 : IBlockFormat
 {
     public static ElementType Type => ElementType.Q5_1;
 
-    public static BlockScheme Scheme => new(5, SmallBlock.Length, 0, true, false);
+    public static int Bits => 5;
+
+    public static int GroupLength => SmallBlock.Length;
+
+    public static int Zero => 0;
+
+    public static bool IsAffine => true;
+
+    public static bool HasGroups => false;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {

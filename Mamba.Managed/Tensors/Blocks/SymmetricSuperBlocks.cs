@@ -9,7 +9,15 @@ internal readonly struct Q3_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q3_K;
 
-    public static BlockScheme Scheme => new(3, 16, 4, false, true);
+    public static int Bits => 3;
+
+    public static int GroupLength => 16;
+
+    public static int Zero => 4;
+
+    public static bool IsAffine => false;
+
+    public static bool HasGroups => true;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
@@ -51,7 +59,15 @@ internal readonly struct Q6_K : IBlockFormat
 {
     public static ElementType Type => ElementType.Q6_K;
 
-    public static BlockScheme Scheme => new(6, 16, 32, false, true);
+    public static int Bits => 6;
+
+    public static int GroupLength => 16;
+
+    public static int Zero => 32;
+
+    public static bool IsAffine => false;
+
+    public static bool HasGroups => true;
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {

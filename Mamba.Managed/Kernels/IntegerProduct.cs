@@ -1,0 +1,142 @@
+using System.Runtime.CompilerServices;
+using Mamba.Managed.Execution;
+
+namespace Mamba.Managed.Kernels;
+
+/// <summary>y = x W^T for weights in quantised blocks, multiplied as integers; <see cref="BlockPanels"/> says what an output is.</summary>
+internal static unsafe class IntegerProduct
+{
+    /// <summary>Rows of one tile.</summary>
+    public const int TileRows = 6;
+
+    private const int Width = PackedMatrix.PanelWidth;
+    private const int DepthBlock = PackedMatrix.DepthBlock;
+
+    // 21 tiles: with 256 inputs 90 kB, a tenth of a second-level cache.
+    private const int RowBlock = 21 * TileRows;
+
+    // Up to this many rows each passes over the panels by itself: two tiles' worth of expanding weights would not pay.
+    private const int FewRows = 2;
+
+    // Inputs of a row that are converted at a time, a multiple of every block length.
+    private const int RowDepth = 16 * DepthBlock;
+
+    /// <summary>Numbers of 4 bytes that a worker needs for its rows, at any group length.</summary>
+    public static int LeftLength => Math.Max(FewRows * QuantisedRows.RowLength(RowDepth, 16), RowBlock * QuantisedRows.RowLength(DepthBlock, 16));
+
+    /// <summary>Numbers of 4 bytes that a worker needs for two panels.</summary>
+    public const int RightLength = 2 * Width * (DepthBlock / 16) * (2 + 8);
+
+    /// <summary>Computes the panels [first, last) of some rows.</summary>
+    /// <param name="left">[<see cref="LeftLength"/>]</param>
+    /// <param name="right">[<see cref="RightLength"/>]</param>
+    /// <param name="x">[rows, inputs]</param>
+    /// <param name="weight">[outputs, inputs]</param>
+    /// <param name="kernels">Those of the weights.</param>
+    /// <param name="y">[rows, outputs]</param>
+    /// <param name="rows">Which rows.</param>
+    /// <param name="panels">Which panels.</param>
+    public static void Run(
+        int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, MatrixView y, (int Start, int End) rows, (int Start, int End) panels)
+    {
+        for (int row = rows.Start; row < rows.End; row++)
+        {
+            int column = panels.Start * Width;
+            new Span<float>(y.At(row, column), Math.Min(panels.End * Width, y.Columns) - column).Clear();
+        }
+
+        if (rows.End - rows.Start <= FewRows)
+        {
+            Rows(left, x, weight, kernels, y, rows, panels);
+            return;
+        }
+
+        for (int start = rows.Start; start < rows.End; start += RowBlock)
+        {
+            int height = Math.Min(RowBlock, rows.End - start);
+            for (int k = 0; k < x.Columns; k += DepthBlock)
+            {
+                int depth = Math.Min(DepthBlock, x.Columns - k);
+                QuantisedRows.Pack(x, start, height, k, depth, kernels.GroupLength, kernels.Zero, TileRows, left);
+                for (int panel = panels.Start; panel < panels.End; panel += 2)
+                {
+                    int count = Math.Min(2, panels.End - panel);
+                    for (int i = 0; i < count; i++)
+                    {
+                        kernels.Expand(weight.Panel(panel + i), k, depth, right + (i * kernels.ExpandedLength(depth)));
+                    }
+
+                    Tiles(left, depth, right, count, kernels, y, start, height, panel * Width);
+                }
+            }
+        }
+    }
+
+    // Four panels at a time stay in the first-level cache while all rows pass.
+    [SkipLocalsInit]
+    private static void Rows(int* left, MatrixView x, PackedMatrix weight, BlockPanels kernels, MatrixView y, (int Start, int End) rows, (int Start, int End) panels)
+    {
+        const int Step = 4;
+        float* edge = stackalloc float[Width];
+        for (int k = 0; k < x.Columns; k += RowDepth)
+        {
+            int depth = Math.Min(RowDepth, x.Columns - k), length = QuantisedRows.RowLength(depth, kernels.GroupLength);
+            QuantisedRows.Pack(x, rows.Start, rows.End - rows.Start, k, depth, kernels.GroupLength, kernels.Zero, 1, left);
+            int whole = Math.Min(panels.End, y.Columns / Width);
+            for (int panel = panels.Start; panel < panels.End; panel += Step)
+            {
+                int count = Math.Min(Step, whole - panel);
+                for (int row = rows.Start; row < rows.End; row++)
+                {
+                    int* from = left + ((row - rows.Start) * length);
+                    if (count > 0)
+                    {
+                        kernels.Row(from, x.Columns, k, depth, weight.Panel(panel), count, y.At(row, panel * Width));
+                    }
+
+                    // The last panel may be wider than the matrix.
+                    if (panel <= whole && whole < Math.Min(panel + Step, panels.End))
+                    {
+                        Span<float> target = new(y.At(row, whole * Width), y.Columns - (whole * Width));
+                        target.CopyTo(new Span<float>(edge, Width));
+                        kernels.Row(from, x.Columns, k, depth, weight.Panel(whole), 1, edge);
+                        new ReadOnlySpan<float>(edge, target.Length).CopyTo(target);
+                    }
+                }
+            }
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void Tiles(
+        int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, int row, int height, int column)
+    {
+        int columns = Math.Min(count * Width, y.Columns - column);
+        float* edge = stackalloc float[TileRows * 2 * Width];
+        MatrixView tile = new(edge, TileRows, 2 * Width);
+        int length = TileRows * QuantisedRows.RowLength(depth, kernels.GroupLength);
+        for (int i = 0; i < height; i += TileRows, left += length)
+        {
+            int rows = Math.Min(TileRows, height - i);
+            if (rows == TileRows && columns == count * Width)
+            {
+                kernels.Tile(left, depth, right, count, y.At(row + i, column), (nint)y.RowPitch);
+                continue;
+            }
+
+            Copy(new(y.At(row + i, column), rows, columns, y.RowPitch), tile);
+            kernels.Tile(left, depth, right, count, edge, 2 * Width);
+            Copy(tile, new(y.At(row + i, column), rows, columns, y.RowPitch));
+        }
+    }
+
+    // What both have.
+    private static void Copy(MatrixView from, MatrixView to)
+    {
+        int columns = Math.Min(from.Columns, to.Columns);
+        for (int i = 0; i < Math.Min(from.Rows, to.Rows); i++)
+        {
+            new ReadOnlySpan<float>(from.At(i, 0), columns).CopyTo(new Span<float>(to.At(i, 0), columns));
+        }
+    }
+}

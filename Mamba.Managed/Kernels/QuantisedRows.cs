@@ -1,0 +1,116 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Mamba.Managed.Kernels.Simd;
+
+namespace Mamba.Managed.Kernels;
+
+/// <summary>Rows of activations as 16-bit integers, for products with weights that are integers themselves.</summary>
+/// <remarks>
+/// Inputs that share a scale in the weights share one here: x = scale q with |q| up to 32767, so the error is at most 1.6e-5 of a group's
+/// largest entry. Rows are interleaved, <c>height</c> at a time, in the order in which a tile reads them, 4 bytes each:
+/// <code>
+/// per group:  | start x height | scale x height | shift x height | q0 q1 x height | q2 q3 x height | ...
+/// </code>
+/// start is -zero times the sum of q, an integer, and shift is scale times that sum, what a minimum is multiplied by.
+/// </remarks>
+internal static unsafe class QuantisedRows
+{
+    private const float Most = 32767;
+
+    // Adding this rounds to a whole number and leaves it in the low 16 bits.
+    private const float Rounder = 12582912f;
+
+    // Below this a group counts as zeros; above it, Most / largest is finite.
+    private const float Least = 1e-30f;
+
+    /// <summary>Numbers in front of a group, of each row.</summary>
+    public const int HeadLength = 3;
+
+    /// <summary>Numbers of 4 bytes that one row takes.</summary>
+    public static int RowLength(int inputs, int groupLength) => inputs / groupLength * (HeadLength + (groupLength / 2));
+
+    /// <summary>Converts rows.</summary>
+    /// <param name="x">[rows, inputs], neighbouring inputs next to each other.</param>
+    /// <param name="row">The first row.</param>
+    /// <param name="count">How many rows; what lacks to a multiple of <paramref name="height"/> is filled up with zeros.</param>
+    /// <param name="first">The first input.</param>
+    /// <param name="depth">How many inputs: a multiple of <paramref name="groupLength"/>.</param>
+    /// <param name="groupLength">16 or 32.</param>
+    /// <param name="zero">The code of the weight 0.</param>
+    /// <param name="height">Rows that are interleaved.</param>
+    /// <param name="to">[count rounded up, <see cref="RowLength"/>]</param>
+    public static void Pack(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, int height, int* to)
+    {
+        int length = RowLength(depth, groupLength) * height;
+        for (int i = 0; i < count; i += height, to += length)
+        {
+            if (count - i < height)
+            {
+                new Span<int>(to, length).Clear();
+            }
+
+            for (int j = 0; j < Math.Min(height, count - i); j++)
+            {
+                Row(x.At(row + i + j, first), depth, groupLength, zero, height, to + j);
+            }
+        }
+    }
+
+    private static void Row(float* x, int depth, int groupLength, int zero, int height, int* to)
+    {
+        switch (InstructionSets.Current)
+        {
+            case InstructionSet.Avx512:
+                Row<Lanes512, Vector512<float>>(x, depth, groupLength, zero, height, to);
+                break;
+            case InstructionSet.Avx2:
+                Row<Lanes256, Vector256<float>>(x, depth, groupLength, zero, height, to);
+                break;
+            case InstructionSet.Vector128:
+                Row<Lanes128, Vector128<float>>(x, depth, groupLength, zero, height, to);
+                break;
+            default:
+                Row<LanesScalar, float>(x, depth, groupLength, zero, height, to);
+                break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [SkipLocalsInit]
+    private static void Row<L, V>(float* x, int depth, int groupLength, int zero, int height, int* to)
+        where L : struct, ILanes<V>
+    {
+        short* words = stackalloc short[32];
+        for (float* end = x + depth; x < end; x += groupLength)
+        {
+            // As integers magnitudes have the same order, and NaN is above infinity.
+            V largest = L.Broadcast(0);
+            for (int i = 0; i < groupLength; i += L.Count)
+            {
+                largest = L.MaxIntegers(largest, L.Abs(L.Load(x + i)));
+            }
+
+            float magnitude = BitConverter.Int32BitsToSingle(L.Largest(largest));
+            float scale = magnitude < Least ? 0 : float.IsFinite(magnitude) ? magnitude / Most : float.NaN;
+            V inverse = L.Broadcast(magnitude < Least ? 0 : Most / magnitude);
+            V total = L.Broadcast(0);
+            for (int i = 0; i < groupLength; i += L.Count)
+            {
+                V rounded = L.Add(L.Multiply(L.Load(x + i), inverse), L.Broadcast(Rounder));
+                L.StoreWords(words + i, rounded);
+                total = L.AddIntegers(total, rounded);
+            }
+
+            // Each entry counts Rounder's bits too; what overflows comes back.
+            int sum = L.Sum(total) - (groupLength * BitConverter.SingleToInt32Bits(Rounder));
+            to[0] = -zero * sum;
+            ((float*)to)[height] = scale;
+            ((float*)to)[2 * height] = scale * sum;
+            to += HeadLength * height;
+            for (int i = 0; i < groupLength; i += 2, to += height)
+            {
+                *to = *(int*)(words + i);
+            }
+        }
+    }
+}
