@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Tensors;
 using Mamba.Managed.Tensors.Blocks;
@@ -185,6 +186,30 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
         return L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 7), L.Broadcast(x[7])));
     }
 
+    // The lines of a unit.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* unit)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(unit);
+            if (TFormat.Bits > 2)
+            {
+                Sse.Prefetch0(unit + 64);
+            }
+
+            if (TFormat.Bits > 4)
+            {
+                Sse.Prefetch0(unit + 128);
+            }
+
+            if (TFormat.Bits > 6)
+            {
+                Sse.Prefetch0(unit + 192);
+            }
+        }
+    }
+
     // Two vectors of outputs at a time; the last two may be the same.
     private void Row<L, V>(int* x, int depth, byte* panels, nint panelBytes, int count, float* y)
         where L : struct, ILanes<V>
@@ -201,6 +226,8 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
     private void Two<L, V>(float* x, int depth, byte* a, byte* b, int laneA, int laneB, float* ya, float* yb)
         where L : struct, ILanes<V>
     {
+        // The processor's own prefetching stops at every page and starts anew with every panel.
+        nint ahead = 2 * (nint)(b - a);
         int unit = unitBytes, block = blockBytes;
         V sa = L.Load(ya), sb = L.Load(yb);
         for (; depth > 0; depth -= blockLength, a += block, b += block)
@@ -213,6 +240,8 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
                 x += QuantisedRows.HeadLength;
                 for (int k = 0; k < TFormat.GroupLength; k += UnitLength)
                 {
+                    Prefetch(ua + ahead);
+                    Prefetch(ub + ahead);
                     ia = Dot<L, V>(ia, ua, x);
                     ib = Dot<L, V>(ib, ub, x);
                     x += UnitLength / 2;
