@@ -25,7 +25,9 @@ public static class GgufCheckpoint
         GgufFile file = GgufFile.Open(path);
         try
         {
-            return ToModel(file);
+            MambaLanguageModel model = ToModel(file);
+            file.ReleaseHeader();
+            return model;
         }
         catch (InvalidDataException error)
         {

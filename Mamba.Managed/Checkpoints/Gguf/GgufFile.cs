@@ -8,8 +8,13 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 public sealed class GgufFile
 {
     private readonly Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
+    private readonly TensorBuffer start;
 
-    private GgufFile(int version, GgufMetadata metadata) => (Version, Metadata) = (version, metadata);
+    private GgufFile(GgufHeader header, TensorBuffer start)
+    {
+        (Version, Metadata) = (header.Version, header.Metadata);
+        this.start = start;
+    }
 
     /// <summary>The version of the format: 2 or 3.</summary>
     public int Version { get; }
@@ -53,13 +58,14 @@ public sealed class GgufFile
         GgufWriter.Write(path, metadata, [.. tensors.Select(pair => new GgufEntry(pair.Key, pair.Value.Type, pair.Value.Shape.ToArray(), () => pair.Value))]);
     }
 
-    /// <summary>Frees every mapping of the tensors.</summary>
+    /// <summary>Frees the mapping of the header; the metadata may not be used afterwards.</summary>
+    internal void ReleaseHeader() => start.Dispose();
+
+    /// <summary>Frees every mapping.</summary>
     internal void Release()
     {
-        foreach (Tensor tensor in tensors.Values)
-        {
-            tensor.Buffer.Dispose();
-        }
+        ReleaseHeader();
+        TensorRegion.Release(tensors.Values);
     }
 
     private static GgufFile Read(FileStream file)
@@ -86,7 +92,7 @@ public sealed class GgufFile
             throw;
         }
 
-        GgufFile result = new(header.Version, header.Metadata);
+        GgufFile result = new(header, start);
         try
         {
             foreach (GgufTensor tensor in header.Tensors)
