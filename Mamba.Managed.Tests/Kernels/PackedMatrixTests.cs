@@ -21,7 +21,7 @@ public class PackedMatrixTests
         Tensor weight = Weights(type, outputs, inputs);
         float[] x = Random(rows * inputs, 2), bias = Random(outputs, 4);
         float[] y = Product(x, weight, bias, rows);
-        AssertChains(x, weight.ToFloat32().Floats.ToArray(), bias, y, rows, outputs, inputs);
+        AssertChains(x, weight.ToArray(), bias, y, rows, outputs, inputs);
     }
 
     [Test]
@@ -30,7 +30,7 @@ public class PackedMatrixTests
     {
         int inputs = rows == 2 ? 768 : 256;
         Tensor weight = Weights(type, outputs, inputs);
-        float[] x = Random(rows * inputs, 2), bias = Random(outputs, 4), w = weight.ToFloat32().Floats.ToArray();
+        float[] x = Random(rows * inputs, 2), bias = Random(outputs, 4), w = weight.ToArray();
         float[] y = Product(x, weight, bias, rows), single = Product(x, weight.ToFloat32(), bias, rows);
         for (int row = 0; row < rows; row++)
         {
@@ -76,7 +76,7 @@ public class PackedMatrixTests
         float[] x = Random(rows * inputs, 5), y = new float[rows * Outputs];
         using ProductScratch scratch = MatrixProduct.CreateScratch(1);
         MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(weight), [], y, rows);
-        AssertChains(x, weight.ToFloat32().Floats.ToArray(), new float[Outputs], y, rows, Outputs, inputs);
+        AssertChains(x, weight.ToArray(), new float[Outputs], y, rows, Outputs, inputs);
     }
 
     [Test]
@@ -85,7 +85,7 @@ public class PackedMatrixTests
         const int Outputs = 19, Inputs = 512;
         Tensor weight = Weights(type, Outputs, Inputs);
         PackedMatrix packed = new(weight, threads: 2);
-        float[] expected = weight.ToFloat32().Floats.ToArray(), row = new float[Inputs];
+        float[] expected = weight.ToArray(), row = new float[Inputs];
         for (int i = 0; i < Outputs; i++)
         {
             packed.CopyRow(i, row);

@@ -29,7 +29,7 @@ public class TensorTests
             halves[i] = (Half)values[i];
         }
 
-        Assert.That(half.ToFloat32().Floats.ToArray(), Is.EqualTo(values.Select(v => (float)(Half)v)));
+        Assert.That(half.ToArray(), Is.EqualTo(values.Select(v => (float)(Half)v)));
     }
 
     [TestCase(-1)]

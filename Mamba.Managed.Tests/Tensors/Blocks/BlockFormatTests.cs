@@ -56,7 +56,7 @@ public class BlockFormatTests
         Tensor exact = Normal(4, 512, 2);
         foreach (float scale in new[] { 1e-2f, 1e4f })
         {
-            Tensor scaled = Tensor.FromFloats([.. Values(exact).Select(v => v * scale)], 4, 512);
+            Tensor scaled = Tensor.FromFloats([.. exact.ToArray().Select(v => v * scale)], 4, 512);
             Assert.That(Error(scaled, scaled.ConvertTo(type)), Is.LessThan(1.2 * tolerance), Throw.Invariant($"scale {scale}"));
         }
     }
@@ -66,7 +66,7 @@ public class BlockFormatTests
     {
         float[] tiny = new float[512];
         tiny.AsSpan(256).Fill(1e-30f);
-        Assert.That(Values(Tensor.FromFloats(tiny, 2, 256).ConvertTo(type)), Is.All.Zero);
+        Assert.That(Tensor.FromFloats(tiny, 2, 256).ConvertTo(type).ToArray(), Is.All.Zero);
     }
 
     [Test]
@@ -113,12 +113,12 @@ public class BlockFormatTests
     public void Every_bit_of_a_block_counts([ValueSource(nameof(Quantised))] ElementType type)
     {
         Tensor tensor = Normal(1, 256, 4).ConvertTo(type);
-        float[] before = Values(tensor);
+        float[] before = tensor.ToArray();
         Span<byte> bytes = tensor.Buffer.Span<byte>(0, (int)tensor.ByteLength);
         for (int bit = 0; bit < bytes.Length * 8; bit++)
         {
             bytes[bit / 8] ^= (byte)(1 << (bit % 8));
-            Assert.That(Values(tensor).AsSpan().SequenceEqual(before), Is.False, Throw.Invariant($"bit {bit}"));
+            Assert.That(tensor.ToArray().AsSpan().SequenceEqual(before), Is.False, Throw.Invariant($"bit {bit}"));
             bytes[bit / 8] ^= (byte)(1 << (bit % 8));
         }
     }
@@ -130,8 +130,8 @@ public class BlockFormatTests
         Tensor tensor = Tensor.FromFloats(values, values.Length);
         Assert.Multiple(() =>
         {
-            Assert.That(Values(tensor.ConvertTo(ElementType.BFloat16)), Is.EqualTo(new[] { 1, 1, 1 + (4f / 256), float.NegativeInfinity, float.NaN, float.PositiveInfinity, 1f / 1024 }));
-            Assert.That(Values(tensor.ConvertTo(ElementType.Float16)), Is.EqualTo(values.Select(v => (float)(Half)v)));
+            Assert.That(tensor.ConvertTo(ElementType.BFloat16).ToArray(), Is.EqualTo(new[] { 1, 1, 1 + (4f / 256), float.NegativeInfinity, float.NaN, float.PositiveInfinity, 1f / 1024 }));
+            Assert.That(tensor.ConvertTo(ElementType.Float16).ToArray(), Is.EqualTo(values.Select(v => (float)(Half)v)));
         });
     }
 
@@ -150,12 +150,5 @@ public class BlockFormatTests
     }
 
     private static double Error(Tensor exact, Tensor quantised) =>
-        TensorPrimitives.Distance<float>(Values(exact), Values(quantised)) / TensorPrimitives.Norm<float>(Values(exact));
-
-    private static float[] Values(Tensor tensor)
-    {
-        float[] values = new float[tensor.Count];
-        tensor.CopyTo(values);
-        return values;
-    }
+        TensorPrimitives.Distance<float>(exact.ToArray(), quantised.ToArray()) / TensorPrimitives.Norm<float>(exact.ToArray());
 }
