@@ -1,3 +1,7 @@
+using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
+
 namespace Mamba.Managed.Tests;
 
 /// <summary>Damage as files meet it: bits turned, bytes replaced, parts cut, copied or moved.</summary>
@@ -36,4 +40,7 @@ internal static class Mutations
 
         return [.. bytes];
     }
+
+    /// <summary>Unmaps the file of a model: the next one of that name is slow to write while thousands before it are mapped.</summary>
+    public static void Release(MambaLanguageModel model) => TensorRegion.Release(model.Parameters().Select(p => p.Value));
 }

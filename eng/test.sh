@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
-# Runs the whole suite under each instruction-set path that this machine has, then without any hardware intrinsics.
+# Runs the whole suite under each instruction-set path that this machine has, then without any hardware intrinsics. Exits 1 where a pass fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dotnet build Mamba.Managed.sln -c Release -v quiet
-status=0
+failed=()
+pass() {
+    echo "== $1"
+    env "$2" dotnet test Mamba.Managed.sln -c Release --no-build || failed+=("$1")
+}
 for path in avx512 avx2 vector128 scalar; do
     case "$path" in
         avx512) grep -qw avx512f /proc/cpuinfo 2>/dev/null || continue ;;
         avx2) grep -qw avx2 /proc/cpuinfo 2>/dev/null || continue ;;
     esac
-    echo "== $path"
-    MAMBA_INSTRUCTION_SET=$path dotnet test Mamba.Managed.sln -c Release --no-build || status=1
+    pass "$path" "MAMBA_INSTRUCTION_SET=$path"
 done
-echo "== no hardware intrinsics"
-DOTNET_EnableHWIntrinsic=0 dotnet test Mamba.Managed.sln -c Release --no-build || status=1
-exit "$status"
+pass "no hardware intrinsics" DOTNET_EnableHWIntrinsic=0
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'test.sh: failed under %s\n' "${failed[@]}" >&2
+    exit 1
+fi

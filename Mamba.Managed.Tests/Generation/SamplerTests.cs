@@ -178,13 +178,14 @@ public class SamplerTests
         float[] logits = Logits(new Random(4), 500);
         Sampler sampler = new(options, 500);
         sampler.Sample(logits);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        long bytes = Allocations.Of(() =>
         {
-            sampler.Sample(logits);
-        }
-
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+            for (int i = 0; i < 100; i++)
+            {
+                sampler.Sample(logits);
+            }
+        });
+        Assert.That(bytes, Is.Zero);
     }
 
     private static float[] Logits(Random random, int count) =>

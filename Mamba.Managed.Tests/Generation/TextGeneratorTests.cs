@@ -198,13 +198,14 @@ public sealed class TextGeneratorTests : IDisposable
         GenerationSession session = new(executor, Seeded with { TopP = 0.9f, RepetitionPenalty = 1.1f });
         session.Append(new int[1000]);
         session.Next();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        long bytes = Allocations.Of(() =>
         {
-            session.Next();
-        }
-
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+            for (int i = 0; i < 100; i++)
+            {
+                session.Next();
+            }
+        });
+        Assert.That(bytes, Is.Zero);
     }
 
     private static async Task<List<GeneratedToken>> ToList(IAsyncEnumerable<GeneratedToken> stream)

@@ -14,7 +14,14 @@ public class ResumeTests
 {
     private static readonly string[] Files = ["model.safetensors", "optimiser.safetensors", "checkpoint.json", "config.json"];
 
-    private string root = "";
+    private readonly string[] uninterrupted = new string[2];
+    private string root = "", shared = "";
+
+    [OneTimeSetUp]
+    public void PrepareShared() => shared = Directory.CreateTempSubdirectory("mamba-run-").FullName;
+
+    [OneTimeTearDown]
+    public void RemoveShared() => Directory.Delete(shared, recursive: true);
 
     [SetUp]
     public void Prepare() => root = Directory.CreateTempSubdirectory("mamba-run-").FullName;
@@ -25,8 +32,7 @@ public class ResumeTests
     [Test]
     public void A_stopped_run_goes_on_to_the_same_bytes([Values] bool carry, [Values(1, 7, 29)] int stop)
     {
-        string whole = Path.Combine(root, "whole"), parts = Path.Combine(root, "parts");
-        Complete(whole, carry);
+        string parts = Path.Combine(root, "parts");
         using (CancellationTokenSource source = new())
         using (Trainer first = TrainingChild.Create(parts, carry))
         {
@@ -35,44 +41,44 @@ public class ResumeTests
         }
 
         Complete(parts, carry);
-        AssertSameFiles(whole, parts);
+        AssertSameFiles(Uninterrupted(carry), parts);
     }
 
     [Test]
     public void A_killed_process_goes_on_to_the_same_bytes([Values] bool carry)
     {
-        string whole = Path.Combine(root, "whole"), killed = Path.Combine(root, "killed");
-        Complete(whole, carry);
+        string killed = Path.Combine(root, "killed");
 
-        // In the middle of writing a checkpoint, just after one, and at moments of no meaning.
-        Kill(() => Directory.Exists(killed) && Directory.GetDirectories(killed, "*.tmp").Length > 0);
-        Kill(() => Newest() >= 6);
-        Kill(() => Newest() >= 12 && Directory.GetDirectories(killed, "*.tmp").Length > 0);
-        Kill(() => Newest() >= 18);
+        // In the middle of writing a checkpoint, the first of all and a later one, between two, and at a moment of no meaning.
+        Kill(6, () => Directory.Exists(killed) && Directory.GetDirectories(killed, "*.tmp").Length > 0);
+        Kill(12, () => false);
+        Kill(18, () => Newest() >= 12 && Directory.GetDirectories(killed, "*.tmp").Length > 0);
+        Kill(24, () => Newest() >= 20);
         using Process last = Start(0);
         last.WaitForExit();
         Assert.That(last.ExitCode, Is.Zero);
-        AssertSameFiles(whole, killed);
+        AssertSameFiles(Uninterrupted(carry), killed);
 
         int Newest() => !Directory.Exists(killed) ? 0 : Directory.GetDirectories(killed).Select(Path.GetFileName)
             .Select(name => int.TryParse(name![5..], out int step) ? step : 0).DefaultIfEmpty(0).Max();
 
-        void Kill(Func<bool> now)
+        // The child waits in its step LAST, so that it is never over before it is killed, however slow this process is to look.
+        void Kill(int last, Func<bool> now)
         {
-            using Process process = Start(20);
-            while (!process.HasExited && !now())
+            using Process process = Start(last);
+            while (!process.HasExited && !now() && Newest() < last - 1)
             {
-                Thread.SpinWait(100);
+                Thread.Yield();
             }
 
             process.Kill();
             process.WaitForExit();
-            Assert.That(process.ExitCode, Is.Not.Zero, "the run was over before it could be killed");
+            Assert.That(process.ExitCode, Is.Not.Zero, "the run ended by itself");
         }
 
-        Process Start(int pause) => Process.Start(new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath : "dotnet")
+        Process Start(int last) => Process.Start(new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath : "dotnet")
         {
-            ArgumentList = { typeof(TrainingChild).Assembly.Location, killed, carry.ToString(), pause.ToString(CultureInfo.InvariantCulture) },
+            ArgumentList = { typeof(TrainingChild).Assembly.Location, killed, carry.ToString(), last.ToString(CultureInfo.InvariantCulture) },
             RedirectStandardError = true,
         })!;
     }
@@ -128,8 +134,7 @@ public class ResumeTests
     [TestCaseSource(nameof(InstructionSetNames))]
     public void Training_gives_the_same_bits_on_every_instruction_set_and_number_of_threads(string instructions)
     {
-        string here = Path.Combine(root, "here"), there = Path.Combine(root, "there");
-        Complete(here, true);
+        string here = Uninterrupted(true), there = Path.Combine(root, "there");
         ProcessStartInfo start = new("dotnet") { ArgumentList = { typeof(TrainingChild).Assembly.Location, there, "True" } };
         start.Environment["MAMBA_INSTRUCTION_SET"] = instructions;
         using (Process child = Process.Start(start)!)
@@ -151,8 +156,7 @@ public class ResumeTests
     [Test]
     public void A_checkpoint_that_cannot_be_written_loses_nothing()
     {
-        string whole = Path.Combine(root, "whole"), blocked = Path.Combine(root, "blocked");
-        Complete(whole, false);
+        string blocked = Path.Combine(root, "blocked");
         using (Trainer trainer = TrainingChild.Create(blocked, false))
         {
             // A file stands where the folder of the tenth checkpoint is written.
@@ -164,7 +168,7 @@ public class ResumeTests
         Assert.That(Checkpoint.Load(Path.Combine(blocked, "step-00000009")).Config.NLayer, Is.EqualTo(2));
         File.Delete(Path.Combine(blocked, "step-00000010.tmp"));
         Complete(blocked, false);
-        AssertSameFiles(whole, blocked);
+        AssertSameFiles(Uninterrupted(false), blocked);
     }
 
     [Test]
@@ -202,6 +206,19 @@ public class ResumeTests
             using Trainer trainer = new(MambaLanguageModel.Create(config, 1), TrainingChild.Documents(), options, folder);
             trainer.Resume();
         }
+    }
+
+    /// <summary>The folder of a run that nothing stopped, made once; tests leave it as it is.</summary>
+    private string Uninterrupted(bool carry)
+    {
+        ref string run = ref uninterrupted[carry ? 1 : 0];
+        if (run is null)
+        {
+            run = Path.Combine(shared, carry.ToString());
+            Complete(run, carry);
+        }
+
+        return run;
     }
 
     private static void Complete(string run, bool carry) => TrainingChild.Main([run, carry.ToString()]);

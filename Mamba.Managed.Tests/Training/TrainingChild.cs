@@ -12,7 +12,7 @@ internal static class TrainingChild
     public static MambaConfig Config { get; } = new() { DModel = 24, NLayer = 2, VocabSize = 32 };
 
     /// <summary>Trains to the end in the folder that the argument names, going on from what is there.</summary>
-    /// <remarks>A third argument is a pause in each step, so that a test has time to kill; <c>soak STEPS SEED</c> runs <see cref="TrainingSoak"/>.</remarks>
+    /// <remarks>A third argument is the step in which the run waits to be killed, 0 for none; <c>soak STEPS SEED</c> runs <see cref="TrainingSoak"/>.</remarks>
     public static int Main(string[] args)
     {
         if (args is ["soak", string steps, string seed])
@@ -26,8 +26,8 @@ internal static class TrainingChild
             trainer.Resume();
         }
 
-        int pause = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 0;
-        trainer.Run(_ => Thread.Sleep(pause));
+        int last = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 0;
+        trainer.Run(report => Thread.Sleep(report.Step == last ? Timeout.Infinite : 0));
         return 0;
     }
 

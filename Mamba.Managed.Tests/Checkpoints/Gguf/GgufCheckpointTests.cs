@@ -31,7 +31,7 @@ public class GgufCheckpointTests
         {
             double tolerance = name.EndsWith("A_log", StringComparison.Ordinal) ? 1.3e-7 : 0;
             Assert.That(found[name].HasShape(tensor.Shape), name);
-            Assert.That(Values(found[name]), Is.EqualTo(Values(tensor)).Within(tolerance), name);
+            Assert.That(found[name].ToArray(), Is.EqualTo(tensor.ToArray()).Within(tolerance), name);
         }
     }
 
@@ -73,7 +73,7 @@ public class GgufCheckpointTests
     {
         GgufFile theirs = GgufFile.Open(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "gguf", $"shakespeare-{name}.gguf"));
         string path = Path.Combine(folder, "ours.gguf");
-        GgufCheckpoint.Save(path, GgufCheckpoint.ToModel(theirs), type);
+        GgufCheckpoint.Save(path, GgufCheckpoint.ToModel(theirs).Map("", (_, tensor) => Tensor.Zeros(ElementType.Float32, tensor.Shape)), type);
         GgufFile ours = GgufFile.Open(path);
         Assert.That(ours.Tensors.Select(p => (p.Key, p.Value.ToString())), Is.EquivalentTo(theirs.Tensors.Select(p => (p.Key, p.Value.ToString()))));
         Assert.That(ours.Metadata.Keys, Is.EquivalentTo(theirs.Metadata.Keys));
@@ -173,13 +173,6 @@ public class GgufCheckpointTests
     private static double NatsPerByte(MambaLanguageModel model)
     {
         using CpuExecutor executor = new(model, 2);
-        return GgufFixtures.NatsPerByte(executor, 512);
-    }
-
-    private static float[] Values(Tensor tensor)
-    {
-        float[] values = new float[tensor.Count];
-        tensor.CopyTo(values);
-        return values;
+        return GgufFixtures.NatsPerByte(executor, 128);
     }
 }
