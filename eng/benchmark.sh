@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# benchmark.sh [FILTER]: runs the benchmark suites that FILTER names ('*' for all, the default; '*MixerSuite*' for one), with short runs in one
+# process, and keeps their tables under docs/benchmarks/<this CPU>/. OUT names another folder.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cpu=$(sed -n 's/^model name[^:]*: //p;s/^cpu family[^:]*: /family /p;s/^model[[:space:]]*: /model /p' /proc/cpuinfo | head -3 | LC_ALL=C sort | tr '\n' ' ' |
+    sed 's/[^A-Za-z0-9]\{1,\}/-/g;s/-$//')
+out=$(realpath -m "${OUT:-docs/benchmarks/${cpu:-$(uname -m)}}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+dotnet build Mamba.Managed.Benchmarks -c Release -v quiet >&2
+dotnet run --project Mamba.Managed.Benchmarks -c Release --no-build -- --filter "${1:-*}" --inProcess --warmupCount 1 --iterationCount 5 --iterationTime 100 \
+    --artifacts "$work" >&2
+mkdir -p "$out"
+version=$(sed -n 's/.*<Version>\(.*\)<.*/\1/p' Directory.Build.props)
+for table in "$work"/results/*-report-github.md; do
+    name=$(basename "$table" -report-github.md)
+    { echo "Mamba.Managed $version at $(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes')"; echo; cat "$table"; } >"$out/${name##*.}.md"
+    echo "$out/${name##*.}.md"
+done
