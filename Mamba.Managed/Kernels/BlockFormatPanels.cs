@@ -19,6 +19,7 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
 {
     private const int UnitLength = ICodePlanes.UnitLength;
     private const int TileRows = IntegerProduct.TileRows;
+    private const int TilePitch = 2 * Width;
 
     // Fields, not constants: each of them would count against what the compiler is ready to inline into a kernel.
     private readonly int blockLength = TFormat.Type.BlockLength();
@@ -127,27 +128,27 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
         }
     }
 
-    public override void Tile(int* x, int depth, float* panels, int count, float* y, nint pitch)
+    public override void Tile(int* x, int depth, float* panels, int count, float* sums)
     {
         // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
         if (InstructionSets.Current == InstructionSet.Avx512 && count == 2)
         {
-            Tile<Lanes512, Vector512<float>>(x, depth, panels, panels + ExpandedLength(depth), y, pitch);
+            Tile<Lanes512, Vector512<float>>(x, depth, panels, panels + ExpandedLength(depth), sums);
             return;
         }
 
-        for (int i = 0; i < count; i++, panels += ExpandedLength(depth), y += Width)
+        for (int i = 0; i < count; i++, panels += ExpandedLength(depth), sums += Width)
         {
             switch (InstructionSets.Current)
             {
                 case InstructionSet.Avx512 or InstructionSet.Avx2:
-                    Tiles<Lanes256, Vector256<float>>(x, depth, panels, y, pitch);
+                    Tiles<Lanes256, Vector256<float>>(x, depth, panels, sums);
                     break;
                 case InstructionSet.Vector128:
-                    Tiles<Lanes128, Vector128<float>>(x, depth, panels, y, pitch);
+                    Tiles<Lanes128, Vector128<float>>(x, depth, panels, sums);
                     break;
                 default:
-                    Tiles<LanesScalar, float>(x, depth, panels, y, pitch);
+                    Tiles<LanesScalar, float>(x, depth, panels, sums);
                     break;
             }
         }
@@ -186,26 +187,26 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
         return L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 7), L.Broadcast(x[7])));
     }
 
-    // The lines of a unit.
+    // The lines of a unit, into the first-level cache.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* unit)
+    private static void Fetch(byte* unit)
     {
         if (Sse.IsSupported)
         {
             Sse.Prefetch0(unit);
             if (TFormat.Bits > 2)
             {
-                Sse.Prefetch0(unit + 64);
+                Sse.Prefetch0(unit + Prefetch.LineBytes);
             }
 
             if (TFormat.Bits > 4)
             {
-                Sse.Prefetch0(unit + 128);
+                Sse.Prefetch0(unit + (2 * Prefetch.LineBytes));
             }
 
             if (TFormat.Bits > 6)
             {
-                Sse.Prefetch0(unit + 192);
+                Sse.Prefetch0(unit + (3 * Prefetch.LineBytes));
             }
         }
     }
@@ -240,8 +241,8 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
                 x += QuantisedRows.HeadLength;
                 for (int k = 0; k < TFormat.GroupLength; k += UnitLength)
                 {
-                    Prefetch(ua + ahead);
-                    Prefetch(ub + ahead);
+                    Fetch(ua + ahead);
+                    Fetch(ub + ahead);
                     ia = Dot<L, V>(ia, ua, x);
                     ib = Dot<L, V>(ib, ub, x);
                     x += UnitLength / 2;
@@ -305,18 +306,18 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
         }
     }
 
-    private static void Tiles<L, V>(int* x, int depth, float* panel, float* y, nint pitch)
+    private static void Tiles<L, V>(int* x, int depth, float* panel, float* sums)
         where L : struct, ILanes<V>
     {
         for (int at = 0; at < Width; at += 2 * L.Count)
         {
-            Tile<L, V>(x, depth, panel + at, panel + at + L.Count, y + at, pitch);
+            Tile<L, V>(x, depth, panel + at, panel + at + L.Count, sums + at);
         }
     }
 
     // Six rows, two vectors of outputs: twelve sums, few enough for sixteen registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<L, V>(int* rows, int depth, float* left, float* right, float* y, nint pitch)
+    private static void Tile<L, V>(int* rows, int depth, float* left, float* right, float* sums)
         where L : struct, ILanes<V>
     {
         float* x = (float*)rows;
@@ -354,12 +355,12 @@ internal sealed unsafe class BlockFormatPanels<TFormat, TCodes> : BlockPanels
                 r += Width;
             }
 
-            Finish<L, V>(head, left, right, a0, a1, y);
-            Finish<L, V>(head + 1, left, right, b0, b1, y + pitch);
-            Finish<L, V>(head + 2, left, right, c0, c1, y + (2 * pitch));
-            Finish<L, V>(head + 3, left, right, d0, d1, y + (3 * pitch));
-            Finish<L, V>(head + 4, left, right, e0, e1, y + (4 * pitch));
-            Finish<L, V>(head + 5, left, right, f0, f1, y + (5 * pitch));
+            Finish<L, V>(head, left, right, a0, a1, sums);
+            Finish<L, V>(head + 1, left, right, b0, b1, sums + TilePitch);
+            Finish<L, V>(head + 2, left, right, c0, c1, sums + (2 * TilePitch));
+            Finish<L, V>(head + 3, left, right, d0, d1, sums + (3 * TilePitch));
+            Finish<L, V>(head + 4, left, right, e0, e1, sums + (4 * TilePitch));
+            Finish<L, V>(head + 5, left, right, f0, f1, sums + (5 * TilePitch));
             left = l;
             right = r;
         }

@@ -41,7 +41,6 @@ internal abstract unsafe class BlockPanels : PanelKernels
     /// <param name="depth">Inputs.</param>
     /// <param name="panels">Expanded panels, one after the other.</param>
     /// <param name="count">1 or 2.</param>
-    /// <param name="y">[6, 16 count] with a pitch: 0 or the sums so far.</param>
-    /// <param name="pitch">Distance between rows of y.</param>
-    public abstract void Tile(int* x, int depth, float* panels, int count, float* y, nint pitch);
+    /// <param name="sums">[6, 32], of which 16 count columns are used: 0 or the sums so far.</param>
+    public abstract void Tile(int* x, int depth, float* panels, int count, float* sums);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
-using Mamba.Managed.Execution;
+using Mamba.Managed.Kernels.Simd;
+using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Kernels;
 
@@ -66,6 +67,11 @@ internal static unsafe class IntegerProduct
                         kernels.Expand(weight.Panel(panel + i), k, depth, right + (i * kernels.ExpandedLength(depth)));
                     }
 
+                    for (int next = panel + count; next < Math.Min(panel + count + 2, panels.End); next++)
+                    {
+                        Prefetch.Lines(weight.Panel(next) + kernels.PanelBytes(k), kernels.PanelBytes(depth));
+                    }
+
                     Tiles(left, depth, right, count, kernels, y, start, height, panel * Width);
                 }
             }
@@ -107,36 +113,28 @@ internal static unsafe class IntegerProduct
         }
     }
 
+    // Sums are gathered in a buffer of their own: rows of y are often a multiple of 4096 bytes apart, which a processor takes for one place.
     [SkipLocalsInit]
     private static void Tiles(
         int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, int row, int height, int column)
     {
         int columns = Math.Min(count * Width, y.Columns - column);
-        float* edge = stackalloc float[TileRows * 2 * Width];
-        MatrixView tile = new(edge, TileRows, 2 * Width);
+        float* room = stackalloc float[(TileRows * 2 * Width) + Width];
+        float* sums = (float*)(((nuint)room + TensorBuffer.Alignment - 1) & ~(nuint)(TensorBuffer.Alignment - 1));
         int length = TileRows * QuantisedRows.RowLength(depth, kernels.GroupLength);
         for (int i = 0; i < height; i += TileRows, left += length)
         {
             int rows = Math.Min(TileRows, height - i);
-            if (rows == TileRows && columns == count * Width)
+            for (int j = 0; j < rows; j++)
             {
-                kernels.Tile(left, depth, right, count, y.At(row + i, column), (nint)y.RowPitch);
-                continue;
+                new ReadOnlySpan<float>(y.At(row + i + j, column), columns).CopyTo(new Span<float>(sums + (j * 2 * Width), columns));
             }
 
-            Copy(new(y.At(row + i, column), rows, columns, y.RowPitch), tile);
-            kernels.Tile(left, depth, right, count, edge, 2 * Width);
-            Copy(tile, new(y.At(row + i, column), rows, columns, y.RowPitch));
-        }
-    }
-
-    // What both have.
-    private static void Copy(MatrixView from, MatrixView to)
-    {
-        int columns = Math.Min(from.Columns, to.Columns);
-        for (int i = 0; i < Math.Min(from.Rows, to.Rows); i++)
-        {
-            new ReadOnlySpan<float>(from.At(i, 0), columns).CopyTo(new Span<float>(to.At(i, 0), columns));
+            kernels.Tile(left, depth, right, count, sums);
+            for (int j = 0; j < rows; j++)
+            {
+                new ReadOnlySpan<float>(sums + (j * 2 * Width), columns).CopyTo(new Span<float>(y.At(row + i + j, column), columns));
+            }
         }
     }
 }

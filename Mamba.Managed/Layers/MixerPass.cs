@@ -1,5 +1,6 @@
 using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Layers;
 
@@ -53,6 +54,12 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         {
             NormaliseSelection(worker, mixer, rows, epsilon);
             worker.Barrier();
+        }
+
+        if (sequences[0].Length == 1)
+        {
+            Fetch(worker, mixer, sequences[0].Layers[layer].Scan);
+            Fetch(worker, mixer, mixer.Decay);
         }
 
         MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows);
@@ -113,8 +120,14 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
         fixed (float* u = channels, dt = steps, select = selected, z = gated, decay = mixer.Decay, d = mixer.D, bias = mixer.DtBias)
         {
-            foreach (Sequence sequence in sequences)
+            for (int i = 0; i < sequences.Length; i++)
             {
+                Sequence sequence = sequences[i];
+                if (sequence.Length == 1 && i + 1 < sequences.Length)
+                {
+                    Fetch(worker, mixer, sequences[i + 1].Layers[layer].Scan);
+                }
+
                 long row = sequence.Start;
                 fixed (float* state = sequence.Layers[layer].Scan)
                 {
@@ -139,6 +152,19 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                     };
                     scan.Forward(start, end);
                 }
+            }
+        }
+    }
+
+    // A single step reads states and decays once, far apart: they are asked for while something else is computed.
+    private static void Fetch(Worker worker, PackedMixer mixer, ReadOnlySpan<float> values)
+    {
+        (int start, int end) = worker.Range(mixer.DInner, PackedMatrix.PanelWidth);
+        fixed (float* first = values)
+        {
+            for (int n = 0; n < mixer.DState; n++)
+            {
+                Prefetch.Lines(first + ((long)n * mixer.DInner) + start, (end - start) * sizeof(float));
             }
         }
     }

@@ -1,0 +1,25 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Mamba.Managed.Kernels.Simd;
+
+/// <summary>Asks for memory that is read soon, where the processor's own prefetching does not see it coming; nothing where there is no such instruction.</summary>
+internal static unsafe class Prefetch
+{
+    /// <summary>Bytes of a cache line.</summary>
+    public const int LineBytes = 64;
+
+    /// <summary>All lines of a run of bytes, into the second-level cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Lines(void* start, long bytes)
+    {
+        if (Sse.IsSupported)
+        {
+            byte* end = (byte*)start + bytes;
+            for (byte* line = (byte*)start; line < end; line += LineBytes)
+            {
+                Sse.Prefetch1(line);
+            }
+        }
+    }
+}
