@@ -4,7 +4,7 @@ namespace Mamba.Managed.Models;
 
 /// <summary>Random initial weights as state-spaces/mamba draws them.</summary>
 /// <remarks>
-/// A = -(1 .. d_state); D = 1; the bias of dt_proj is the inverse softplus of a step drawn log-uniformly from [dt_min, dt_max];
+/// A = -(1 .. d_state); D = 1; embeddings are normal, matrices and an untied head uniform within 1 / sqrt(inputs), as PyTorch draws them; the bias of dt_proj is the inverse softplus of a step drawn log-uniformly from [dt_min, dt_max];
 /// out_proj is divided by sqrt(n_layer), after Radford et al. 2019.
 /// </remarks>
 internal sealed class Initialisation(MambaConfig config, ulong seed)
@@ -19,7 +19,7 @@ internal sealed class Initialisation(MambaConfig config, ulong seed)
         double bound = 1 / Math.Sqrt(shape.Length > 1 ? shape[^1] : 1);
         switch (name[(name.LastIndexOf('.', name.LastIndexOf('.') - 1) + 1)..])
         {
-            case "embeddings.weight" or "lm_head.weight":
+            case "embeddings.weight":
                 Fill(values, () => config.InitializerRange * Normal());
                 break;
             case "mixer.A_log":

@@ -10,7 +10,7 @@ public sealed record MambaConfig
     /// <summary>How many residual blocks.</summary>
     public required int NLayer { get; init; }
 
-    /// <summary>Rows of the embedding, padding included.</summary>
+    /// <summary>Rows of the embedding, padding included; <see cref="PaddedVocabulary"/> gives them for a number of tokens.</summary>
     public required int VocabSize { get; init; }
 
     /// <summary>States of one channel: d_state, N in the paper.</summary>
@@ -75,6 +75,19 @@ public sealed record MambaConfig
             long block = projections + biases + (inner * DConv) + (inner * DState) + inner + DModel;
             return (NLayer * block) + DModel + ((TieEmbeddings ? 1L : 2L) * VocabSize * DModel);
         }
+    }
+
+    /// <summary>Rows of an embedding for so many tokens: the next multiple, as the original code pads a vocabulary.</summary>
+    /// <param name="tokens">One more than the largest id.</param>
+    /// <param name="multiple">8 in the original code unless said otherwise.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or the rows are more than an int counts.</exception>
+    public static int PaddedVocabulary(int tokens, int multiple = 8)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokens);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multiple);
+        long rows = ((long)tokens + multiple - 1) / multiple * multiple;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, int.MaxValue, nameof(tokens));
+        return (int)rows;
     }
 
     /// <summary>Returns this configuration, its defaults worked out, when every value can be built.</summary>
