@@ -43,7 +43,12 @@ internal static class LogitsCommand
         for (int start = 0; start < ids.Length; start += chunk)
         {
             int length = Math.Min(chunk, ids.Length - start);
-            executor.Prefill(ids.AsSpan(start, length), state, logits.Floats.Slice(start * vocabulary, length * vocabulary));
+            Span<float> rows = logits.Floats.Slice(start * vocabulary, length * vocabulary);
+            executor.Prefill(ids.AsSpan(start, length), state, rows);
+            if (!System.Numerics.Tensors.TensorPrimitives.IsFiniteAll<float>(rows))
+            {
+                throw new InvalidDataException("expected finite logits, found others; the model's weights are damaged");
+            }
         }
 
         return logits;

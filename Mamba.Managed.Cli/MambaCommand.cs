@@ -48,7 +48,7 @@ internal static class MambaCommand
         {
             // What a static constructor throws is wrapped; the line is about the cause.
             Exception cause = failure is TypeInitializationException { InnerException: { } inner } ? inner : failure;
-            string line = cause.Message.ReplaceLineEndings(" ");
+            string line = LineOf(cause);
             await error.WriteLineAsync($"mamba: {line}").ConfigureAwait(false);
             if (parsed.GetValue(verbose))
             {
@@ -57,5 +57,12 @@ internal static class MambaCommand
 
             return Failure;
         }
+    }
+
+    // The name of a parameter, which .NET appends, means nothing to whoever typed a command.
+    private static string LineOf(Exception cause)
+    {
+        string message = cause is ArgumentException { ParamName: { } name } ? cause.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : cause.Message;
+        return message.ReplaceLineEndings(" ");
     }
 }

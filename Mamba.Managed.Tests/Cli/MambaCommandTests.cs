@@ -161,9 +161,32 @@ public class MambaCommandTests
         (int exit, string output, string error) = await Run(args);
         Assert.That(exit, Is.EqualTo(1));
         Assert.That(output, Is.Empty);
-        Assert.That(error, Does.Match(@"^mamba: [^\n]+\n$"));
+        Assert.That(error, Does.Match(@"^mamba: [^\n]+\n$").And.Not.Contains("(Parameter"));
         Assert.That((await Run([.. args, "--verbose"])).Error, Does.Contain("   at "));
         Assert.That(File.Exists("never.safetensors"), Is.False);
+    }
+
+    [Test]
+    public async Task Weights_that_are_no_numbers_give_one_line_and_no_file()
+    {
+        string model = Path.Combine(folder, "model"), output = Path.Combine(folder, "output");
+        MambaLanguageModel damaged = MambaLanguageModel.Create(new() { DModel = 8, NLayer = 1, VocabSize = 256 }, 1);
+        damaged.NormF.Weight.Floats[3] = float.NaN;
+        Checkpoint.Save(model, damaged);
+        string[][] commands =
+        [
+            ["generate", model, "--prompt", "x"],
+            ["logits", model, "--tokens", "1 2", "--output", output],
+            ["perplexity", model, "--file", Path.Combine(model, "config.json"), "--json"],
+        ];
+        foreach (string[] command in commands)
+        {
+            (int exit, _, string error) = await Run(command);
+            Assert.That(exit, Is.EqualTo(1), command[0]);
+            Assert.That(error, Does.Match(@"^mamba: [^\n]+weights are damaged\n$"), command[0]);
+        }
+
+        Assert.That(File.Exists(output), Is.False);
     }
 
     private static JsonElement Json((int Exit, string Output, string Error) result)

@@ -20,6 +20,7 @@ public readonly record struct Likelihood(double Nats, int Tokens)
     /// <param name="advance">Hears how many tokens were scored since it last did; null for nobody.</param>
     /// <param name="cancellationToken">Looked at between chunks.</param>
     /// <exception cref="ArgumentException">There are fewer than two tokens, or an id out of range.</exception>
+    /// <exception cref="InvalidDataException">A logit is NaN or infinite.</exception>
     public static Likelihood Measure(
         IMambaExecutor executor, ReadOnlySpan<int> tokens, int window, Action<int>? advance = null, CancellationToken cancellationToken = default)
     {
@@ -46,6 +47,11 @@ public readonly record struct Likelihood(double Nats, int Tokens)
                 for (int row = 0; row < rows; row++)
                 {
                     double nats = NegativeLogLikelihood(logits.AsSpan(row * vocabulary, vocabulary), tokens[at + row + 1]);
+                    if (!double.IsFinite(nats))
+                    {
+                        throw new InvalidDataException(Throw.Invariant($"expected finite logits, found others after token {at + row}; the model's weights are damaged"));
+                    }
+
                     score = new(score.Nats + nats, score.Tokens + 1);
                 }
 

@@ -57,6 +57,7 @@ public sealed class Tensor
     public ReadOnlySpan<byte> Bytes => Buffer.Span<byte>(Offset, checked((int)ByteLength));
 
     /// <summary>The elements of a <see cref="ElementType.Float32"/> tensor, for reading and writing.</summary>
+    /// <remarks>The span does not keep the memory alive: hold the tensor as long as the span is in use. <see cref="CopyTo(Span{float})"/> does so itself.</remarks>
     /// <exception cref="InvalidOperationException">The tensor holds another type.</exception>
     public Span<float> Floats => Type == ElementType.Float32
         ? Buffer.Span<float>(Offset, Count)
