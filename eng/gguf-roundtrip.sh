@@ -24,7 +24,7 @@ compare() {
     }' || status=1
 }
 for type in F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K_M Q4_K_M Q5_K_M Q6_K; do
-    ours convert Mamba.Managed.Cli/DefaultModel "$work/$type.gguf" "$type"
+    ours convert Mamba.Managed.Tests/Fixtures/shakespeare-bytes "$work/$type.gguf" "$type"
     compare "written here $type" "$work/$type.gguf"
 done
 for type in F16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K_M Q4_K_M Q5_K_M Q6_K; do

@@ -35,7 +35,7 @@ public class ModelConversionTests
     public void A_model_of_bytes_carries_their_tokenizer_and_keeps_it_from_file_to_file()
     {
         string first = Path.Combine(folder, "first.gguf"), second = Path.Combine(folder, "second.gguf");
-        ModelConversion.ToGguf(Path.Combine(TestContext.CurrentContext.TestDirectory, "DefaultModel"), first, GgufFileType.Q8_0);
+        ModelConversion.ToGguf(Path.Combine(Fixtures, "shakespeare-bytes"), first, GgufFileType.Q8_0);
         ModelConversion.ToGguf(first, second, GgufFileType.Q8_0);
         GgufVocabulary? vocabulary = GgufVocabulary.Read(GgufFile.Open(second).Metadata);
         Assert.That(vocabulary?.Tokens, Is.EqualTo(GgufVocabulary.OfBytes().Tokens));

@@ -80,7 +80,7 @@ public class MambaCommandTests
     [Test]
     public async Task Info_describes_a_folder_and_a_GGUF_file()
     {
-        JsonElement info = Json(await Run("info", "--json"));
+        JsonElement info = Json(await Run("info", Path.Combine(Fixtures, "shakespeare-bytes"), "--json"));
         Assert.That(info.GetProperty("architecture").GetString(), Is.EqualTo("mamba"));
         Assert.That(info.GetProperty("tokenizer").GetString(), Does.StartWith("bytes"));
         JsonElement gguf = Json(await Run("info", Path.Combine(Fixtures, "gguf", "shakespeare-Q8_0.gguf"), "--json"));
@@ -140,6 +140,9 @@ public class MambaCommandTests
     [TestCase("bench", "--type", "q9")]
     [TestCase("quantize-report", "--file", "x", "--types", "q9")]
     [TestCase("logits")]
+    [TestCase("tokenize")]
+    [TestCase("tokenize", "--file", "x.txt")]
+    [TestCase("tokenize", "model", "text", "--file", "x.txt", "--output", "x.tokens")]
     [TestCase]
     public async Task A_usage_error_exits_2_with_help(params string[] args)
     {
