@@ -95,7 +95,7 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
         List<IRenderable> parts = [table, new Markup(bar)];
         if (sample.Length > 0)
         {
-            parts.Add(new Panel(Markup.Escape(sample)).Header("sample"));
+            parts.Add(new Panel(Markup.Escape(sample)).Header("sample").Expand());
         }
 
         parts.AddRange(said.Skip(1).Select(line => new Text(line)));

@@ -1,28 +1,71 @@
 using System.CommandLine;
+using System.Globalization;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Tokenizers;
+using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba tokenize [MODEL] TEXT</c> and <c>mamba detokenize [MODEL] IDS</c>.</summary>
+/// <summary><c>mamba tokenize [MODEL] TEXT</c>, the same from file to file, and <c>mamba detokenize [MODEL] IDS</c>.</summary>
 internal static class TokenizeCommand
 {
-    public static Command Create() => Create("tokenize", "Print the token ids of a text.", "TEXT", (tokenizer, text) => string.Join(' ', tokenizer.Encode(text)));
-
-    public static Command CreateReverse() => Create("detokenize", "Print the text of token ids.", "IDS", (tokenizer, text) => tokenizer.Decode(TokenIds.Parse(text)));
-
-    private static Command Create(string name, string description, string argument, Func<Tokenizer, string, string> turn)
+    public static Command Create()
     {
-        // MODEL comes first and may be left out, so one argument alone is the text.
-        Argument<string[]> arguments = new($"[MODEL] {argument}") { Description = "Model folder or GGUF file, then what to turn.", Arity = new ArgumentArity(1, 2) };
-        Command command = new(name, description) { arguments };
+        Argument<string[]> arguments = Arguments("TEXT", 0);
+        Option<string> file = new("--file") { Description = "Text in UTF-8 or JSON lines (.jsonl) instead of TEXT." };
+        Option<string> output = new("--output") { Description = "The token file (.tokens) to make of --file, which mamba train maps into memory." };
+        Command command = new("tokenize", "Print the token ids of a text, or write a token file.") { arguments, file, output };
+        command.Validators.Add(result =>
+        {
+            bool isFile = result.GetResult(file) is not null;
+            int given = result.GetValue(arguments)?.Length ?? 0;
+            if (isFile != result.GetResult(output) is not null)
+            {
+                result.AddError("expected --file and --output together, found one of them");
+            }
+            else if (isFile ? given > 1 : given == 0)
+            {
+                result.AddError(isFile ? "expected MODEL alone beside --file, found a text too" : "expected a text, found none");
+            }
+        });
         command.SetAction(parsed =>
         {
             string[] values = parsed.GetValue(arguments)!;
-            string path = values.Length == 2 ? values[0] : Options.DefaultModel;
-            Tokenizer tokenizer = Tokenizer.Load(path, ModelConversion.Load(path).Config);
-            parsed.InvocationConfiguration.Output.WriteLine(turn(tokenizer, values[^1]));
+            TextWriter writer = parsed.InvocationConfiguration.Output;
+            if (parsed.GetValue(file) is not { } from)
+            {
+                writer.WriteLine(string.Join(' ', Load(values).Encode(values[^1])));
+                return;
+            }
+
+            string to = parsed.GetValue(output)!;
+            DocumentReport read = DocumentReader.Read(from, Load([.. values, from]).Encode);
+            TrainingRun.SayBadLines(from, read, parsed.InvocationConfiguration.Error);
+            read.Documents.Save(to);
+            writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{to}: {read.Documents.Count} documents, {read.Documents.TokenCount} tokens"));
         });
         return command;
+    }
+
+    public static Command CreateReverse()
+    {
+        Argument<string[]> arguments = Arguments("IDS", 1);
+        Command command = new("detokenize", "Print the text of token ids.") { arguments };
+        command.SetAction(parsed =>
+        {
+            string[] values = parsed.GetValue(arguments)!;
+            parsed.InvocationConfiguration.Output.WriteLine(Load(values).Decode(TokenIds.Parse(values[^1])));
+        });
+        return command;
+    }
+
+    // MODEL comes first and may be left out, so one argument alone is the text.
+    private static Argument<string[]> Arguments(string what, int least) =>
+        new($"[MODEL] {what}") { Description = "Model folder or GGUF file, then what to turn.", Arity = new ArgumentArity(least, 2) };
+
+    private static Tokenizer Load(string[] values)
+    {
+        string path = values.Length == 2 ? values[0] : Options.DefaultModel;
+        return Tokenizer.Load(path, ModelConversion.Load(path).Config);
     }
 }

@@ -30,6 +30,11 @@ internal sealed class TrainingRun : IDisposable
     /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>
     public static void Execute(TrainSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
     {
+        if (File.Exists(settings.Output))
+        {
+            throw new IOException($"{settings.Output}: expected a folder for the run, found a file; name another");
+        }
+
         if (!settings.Resume && Directory.Exists(settings.Output) && Directory.EnumerateFileSystemEntries(settings.Output).Any(IsKept))
         {
             throw new IOException($"{settings.Output}: expected a new or empty folder, found files in it; add --resume to go on with the run, or name another folder");
@@ -38,16 +43,7 @@ internal sealed class TrainingRun : IDisposable
         (MambaLanguageModel model, Tokenizer tokenizer, string? tokenizerFile) = settings.Load();
         settings.CheckMemory(model.Config);
         DocumentReport read = DocumentReader.Read(settings.Data, tokenizer.Encode);
-        foreach (string line in read.FirstBad)
-        {
-            error.WriteLine($"{settings.Data}: {line}");
-        }
-
-        if (read.BadLines > 0)
-        {
-            error.WriteLine(FormattableString.Invariant($"{settings.Data}: {read.BadLines} bad lines were left out"));
-        }
-
+        SayBadLines(settings.Data, read, error);
         using Trainer trainer = new(model, read.Documents, settings.For(read.Documents), settings.Output);
         foreach (string damaged in settings.Resume ? trainer.Resume() : [])
         {
@@ -71,10 +67,39 @@ internal sealed class TrainingRun : IDisposable
         view.Run(() => run.Train(cancel));
     }
 
+    /// <summary>Says how many lines were left out, and what is wrong with the first of them.</summary>
+    public static void SayBadLines(string data, DocumentReport read, TextWriter error)
+    {
+        foreach (string line in read.FirstBad)
+        {
+            error.WriteLine($"{data}: {line}");
+        }
+
+        if (read.BadLines > 0)
+        {
+            error.WriteLine(FormattableString.Invariant($"{data}: {read.BadLines} bad lines were left out"));
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose() => metrics.Dispose();
 
     private void Train(CancellationToken cancel)
+    {
+        try
+        {
+            Advance(cancel);
+        }
+        catch (IOException failure)
+        {
+            throw new IOException($"{failure.Message} What was saved before is whole: make room, and go on with --resume", failure);
+        }
+
+        string best = trainer.Best is (double loss, long step) ? FormattableString.Invariant($", best validation {loss:F4} after step {step}") : "";
+        view.Say($"done{best}: {settings.Output}");
+    }
+
+    private void Advance(CancellationToken cancel)
     {
         try
         {
@@ -89,9 +114,6 @@ internal sealed class TrainingRun : IDisposable
         {
             Draw();
         }
-
-        string best = trainer.Best is (double loss, long step) ? FormattableString.Invariant($", best validation {loss:F4} after step {step}") : "";
-        view.Say($"done{best}: {settings.Output}");
     }
 
     // A run that was killed before its first checkpoint leaves these; nothing is lost with them.
@@ -128,6 +150,9 @@ internal sealed class TrainingRun : IDisposable
     {
         using CpuExecutor executor = new(trainer.Result, trainer.Options.Threads);
         TextGenerator generator = new(executor, tokenizer, new() { MaxTokens = SampleTokens, Temperature = 0.8f, Seed = (ulong)trainer.Step });
-        return generator.GenerateAsync(settings.SamplePrompt).GetAwaiter().GetResult().Text;
+        string text = generator.GenerateAsync(settings.SamplePrompt).GetAwaiter().GetResult().Text;
+
+        // What an untrained model says would command the terminal.
+        return string.Concat(text.Select(letter => char.IsControl(letter) && letter is not ('\n' or '\t') ? '\uFFFD' : letter));
     }
 }

@@ -31,6 +31,7 @@ public class TrainCommandTests
         (int exit, string output, string error) = await Train(run);
         Assert.That(exit, Is.Zero, error);
         Assert.That(output, Does.Contain("step 6: loss").And.Contain("sample: ").And.Contain("best validation"));
+        Assert.That(output.Where(letter => char.IsControl(letter) && letter is not ('\n' or '\r' or '\t')), Is.Empty, "a sample must not command the terminal");
         AssertMetrics(run, 6);
         Assert.That(File.ReadAllBytes(Path.Combine(run, "curve.png")).AsSpan(1, 3).SequenceEqual("PNG"u8), Is.True);
         Assert.That(XDocument.Load(Path.Combine(run, "curve.svg")).Root!.Name.LocalName, Is.EqualTo("svg"));
@@ -82,6 +83,23 @@ public class TrainCommandTests
         AssertMetrics(parts, 6);
     }
 
+    [Test]
+    public async Task A_token_file_trains_as_the_text_it_was_made_of()
+    {
+        string lines = Path.Combine(root, "data.jsonl"), tokens = Path.Combine(root, "data.tokens");
+        await File.WriteAllLinesAsync(lines, [JsonSerializer.Serialize(await File.ReadAllTextAsync(Data)), "no JSON"]);
+        (int exit, string output, string error) = await Run(default, "tokenize", "--file", lines, "--output", tokens);
+        Assert.That((exit, output), Is.EqualTo((0, $"{tokens}: 1 documents, {new FileInfo(Data).Length} tokens{Environment.NewLine}")));
+        Assert.That(error, Does.Contain("line 2").And.Contain("1 bad lines were left out"));
+        string text = Path.Combine(root, "text"), mapped = Path.Combine(root, "mapped");
+        Assert.That((await Train(text)).Exit, Is.Zero);
+        string[] args = Arguments(mapped, "--steps", "6");
+        args[Array.IndexOf(args, Data)] = tokens;
+        Assert.That((await Run(default, args)).Exit, Is.Zero);
+        Assert.That(
+            File.ReadAllBytes(Path.Combine(mapped, "model.safetensors")), Is.EqualTo(File.ReadAllBytes(Path.Combine(text, "model.safetensors"))));
+    }
+
     [TestCase("--learning-rate", "0")]
     [TestCase("--learning-rate", "-1")]
     [TestCase("--learning-rate", "NaN")]
@@ -92,6 +110,7 @@ public class TrainCommandTests
     [TestCase("--validation", "4000")]
     [TestCase("--resume")]
     [TestCase("--data", "no-such-file")]
+    [TestCase("--data", "/")]
     public async Task Bad_input_gives_one_line_and_exit_1(params string[] args)
     {
         string run = Path.Combine(root, "run");
@@ -114,6 +133,9 @@ public class TrainCommandTests
         byte[] before = File.ReadAllBytes(Path.Combine(run, "model.safetensors"));
         Assert.That((await Train(run)).Error, Does.StartWith("mamba: ").And.Contain("--resume"));
         Assert.That((await Train(run, "--resume", "--d-state", "4")).Error, Does.StartWith("mamba: ").And.Contain("another model"));
+        Assert.That(
+            (await Train(run, "--resume", "--seed", "7")).Error, Does.Contain("expected a run with seed 7, found one with seed 1; ").And.Not.Contain("batch"));
+        Assert.That((await Train(empty)).Error, Does.StartWith("mamba: ").And.Contain("expected a folder"));
         Assert.That(File.ReadAllBytes(Path.Combine(run, "model.safetensors")), Is.EqualTo(before));
     }
 

@@ -195,7 +195,7 @@ public class ResumeTests
         TrainerOptions options = TrainingChild.Options(false);
         Assert.Multiple(() =>
         {
-            Assert.That(() => Resume(TrainingChild.Config, options with { Dropout = 0 }, run), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("recipe"));
+            Assert.That(() => Resume(TrainingChild.Config, options with { Dropout = 0 }, run), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("dropout 0.1"));
             Assert.That(() => Resume(TrainingChild.Config with { DState = 8 }, options, run), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("another model"));
             Assert.That(() => Resume(TrainingChild.Config, options, Path.Combine(root, "nothing")), Throws.InstanceOf<DirectoryNotFoundException>());
             Assert.That(() => Resume(TrainingChild.Config, options, null), Throws.InvalidOperationException);

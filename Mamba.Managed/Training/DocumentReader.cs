@@ -25,6 +25,11 @@ public static class DocumentReader
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(encode);
+        if (Directory.Exists(path))
+        {
+            throw new FileNotFoundException($"{path}: expected a file of text, JSON lines or tokens, found a folder", path);
+        }
+
         DocumentReport report = Path.GetExtension(path).ToUpperInvariant() switch
         {
             ".JSONL" => ReadLines(path, encode),

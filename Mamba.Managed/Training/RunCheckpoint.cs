@@ -129,7 +129,8 @@ internal sealed class RunCheckpoint
 
         if (recipe != trainer.Recipe)
         {
-            throw new InvalidDataException($"{folder}: expected the recipe '{trainer.Recipe}', found '{recipe}'; continue with the same data and options");
+            string expected = TrainerOptions.Difference(trainer.Recipe, recipe), found = TrainerOptions.Difference(recipe, trainer.Recipe);
+            throw new InvalidDataException($"{folder}: expected a run with {expected}, found one with {found}; continue with the same data and options");
         }
 
         using SafetensorsFile weights = SafetensorsFile.Open(Path.Combine(folder, WeightsFile));

@@ -5,6 +5,8 @@ namespace Mamba.Managed.Training;
 /// <summary>The recipe of a run: with the same recipe, data and first weights, a run gives the same bits.</summary>
 public sealed record TrainerOptions
 {
+    private const string RecipeSeparator = ", ";
+
     /// <summary>Steps of the whole run.</summary>
     public long Steps { get; init; } = 1000;
 
@@ -76,7 +78,29 @@ public sealed record TrainerOptions
         return this;
     }
 
-    /// <summary>What must agree between a run and its continuation.</summary>
-    internal string Recipe(long tokens) => Throw.Invariant(
-        $"data {tokens} tokens, validation {ValidationTokens}, {Schedule}, {Optimiser}, {Batch}, accumulate {Accumulate}, dropout {Dropout}, average {AverageDecay}");
+    /// <summary>What must agree between a run and its continuation, each part by name.</summary>
+    internal string Recipe(long tokens) => string.Join(
+        RecipeSeparator,
+        Throw.Invariant($"data of {tokens} tokens"),
+        Throw.Invariant($"validation {ValidationTokens}"),
+        Throw.Invariant($"learning rate {Schedule.Peak}"),
+        Throw.Invariant($"warm-up {Schedule.WarmUpSteps}"),
+        Throw.Invariant($"cosine of {Schedule.TotalSteps} steps"),
+        Throw.Invariant($"least learning rate {Schedule.Floor}"),
+        Throw.Invariant($"beta 1 {Optimiser.Beta1}"),
+        Throw.Invariant($"beta 2 {Optimiser.Beta2}"),
+        Throw.Invariant($"epsilon {Optimiser.Epsilon}"),
+        Throw.Invariant($"weight decay {Optimiser.WeightDecay}"),
+        Throw.Invariant($"clip {Optimiser.MaxNorm}"),
+        Throw.Invariant($"batch {Batch.Windows}"),
+        Throw.Invariant($"length {Batch.Length}"),
+        Throw.Invariant($"seed {Batch.Seed}"),
+        Batch.CarryState ? "carried states" : "shuffled windows",
+        Throw.Invariant($"accumulate {Accumulate}"),
+        Throw.Invariant($"dropout {Dropout}"),
+        Throw.Invariant($"average {AverageDecay}"));
+
+    /// <summary>The parts in which a recipe departs from another.</summary>
+    internal static string Difference(string recipe, string other) =>
+        string.Join(RecipeSeparator, recipe.Split(RecipeSeparator).Except(other.Split(RecipeSeparator)));
 }
