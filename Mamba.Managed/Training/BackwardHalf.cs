@@ -21,7 +21,7 @@ internal static unsafe class BackwardHalf
         }
 
         worker.Barrier();
-        (int start, int end) = worker.Range(step.Width);
+        (int start, int end) = step.FeaturesOf(worker);
         for (int row = 0; row < step.Rows; row++)
         {
             Span<float> sum = step.Row(gradients.Embedding, step.Tokens[row])[start..end];
@@ -80,7 +80,7 @@ internal static unsafe class BackwardHalf
         }
 
         worker.Barrier();
-        (int first, int last) = worker.Range(width);
+        (int first, int last) = step.FeaturesOf(worker);
         RmsNormalisationBackward.Weight(residual, memory.Inverses, memory.NormalGradient, gradient.Norm, rows, width, first, last);
 
         void Inputs(float* dy, int outputs, float* weight, float* dx, int inputs, bool accumulate = false) => StridedProduct.Run(

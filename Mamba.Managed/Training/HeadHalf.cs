@@ -32,7 +32,7 @@ internal static unsafe class HeadHalf
         }
 
         worker.Barrier();
-        (start, end) = worker.Range(step.Width);
+        (start, end) = step.FeaturesOf(worker);
         RmsNormalisationBackward.Weight(
             residual, memory.Inverses, memory.NormalGradient, step.Gradients.FinalNorm, step.Rows, step.Width, start, end);
     }

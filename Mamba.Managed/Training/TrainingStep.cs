@@ -10,6 +10,7 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
 {
     // Every loop over channels is cut alike, so that a worker finds what it wrote itself without a barrier.
     private const int ChannelGrain = SelectiveScanBackward.BlockChannels;
+    private const int CacheLine = 64 / sizeof(float);
     private const float Log2E = 1.44269504088896341f;
 
     public MambaConfig Config => config;
@@ -63,6 +64,9 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
 
     /// <summary>This worker's channels.</summary>
     public (int Start, int End) ChannelsOf(Worker worker) => worker.Range(Inner, ChannelGrain);
+
+    /// <summary>This worker's features, in whole cache lines: sums of neighbours that share a line would wait for each other at every row.</summary>
+    public (int Start, int End) FeaturesOf(Worker worker) => worker.Range(Width, CacheLine);
 
     public Span<float> Row(float* rows, int row) => new(rows + ((long)row * Width), Width);
 
