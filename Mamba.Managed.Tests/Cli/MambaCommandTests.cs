@@ -89,6 +89,14 @@ public class MambaCommandTests
     }
 
     [Test]
+    public async Task The_default_model_is_small()
+    {
+        JsonElement info = Json(await Run("info", "--json"));
+        Assert.That(info.GetProperty("parameters").GetInt64(), Is.LessThanOrEqualTo(12_000_000));
+        Assert.That(info.GetProperty("file_bytes").GetInt64(), Is.LessThanOrEqualTo(8_000_000));
+    }
+
+    [Test]
     public async Task Text_becomes_ids_and_ids_text()
     {
         Assert.That((await Run("tokenize", "Aé")).Output.Trim(), Is.EqualTo("65 195 169"));

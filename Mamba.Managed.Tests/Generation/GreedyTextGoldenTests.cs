@@ -6,14 +6,18 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Tests.Generation;
 
-/// <summary>A trained model against the text that PyTorch continued in double precision.</summary>
+/// <summary>
+/// Trained models against the text that PyTorch continued in double precision: the reference's, and the one that ships with the command
+/// (<c>eng/default-model-golden.py</c>).
+/// </summary>
 public class GreedyTextGoldenTests
 {
-    [Test]
-    public async Task A_trained_model_continues_as_in_float64()
+    [TestCase("Fixtures/shakespeare-bytes", "shakespeare-bytes")]
+    [TestCase("DefaultModel", "default-model")]
+    public async Task A_trained_model_continues_as_in_float64(string modelFolder, string goldenFolder)
     {
-        string model = Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "shakespeare-bytes");
-        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(model, "golden.json")));
+        string root = TestContext.CurrentContext.TestDirectory, model = Path.Combine(root, modelFolder);
+        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(root, "Fixtures", goldenFolder, "golden.json")));
         using CpuExecutor executor = new(Checkpoint.Load(model), 2);
         TextGenerator generator = new(executor, Tokenizer.Load(model, executor.Config), new GenerationOptions { MaxTokens = 120, Temperature = 0 });
         GenerationResult result = await generator.GenerateAsync(golden.RootElement.GetProperty("greedy_prompt").GetString()!);
