@@ -50,9 +50,13 @@ public class FormatSuite : ISuite
 {
     private const int Outputs = 50280;
 
+    // Small formats would stay in a large cache, so a call takes the next of several copies.
+    private const long LeastBytes = 128 << 20;
+
     private readonly Memory memory = new();
     private readonly ProductScratch scratch = MatrixProduct.CreateScratch(1);
-    private PackedMatrix? weight;
+    private PackedMatrix[] weights = [];
+    private int calls;
     private float[] x = [];
     private float[] y = [];
 
@@ -75,7 +79,8 @@ public class FormatSuite : ISuite
     [GlobalSetup]
     public void Setup()
     {
-        weight = new(memory.Matrix(Outputs, Inputs).ConvertTo(Type));
+        Tensor weight = memory.Matrix(Outputs, Inputs).ConvertTo(Type);
+        weights = [.. Enumerable.Range(0, Rows == 1 ? (int)(LeastBytes / weight.ByteLength) + 1 : 1).Select(_ => new PackedMatrix(weight))];
         memory.Dispose();
         x = new float[Rows * Inputs];
         x.AsSpan().Fill(0.5f);
@@ -84,7 +89,7 @@ public class FormatSuite : ISuite
 
     /// <summary>y = x W'.</summary>
     [Benchmark]
-    public void Product() => MatrixProduct.Forward(Worker.Alone, scratch, x, Inputs, weight!, [], y, Rows);
+    public void Product() => MatrixProduct.Forward(Worker.Alone, scratch, x, Inputs, weights[calls++ % weights.Length], [], y, Rows);
 }
 
 /// <summary>The product of training, which packs both sides itself, on one thread: y = x W', dx = dy W and dW = dy' x of a projection.</summary>

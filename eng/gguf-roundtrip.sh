@@ -12,10 +12,14 @@ dotnet build eng/gguf-roundtrip.cs -c Release -v quiet
 ours() { dotnet run --no-build -c Release --file eng/gguf-roundtrip.cs -- "$@"; }
 status=0
 compare() {
-    local here there
+    local here there=''
     here=$(ours perplexity "$2" "$text" 512)
-    "$llama/llama-perplexity" -m "$2" -f "$text" -c 512 -t 2 >"$work/log" 2>&1 || true
-    there=$(sed -n 's/.*PPL = \([0-9.]*\).*/\1/p' "$work/log")
+    # llama-perplexity may end before its log is written, and the result with it: then it is asked again.
+    for _ in 1 2 3 4 5; do
+        "$llama/llama-perplexity" -m "$2" -f "$text" -c 512 -t 2 >"$work/log" 2>&1 || break
+        there=$(sed -n 's/.*PPL = \([0-9.]*\).*/\1/p' "$work/log")
+        [ -z "$there" ] || break
+    done
     [ -n "$there" ] || { echo "$1: llama-perplexity gave none"; tail -n 20 "$work/log"; status=1; return 0; }
     awk -v label="$1" -v here="$here" -v there="$there" 'BEGIN {
         difference = 100 * (here / there - 1)
