@@ -11,35 +11,12 @@ public unsafe class BackwardKernelTests
 
     [Test]
     public void Strided_product_is_one_ascending_chain_for_any_strides_and_threads(
-        [Values(1, 5, 6, 13, 200)] int m, [Values(1, 16, 17, 75)] int n, [Values(1, 40, 300)] int k, [Values(1, 2, 3, 4)] int threads)
-    {
-        float[] a = Random(m * k, 1), b = Random(n * k, 2), start = Random(m * n, 3), bias = Random(n, 4);
-        float[] plain = new float[m * n], added = [.. start], turned = [.. start];
-        float[] aTurned = Transpose(a, m, k), bTurned = Transpose(b, n, k);
-        using ProductScratch scratch = StridedProduct.CreateScratch(threads);
-        fixed (float* pa = a, pb = b, pat = aTurned, pbt = bTurned, pplain = plain, padded = added, pturned = turned, pbias = bias)
-        {
-            for (int worker = 0; worker < threads; worker++)
-            {
-                Worker one = new(null, worker, threads);
-                StridedProduct.Run(one, scratch, new(pa, m, k), new MatrixView(pb, n, k).Transposed, new(pplain, m, n), bias: pbias);
-                StridedProduct.Run(one, scratch, new(pa, m, k), new MatrixView(pbt, k, n), new(padded, m, n), accumulate: true);
-                StridedProduct.Run(one, scratch, new MatrixView(pat, k, m).Transposed, new(pbt, k, n), new(pturned, m, n), accumulate: true);
-            }
-        }
+        [Values(1, 5, 6, 13, 200)] int m, [Values(1, 16, 17, 75)] int n, [Values(1, 40, 300)] int k, [Values(1, 2, 3, 4)] int threads) =>
+        AssertOneChain(m, n, k, threads);
 
-        for (int i = 0; i < m * n; i++)
-        {
-            float sum = 0, more = start[i];
-            for (int j = 0; j < k; j++)
-            {
-                sum = MathF.FusedMultiplyAdd(a[(i / n * k) + j], b[(i % n * k) + j], sum);
-                more = MathF.FusedMultiplyAdd(a[(i / n * k) + j], b[(i % n * k) + j], more);
-            }
-
-            Assert.That((plain[i], added[i], turned[i]), Is.EqualTo((sum + bias[i % n], more, more)), $"entry {i}");
-        }
-    }
+    [TestCase(250, 17, 1100)]
+    [TestCase(3, 1000, 1100)]
+    public void Strided_product_is_one_ascending_chain_beyond_one_block(int m, int n, int k) => AssertOneChain(m, n, k, 1);
 
     [Test]
     public void Rms_norm_gradients_are_those_of_finite_differences([Values(1, 2, 15, 16, 17, 50)] int features, [Values] bool weighted)
@@ -186,6 +163,36 @@ public unsafe class BackwardKernelTests
             AssertClose(expected.Bias, found.Bias);
             AssertClose(expected.State, found.State);
         });
+    }
+
+    private static void AssertOneChain(int m, int n, int k, int threads)
+    {
+        float[] a = Random(m * k, 1), b = Random(n * k, 2), start = Random(m * n, 3), bias = Random(n, 4);
+        float[] plain = new float[m * n], added = [.. start], turned = [.. start];
+        float[] aTurned = Transpose(a, m, k), bTurned = Transpose(b, n, k);
+        using ProductScratch scratch = StridedProduct.CreateScratch(threads);
+        fixed (float* pa = a, pb = b, pat = aTurned, pbt = bTurned, pplain = plain, padded = added, pturned = turned, pbias = bias)
+        {
+            for (int worker = 0; worker < threads; worker++)
+            {
+                Worker one = new(null, worker, threads);
+                StridedProduct.Run(one, scratch, new(pa, m, k), new MatrixView(pb, n, k).Transposed, new(pplain, m, n), bias: pbias);
+                StridedProduct.Run(one, scratch, new(pa, m, k), new MatrixView(pbt, k, n), new(padded, m, n), accumulate: true);
+                StridedProduct.Run(one, scratch, new MatrixView(pat, k, m).Transposed, new(pbt, k, n), new(pturned, m, n), accumulate: true);
+            }
+        }
+
+        for (int i = 0; i < m * n; i++)
+        {
+            float sum = 0, more = start[i];
+            for (int j = 0; j < k; j++)
+            {
+                sum = MathF.FusedMultiplyAdd(a[(i / n * k) + j], b[(i % n * k) + j], sum);
+                more = MathF.FusedMultiplyAdd(a[(i / n * k) + j], b[(i % n * k) + j], more);
+            }
+
+            Assert.That((plain[i], added[i], turned[i]), Is.EqualTo((sum + bias[i % n], more, more)), $"entry {i}");
+        }
     }
 
     private static SelectiveScanArguments<double> Arguments(int channels, int states, int length, bool softplus, bool optional) => new(

@@ -67,25 +67,11 @@ public class KernelTests
 
     [Test]
     public void Matrix_product_is_right_at_every_edge(
-        [Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 40)] int rows, [Values(1, 15, 17, 32, 81)] int outputs, [Values(1, 3, 150)] int inputs)
-    {
-        float[] x = Random(rows * inputs, 2), w = Random(outputs * inputs, 3), bias = Random(outputs, 4), y = new float[rows * outputs];
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1);
-        MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(Tensor.FromFloats(w, outputs, inputs)), bias, y, rows);
-        for (int i = 0; i < rows; i++)
-        {
-            for (int j = 0; j < outputs; j++)
-            {
-                float sum = 0;
-                for (int k = 0; k < inputs; k++)
-                {
-                    sum = MathF.FusedMultiplyAdd(x[(i * inputs) + k], w[(j * inputs) + k], sum);
-                }
+        [Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 40)] int rows, [Values(1, 15, 17, 32, 81)] int outputs, [Values(1, 3, 150)] int inputs) =>
+        AssertProduct(rows, outputs, inputs);
 
-                Assert.That(y[(i * outputs) + j], Is.EqualTo(sum + bias[j]), $"row {i}, output {j}");
-            }
-        }
-    }
+    [Test]
+    public void Matrix_product_is_right_beyond_one_block() => AssertProduct(250, 17, 1100);
 
     [Test]
     public void Rms_norm_is_right_at_every_length()
@@ -124,6 +110,26 @@ public class KernelTests
 
         Assert.That(u, Is.EqualTo(expected).Within(Tolerance * expected.Max(Math.Abs)));
         Assert.That(turned, Is.EqualTo(Transpose(state, channels, states)).Within(Tolerance * state.Max(Math.Abs)));
+    }
+
+    private static void AssertProduct(int rows, int outputs, int inputs)
+    {
+        float[] x = Random(rows * inputs, 2), w = Random(outputs * inputs, 3), bias = Random(outputs, 4), y = new float[rows * outputs];
+        using ProductScratch scratch = MatrixProduct.CreateScratch(1);
+        MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(Tensor.FromFloats(w, outputs, inputs)), bias, y, rows);
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < outputs; j++)
+            {
+                float sum = 0;
+                for (int k = 0; k < inputs; k++)
+                {
+                    sum = MathF.FusedMultiplyAdd(x[(i * inputs) + k], w[(j * inputs) + k], sum);
+                }
+
+                Assert.That(y[(i * outputs) + j], Is.EqualTo(sum + bias[j]), $"row {i}, output {j}");
+            }
+        }
     }
 
     private static unsafe void Same<L, V>(float[] values)

@@ -9,19 +9,16 @@ namespace Mamba.Managed.Kernels;
 /// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the width or the number of
 /// rows: a row gives the same bits alone and in any batch. The bias is added last.
 /// One row reads its panels straight from memory. Several go through the tile of <see cref="StridedProduct"/>: their inputs are put in order
-/// 256 at a time, and each panel passes by once, unpacked where its weights are not floats.
+/// a block at a time, and each panel passes by once, unpacked where its weights are not floats.
 /// </remarks>
 internal static unsafe class MatrixProduct
 {
     private const int Width = PackedMatrix.PanelWidth;
-    private const int DepthBlock = PackedMatrix.DepthBlock;
-
-    // With 256 inputs a quarter of a second-level cache of 1 MB, half of one of 512 kB.
-    private const int RowBlock = 22 * ProductTile.MostRows;
+    private const int DepthBlock = StridedProduct.DepthBlock;
 
     /// <summary>Room for the rows and weights that the workers put in order.</summary>
-    public static ProductScratch CreateScratch(int workers) => 
-        new(workers, Math.Max(RowBlock * DepthBlock, IntegerProduct.LeftLength), Math.Max(2 * Width * DepthBlock, IntegerProduct.RightLength));
+    public static ProductScratch CreateScratch(int workers) =>
+        new(workers, Math.Max(StridedProduct.LeftBlock, IntegerProduct.LeftLength), Math.Max(2 * Width * DepthBlock, IntegerProduct.RightLength));
 
     /// <summary>Computes this worker's share of the product; a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -60,7 +57,7 @@ internal static unsafe class MatrixProduct
     {
         int down = x.Rows == 1 ? 1 : StridedProduct.GridRows(worker.Count, x.Rows, weight.Outputs);
         int across = worker.Count / down;
-        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(x.Rows, ProductTile.TallestRows);
+        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(x.Rows, StridedProduct.RowGrain);
         (int Start, int End) panels = new Worker(null, worker.Index % across, across).Range(weight.Panels, x.Rows == 1 ? 1 : ProductTile.WidestPanels);
         if (rows.Start == rows.End || panels.Start == panels.End)
         {
@@ -108,23 +105,24 @@ internal static unsafe class MatrixProduct
     private static void Rows(
         float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, MatrixView y, (int Start, int End) rows, (int Start, int End) panels)
     {
-        // Blocks of equal height: no short one for which all panels pass by again.
-        int blocks = (rows.End - rows.Start + RowBlock - 1) / RowBlock;
-        for (int block = 0; block < blocks; block++)
+        // Blocks of equal size: no small one for which all panels pass by again.
+        int deepest = StridedProduct.EvenBlock(x.Columns, DepthBlock, PackedMatrix.DepthBlock);
+        int tallest = StridedProduct.EvenBlock(rows.End - rows.Start, StridedProduct.LeftBlock / deepest, ProductTile.TallestRows);
+        for (int start = rows.Start; start < rows.End; start += tallest)
         {
-            (int start, int end) = new Worker(null, block, blocks).Range(rows.End - rows.Start, ProductTile.TallestRows);
-            (start, end) = (start + rows.Start, end + rows.Start);
-            for (int k = 0; k < x.Columns; k += DepthBlock)
+            int height = Math.Min(tallest, rows.End - start);
+            for (int k = 0; k < x.Columns; k += deepest)
             {
-                int depth = Math.Min(DepthBlock, x.Columns - k);
-                ProductPacking.Rows(x, start, end - start, k, depth, left);
+                int depth = Math.Min(deepest, x.Columns - k);
+                ProductPacking.Rows(x, start, height, k, depth, left);
                 for (int panel = panels.Start; panel < panels.End; panel += ProductTile.WidestPanels)
                 {
                     int count = Math.Min(ProductTile.WidestPanels, panels.End - panel), column = panel * Width;
                     float* w = kernels.Unpack(weight.Panel(panel), k, depth, right);
                     float* last = count == 1 ? w : kernels.Unpack(weight.Panel(panel + 1), k, depth, right + (depth * Width));
+                    float* ahead = panel + count < panels.End ? kernels.Unpack(weight.Panel(panel + count), k, 0, right) : null;
                     int width = Math.Min(count * Width, y.Columns - column);
-                    StridedProduct.Block(left, w, (nint)(last - w), depth, y, start, end - start, column, width, k > 0);
+                    StridedProduct.Block(left, w, (nint)(last - w), depth, y, start, height, column, width, k > 0, ahead);
                 }
             }
         }

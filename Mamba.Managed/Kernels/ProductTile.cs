@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -40,6 +41,12 @@ internal readonly unsafe struct ProductTile
 
     /// <summary>Distance between rows of <see cref="Sums"/>.</summary>
     public required nint Pitch { get; init; }
+
+    /// <summary>Part of the panel that is needed next, and at the same distance as now of the one beside it: fetched meanwhile.</summary>
+    public required float* Ahead { get; init; }
+
+    /// <summary>Floats of <see cref="Ahead"/> to fetch for each term.</summary>
+    public required nint AheadStep { get; init; }
 
     /// <summary>Whether the chains begin from what <see cref="Sums"/> holds, or from 0.</summary>
     public required bool Accumulate { get; init; }
@@ -164,8 +171,21 @@ internal readonly unsafe struct ProductTile
         }
 
         float* r = Left;
+        float* ahead = Ahead;
+        nint step = AheadStep, second = (nint)(SecondRight - Right);
         for (int k = Depth; k > 0; k--)
         {
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(ahead);
+                if (L.Count == Width && Vectors.Value > 1)
+                {
+                    Sse.Prefetch1(ahead + second);
+                }
+
+                ahead += step;
+            }
+
             V w0 = L.Load(w);
             V w1 = Vectors.Value > 1 ? L.Load(x) : w0;
             V value = L.Broadcast(r[0]);

@@ -16,19 +16,22 @@ namespace Mamba.Managed.Kernels;
 /// </remarks>
 internal static unsafe class StridedProduct
 {
-    /// <summary>Rows of a in one block: with <see cref="DepthBlock"/> a fifth of a second-level cache.</summary>
-    public const int RowBlock = 16 * ProductTile.MostRows;
+    /// <summary>Depth of one block: longer chains in registers pay for a panel of b that comes from the second-level cache.</summary>
+    public const int DepthBlock = 1024;
 
-    /// <summary>Depth of one block: a panel of b stays in the first-level cache.</summary>
-    public const int DepthBlock = 256;
+    /// <summary>Entries of a block of a: half of a second-level cache of 1 MB.</summary>
+    public const int LeftBlock = 1 << 17;
 
-    /// <summary>Columns of b in one block.</summary>
-    public const int ColumnBlock = 2048;
+    /// <summary>Rows from which workers share out: a third of the tallest tile, so that shares are even.</summary>
+    public const int RowGrain = 4;
+
+    // 2 MB: each worker's part of a third-level cache.
+    private const int RightBlock = 1 << 19;
 
     private const int Width = PackedMatrix.PanelWidth;
 
     /// <summary>Room for the blocks that the workers put in order.</summary>
-    public static ProductScratch CreateScratch(int workers) => new(workers, RowBlock * DepthBlock, ColumnBlock * DepthBlock);
+    public static ProductScratch CreateScratch(int workers) => new(workers, LeftBlock, RightBlock);
 
     /// <summary>Computes this worker's share; a barrier must follow before c is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -49,24 +52,26 @@ internal static unsafe class StridedProduct
 
         int down = GridRows(worker.Count, a.Rows, b.Columns);
         int across = worker.Count / down;
-        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(a.Rows, ProductTile.TallestRows);
+        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(a.Rows, RowGrain);
         (int Start, int End) columns = new Worker(null, worker.Index % across, across).Range(b.Columns, Width);
-        if (rows.Start == rows.End)
+        if (rows.Start == rows.End || columns.Start == columns.End)
         {
             return;
         }
 
+        int deepest = EvenBlock(a.Columns, DepthBlock, 1), tallest = EvenBlock(rows.End - rows.Start, LeftBlock / deepest, ProductTile.TallestRows);
+        int widest = EvenBlock(columns.End - columns.Start, RightBlock / deepest, ProductTile.WidestPanels * Width);
         float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
-        for (int column = columns.Start; column < columns.End; column += ColumnBlock)
+        for (int column = columns.Start; column < columns.End; column += widest)
         {
-            int width = Math.Min(ColumnBlock, columns.End - column);
-            for (int k = 0; k < a.Columns; k += DepthBlock)
+            int width = Math.Min(widest, columns.End - column);
+            for (int k = 0; k < a.Columns; k += deepest)
             {
-                int depth = Math.Min(DepthBlock, a.Columns - k);
+                int depth = Math.Min(deepest, a.Columns - k);
                 ProductPacking.Columns(b, k, depth, column, width, right);
-                for (int row = rows.Start; row < rows.End; row += RowBlock)
+                for (int row = rows.Start; row < rows.End; row += tallest)
                 {
-                    int height = Math.Min(RowBlock, rows.End - row);
+                    int height = Math.Min(tallest, rows.End - row);
                     ProductPacking.Rows(a, row, height, k, depth, left);
                     Block(left, right, depth * Width, depth, c, row, height, column, width, accumulate || k > 0);
                 }
@@ -78,6 +83,15 @@ internal static unsafe class StridedProduct
                 System.Numerics.Tensors.TensorPrimitives.Add(sums, new ReadOnlySpan<float>(bias + column, width), sums);
             }
         }
+    }
+
+    /// <summary>The size of blocks of at most <paramref name="most"/> that cut a range evenly, a multiple of <paramref name="grain"/>.</summary>
+    internal static int EvenBlock(int total, int most, int grain)
+    {
+        most = most / grain * grain;
+        int blocks = (total + most - 1) / most;
+        int grains = (total + grain - 1) / grain;
+        return (grains + blocks - 1) / blocks * grain;
     }
 
     // Workers stand in a grid over c; the grid whose members have the least to put in order wins.
@@ -108,28 +122,34 @@ internal static unsafe class StridedProduct
     /// <param name="column">First column of the block.</param>
     /// <param name="width">Columns of the block.</param>
     /// <param name="accumulate">Whether the chains begin from what c holds.</param>
+    /// <param name="ahead">The panels needed after these, at the same distance, or null.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Block(
-        float* left, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate)
+        float* left, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate, float* ahead = null)
     {
-        for (int panel = 0; panel * Width < width;)
+        int tallest = ProductTile.TallestRows, widest = ProductTile.WidestPanels * Width;
+        int slivers = (height + tallest - 1) / tallest;
+        for (int at = 0, panels; at < width; at += panels * Width)
         {
-            int at = panel * Width, panels = width - at >= ProductTile.WidestPanels * Width ? ProductTile.WidestPanels : 1;
-            float* first = right + (panel * panelPitch);
-            float* sliver = left;
-            for (int i = 0; i < height; i += ProductTile.TallestRows, sliver += (long)depth * ProductTile.TallestRows)
+            panels = width - at >= widest ? ProductTile.WidestPanels : 1;
+            float* first = right + (at / Width * panelPitch);
+            float* next = at + (panels * Width) < width ? first + (panels * panelPitch) : ahead;
+            nint step = next is null ? 0 : Width / slivers;
+            ProductTile tile = new()
             {
-                ProductTile tile = new()
-                {
-                    Left = sliver,
-                    Right = first,
-                    SecondRight = panels > 1 ? first + panelPitch : null,
-                    Depth = depth,
-                    Sums = c.At(row + i, column + at),
-                    Pitch = (nint)c.RowPitch,
-                    Accumulate = accumulate,
-                };
-                int rows = Math.Min(ProductTile.TallestRows, height - i);
+                Left = left,
+                Right = first,
+                SecondRight = panels > 1 ? first + panelPitch : null,
+                Depth = depth,
+                Sums = c.At(row, column + at),
+                Pitch = (nint)c.RowPitch,
+                Accumulate = accumulate,
+                Ahead = next is null ? first : next,
+                AheadStep = step,
+            };
+            for (int i = 0; i < height; i += tallest)
+            {
+                int rows = Math.Min(tallest, height - i);
                 if (width - at >= Width)
                 {
                     tile.Run(rows);
@@ -138,9 +158,9 @@ internal static unsafe class StridedProduct
                 {
                     Edge(tile, rows, width - at);
                 }
-            }
 
-            panel += panels;
+                tile = tile with { Left = tile.Left + ((long)depth * tallest), Sums = tile.Sums + (tallest * tile.Pitch), Ahead = tile.Ahead + (depth * step) };
+            }
         }
     }
 
