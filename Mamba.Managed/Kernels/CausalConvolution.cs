@@ -50,28 +50,55 @@ internal static unsafe class CausalConvolution
         public int Channels<L, V>(int start, int end)
             where L : struct, ILanes<V>
         {
-            int c = start;
-            for (; c + L.Count <= end; c += L.Count)
+            // Row by row, in the order in which memory lies; the rows before are in the first-level cache.
+            end = start + ((end - start) / L.Count * L.Count);
+            for (int t = 0; t < length; t++)
             {
-                for (int t = 0; t < length; t++)
+                float* to = y + ((long)t * channels);
+                float* oldest = x + ((long)(t - width + 1) * xPitch);
+                for (int c = start; c < end; c += L.Count)
                 {
                     V sum = bias is null ? L.Broadcast(0) : L.Load(bias + c);
-                    for (int j = 0; j < width; j++)
-                    {
-                        sum = L.MultiplyAdd(L.Load(weight + ((long)j * channels) + c), L.Load(Input(t - width + 1 + j, c)), sum);
-                    }
-
-                    L.Store(y + ((long)t * channels) + c, silu ? Elementary.Silu<L, V>(sum) : sum);
+                    sum = t < width - 1 ? Begin<L, V>(t, c, sum) : Taps<L, V>(oldest + c, c, sum);
+                    L.Store(to + c, silu ? Elementary.Silu<L, V>(sum) : sum);
                 }
+            }
 
-                // Oldest first, so that a slot is read before it is overwritten.
-                for (int j = 0; j < width; j++)
+            // Oldest first, so that a slot is read before it is overwritten.
+            for (int j = 0; j < width; j++)
+            {
+                for (int c = start; c < end; c += L.Count)
                 {
                     L.Store(window + ((long)j * channels) + c, L.Load(Input(length - width + j, c)));
                 }
             }
 
-            return c;
+            return end;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private V Taps<L, V>(float* from, int c, V sum)
+            where L : struct, ILanes<V>
+        {
+            float* by = weight + c;
+            for (int j = width; j > 0; j--, from += xPitch, by += channels)
+            {
+                sum = L.MultiplyAdd(L.Load(by), L.Load(from), sum);
+            }
+
+            return sum;
+        }
+
+        // The first rows, which reach back into the window.
+        private V Begin<L, V>(int t, int c, V sum)
+            where L : struct, ILanes<V>
+        {
+            for (int j = 0; j < width; j++)
+            {
+                sum = L.MultiplyAdd(L.Load(weight + ((long)j * channels) + c), L.Load(Input(t - width + 1 + j, c)), sum);
+            }
+
+            return sum;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,29 +14,48 @@ internal static unsafe class ProductPacking
 {
     private const int Width = PackedMatrix.PanelWidth;
 
+    // Slivers whose neighbours lie next to each other pass together, and rows are fetched ahead: each is a page of its own, which the
+    // machine does not foresee.
+    private const int SliversAtOnce = 8;
+    private const int RowsAhead = 16;
+
     /// <summary>Puts rows of the left side in order.</summary>
     public static void Rows(MatrixView a, int row, int height, int k, int depth, float* to)
     {
-        int tallest = ProductTile.TallestRows;
-        for (int i = 0; i < height; i += tallest, to += (long)depth * tallest)
+        int width = ProductTile.TallestRows, whole = height / width * width;
+        Slivers(a.At(row, k), a.RowPitch, a.ColumnPitch, whole, depth, to, width);
+        if (whole < height)
         {
-            int count = Math.Min(tallest, height - i);
-            Interleave(a.At(row + i, k), a.RowPitch, a.ColumnPitch, count, depth, to, count);
+            Interleave(a.At(row + whole, k), a.RowPitch, a.ColumnPitch, height - whole, depth, to + ((long)whole * depth), height - whole);
         }
     }
 
     /// <summary>Puts columns of the right side in order.</summary>
     public static void Columns(MatrixView b, int k, int depth, int column, int width, float* to)
     {
-        for (int j = 0; j < width; j += Width, to += (long)depth * Width)
+        int whole = width / Width * Width;
+        Slivers(b.At(k, column), b.ColumnPitch, b.RowPitch, whole, depth, to, Width);
+        if (whole < width)
         {
-            int count = Math.Min(Width, width - j);
-            if (count < Width)
-            {
-                new Span<float>(to, depth * Width).Clear();
-            }
+            to += (long)whole * depth;
+            new Span<float>(to, depth * Width).Clear();
+            Interleave(b.At(k, column + whole), b.ColumnPitch, b.RowPitch, width - whole, depth, to, Width);
+        }
+    }
 
-            Interleave(b.At(k, column + j), b.ColumnPitch, b.RowPitch, count, depth, to, Width);
+    private static void Slivers(float* from, long pitch, long step, int count, int depth, float* to, int width)
+    {
+        int lines = pitch == 1 && Vector128.IsHardwareAccelerated ? SliversAtOnce * width : width;
+        for (int i = 0; i < count; i += lines, from += lines * pitch, to += (long)lines * depth)
+        {
+            if (lines > width)
+            {
+                Copy(from, step, Math.Min(lines, count - i), depth, to, width);
+            }
+            else
+            {
+                Interleave(from, pitch, step, width, depth, to, width);
+            }
         }
     }
 
@@ -46,18 +65,13 @@ internal static unsafe class ProductPacking
         if (count < 4 || !Vector128.IsHardwareAccelerated)
         {
             Gather(from, pitch, step, count, depth, to, width);
+            return;
         }
-        else if (pitch == 1)
+
+        for (int i = 0; i < count; i += 4)
         {
-            Copy(from, step, count, depth, to, width);
-        }
-        else
-        {
-            for (int i = 0; i < count; i += 4)
-            {
-                int first = Math.Min(i, count - 4);
-                Four(from + (first * pitch), pitch, step, depth, to + first, width);
-            }
+            int first = Math.Min(i, count - 4);
+            Four(from + (first * pitch), pitch, step, depth, to + first, width);
         }
     }
 
@@ -66,10 +80,19 @@ internal static unsafe class ProductPacking
     {
         for (int k = 0; k < depth; k++, from += step, to += width)
         {
-            for (int i = 0; i < count; i += 4)
+            float* sliver = to, ahead = k + RowsAhead < depth ? from + (RowsAhead * step) : from;
+            for (int i = 0; i < count; i += width, sliver += (long)depth * width)
             {
-                int first = Math.Min(i, count - 4);
-                Vector128.Load(from + first).Store(to + first);
+                if (Sse.IsSupported)
+                {
+                    Sse.Prefetch0(ahead + i);
+                }
+
+                for (int j = 0; j < width; j += 4)
+                {
+                    int first = Math.Min(j, width - 4);
+                    Vector128.Load(from + i + first).Store(sliver + first);
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ namespace Mamba.Managed.Kernels;
 internal readonly unsafe struct SelectiveScan
 {
     private const int TileLength = 32;
-    private const int WidestVector = 16;
+    private const int TileChannels = 64;
 
     /// <summary>[length, channels]: the input.</summary>
     public required float* U { get; init; }
@@ -84,51 +84,67 @@ internal readonly unsafe struct SelectiveScan
         Forward<LanesScalar, float>(start, end);
     }
 
+    [SkipLocalsInit]
     private int Forward<L, V>(int start, int end)
         where L : struct, ILanes<V>
     {
-        float* delta = stackalloc float[TileLength * WidestVector];
-        float* input = stackalloc float[TileLength * WidestVector];
-        float* sum = stackalloc float[TileLength * WidestVector];
-        int c = start;
-        for (; c + L.Count <= end; c += L.Count)
+        float* delta = stackalloc float[TileLength * TileChannels];
+        float* input = stackalloc float[TileLength * TileChannels];
+        float* sum = stackalloc float[TileLength * TileChannels];
+        int c = start, width;
+        for (; c + L.Count <= end; c += width)
         {
+            width = Math.Min(TileChannels, (end - c) / L.Count * L.Count);
             for (int t = 0; t < Length; t += TileLength)
             {
                 int rows = Math.Min(TileLength, Length - t);
-                Begin<L, V>(t, rows, c, delta, input, sum);
-                int n = 0;
-                for (; n + 4 <= States; n += 4)
+                Begin<L, V>(t, rows, c, width, delta, input, sum);
+                for (int i = 0; i < width; i += L.Count)
                 {
-                    FourStates<L, V>(t, rows, n, c, delta, input, sum);
+                    int at = i * TileLength;
+                    AllStates<L, V>(t, rows, c + i, delta + at, input + at, sum + at);
                 }
 
-                for (; n < States; n++)
-                {
-                    OneState<L, V>(t, rows, n, c, delta, input, sum);
-                }
-
-                Finish<L, V>(t, rows, c, sum);
+                Finish<L, V>(t, rows, c, width, sum);
             }
         }
 
         return c;
     }
 
-    private void Begin<L, V>(int t, int rows, int c, float* delta, float* input, float* sum)
+    // Row by row, in the order in which memory lies; the buffers hold one vector of channels after the other.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Begin<L, V>(int t, int rows, int c, int width, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
-        V bias = Bias is null ? L.Broadcast(0) : L.Load(Bias + c);
-        V skip = D is null ? L.Broadcast(0) : L.Load(D + c);
-        for (int i = 0; i < rows; i++)
+        for (int row = 0; row < rows; row++)
         {
-            long at = ((long)(t + i) * Channels) + c;
-            V step = L.Add(L.Load(Dt + at), bias);
-            V u = L.Load(U + at);
-            step = Softplus ? Elementary.Softplus<L, V>(step) : step;
-            L.Store(delta + (i * L.Count), step);
-            L.Store(input + (i * L.Count), L.Multiply(step, u));
-            L.Store(sum + (i * L.Count), L.Multiply(skip, u));
+            long at = ((long)(t + row) * Channels) + c;
+            for (int i = 0; i < width; i += L.Count)
+            {
+                V u = L.Load(U + at + i), step = L.Load(Dt + at + i);
+                step = L.Add(step, Bias is null ? L.Broadcast(0) : L.Load(Bias + c + i));
+                step = Softplus ? Elementary.Softplus<L, V>(step) : step;
+                int to = (i * TileLength) + (row * L.Count);
+                L.Store(delta + to, step);
+                L.Store(input + to, L.Multiply(step, u));
+                L.Store(sum + to, L.Multiply(D is null ? L.Broadcast(0) : L.Load(D + c + i), u));
+            }
+        }
+    }
+
+    private void AllStates<L, V>(int t, int rows, int c, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+    {
+        int n = 0;
+        for (; n + 4 <= States; n += 4)
+        {
+            FourStates<L, V>(t, rows, n, c, delta, input, sum);
+        }
+
+        for (; n < States; n++)
+        {
+            OneState<L, V>(t, rows, n, c, delta, input, sum);
         }
     }
 
@@ -148,10 +164,12 @@ internal readonly unsafe struct SelectiveScan
             V step = L.Load(delta + (i * L.Count));
             V x = L.Load(input + (i * L.Count));
             V y = L.Load(sum + (i * L.Count));
-            h0 = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a0)), h0, L.Multiply(x, L.Broadcast(b[0])));
-            h1 = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a1)), h1, L.Multiply(x, L.Broadcast(b[1])));
-            h2 = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a2)), h2, L.Multiply(x, L.Broadcast(b[2])));
-            h3 = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a3)), h3, L.Multiply(x, L.Broadcast(b[3])));
+            V e0 = L.Multiply(step, a0), e1 = L.Multiply(step, a1), e2 = L.Multiply(step, a2), e3 = L.Multiply(step, a3);
+            Elementary.Exp2<L, V>(ref e0, ref e1, ref e2, ref e3);
+            h0 = L.MultiplyAdd(e0, h0, L.Multiply(x, L.Broadcast(b[0])));
+            h1 = L.MultiplyAdd(e1, h1, L.Multiply(x, L.Broadcast(b[1])));
+            h2 = L.MultiplyAdd(e2, h2, L.Multiply(x, L.Broadcast(b[2])));
+            h3 = L.MultiplyAdd(e3, h3, L.Multiply(x, L.Broadcast(b[3])));
             y = L.MultiplyAdd(h0, L.Broadcast(read[0]), y);
             y = L.MultiplyAdd(h1, L.Broadcast(read[1]), y);
             y = L.MultiplyAdd(h2, L.Broadcast(read[2]), y);
@@ -181,14 +199,19 @@ internal readonly unsafe struct SelectiveScan
         L.Store(State + ((long)n * Channels) + c, h);
     }
 
-    private void Finish<L, V>(int t, int rows, int c, float* sum)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Finish<L, V>(int t, int rows, int c, int width, float* sum)
         where L : struct, ILanes<V>
     {
-        for (int i = 0; i < rows; i++)
+        for (int row = 0; row < rows; row++)
         {
-            V y = L.Load(sum + (i * L.Count));
-            y = Z is null ? y : L.Multiply(y, Elementary.Silu<L, V>(L.Load(Z + ((long)(t + i) * ZPitch) + c)));
-            L.Store(Y + ((long)(t + i) * Channels) + c, y);
+            float* y = Y + ((long)(t + row) * Channels) + c;
+            float* z = Z + ((long)(t + row) * ZPitch) + c;
+            for (int i = 0; i < width; i += L.Count)
+            {
+                V value = L.Load(sum + (i * TileLength) + (row * L.Count));
+                L.Store(y + i, Z is null ? value : L.Multiply(value, Elementary.Silu<L, V>(L.Load(z + i))));
+            }
         }
     }
 }

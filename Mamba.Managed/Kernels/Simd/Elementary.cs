@@ -9,6 +9,13 @@ internal static class Elementary
     private const float Rounder = 12582912f + 127f;
     private const float Log2E = 1.44269504088896341f;
 
+    // The polynomial of 2^f.
+    private const float Power1 = 6.931469776e-01f;
+    private const float Power2 = 2.402224207e-01f;
+    private const float Power3 = 5.550733762e-02f;
+    private const float Power4 = 9.671513336e-03f;
+    private const float Power5 = 1.326472153e-03f;
+
     /// <summary>2^x, relative error below 3e-7; 0 below -127, infinity above 127.5, NaN for NaN.</summary>
     /// <remarks>x = n + f with |f| at most 1/2; a polynomial of degree 5 fits 2^f. Results below 2^-126 flush to 0.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -18,13 +25,38 @@ internal static class Elementary
         x = L.Min(L.Broadcast(128f), L.Max(L.Broadcast(-127f), x));
         V biased = L.Add(x, L.Broadcast(Rounder));
         V f = L.Subtract(x, L.Subtract(biased, L.Broadcast(Rounder)));
-        V p = L.Broadcast(1.326472153e-03f);
-        p = L.MultiplyAdd(p, f, L.Broadcast(9.671513336e-03f));
-        p = L.MultiplyAdd(p, f, L.Broadcast(5.550733762e-02f));
-        p = L.MultiplyAdd(p, f, L.Broadcast(2.402224207e-01f));
-        p = L.MultiplyAdd(p, f, L.Broadcast(6.931469776e-01f));
+        V p = L.Broadcast(Power5);
+        p = L.MultiplyAdd(p, f, L.Broadcast(Power4));
+        p = L.MultiplyAdd(p, f, L.Broadcast(Power3));
+        p = L.MultiplyAdd(p, f, L.Broadcast(Power2));
+        p = L.MultiplyAdd(p, f, L.Broadcast(Power1));
         p = L.MultiplyAdd(p, f, L.Broadcast(1f));
         return L.Multiply(p, L.PowerOfTwo(biased));
+    }
+
+    /// <summary>Four of <see cref="Exp2{L, V}(V)"/> in step, so that none waits for another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Exp2<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
+        where L : struct, ILanes<V>
+    {
+        V c = L.Broadcast(-127f);
+        (x0, x1, x2, x3) = (L.Max(c, x0), L.Max(c, x1), L.Max(c, x2), L.Max(c, x3));
+        c = L.Broadcast(128f);
+        (x0, x1, x2, x3) = (L.Min(c, x0), L.Min(c, x1), L.Min(c, x2), L.Min(c, x3));
+        c = L.Broadcast(Rounder);
+        V n0 = L.Add(x0, c), n1 = L.Add(x1, c), n2 = L.Add(x2, c), n3 = L.Add(x3, c);
+        V f0 = L.Subtract(n0, c), f1 = L.Subtract(n1, c), f2 = L.Subtract(n2, c), f3 = L.Subtract(n3, c);
+        (f0, f1, f2, f3) = (L.Subtract(x0, f0), L.Subtract(x1, f1), L.Subtract(x2, f2), L.Subtract(x3, f3));
+        V p0 = L.Broadcast(Power5), p1 = p0, p2 = p0, p3 = p0;
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power4));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power3));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power2));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power1));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(1f));
+        x0 = L.Multiply(p0, L.PowerOfTwo(n0));
+        x1 = L.Multiply(p1, L.PowerOfTwo(n1));
+        x2 = L.Multiply(p2, L.PowerOfTwo(n2));
+        x3 = L.Multiply(p3, L.PowerOfTwo(n3));
     }
 
     /// <summary>e^x, relative error below 4e-7 + 6e-8 |x|.</summary>
@@ -55,5 +87,15 @@ internal static class Elementary
         p = L.MultiplyAdd(p, q, L.Broadcast(2f / 3));
         p = L.MultiplyAdd(p, q, L.Broadcast(2f));
         return L.MultiplyAdd(p, s, L.Max(L.Broadcast(0f), x));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step<L, V>(ref V p0, ref V p1, ref V p2, ref V p3, V f0, V f1, V f2, V f3, V next)
+        where L : struct, ILanes<V>
+    {
+        p0 = L.MultiplyAdd(p0, f0, next);
+        p1 = L.MultiplyAdd(p1, f1, next);
+        p2 = L.MultiplyAdd(p2, f2, next);
+        p3 = L.MultiplyAdd(p3, f3, next);
     }
 }
