@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Tokenizers;
 using Mamba.Managed.Training;
 
@@ -61,11 +62,14 @@ internal static class TokenizeCommand
 
     // MODEL comes first and may be left out, so one argument alone is the text.
     private static Argument<string[]> Arguments(string what, int least) =>
-        new($"[MODEL] {what}") { Description = "Model folder or GGUF file, then what to turn.", Arity = new ArgumentArity(least, 2) };
+        new($"[MODEL] {what}") { Description = $"Model folder or GGUF file, which may hold a tokenizer alone; then {what}.", Arity = new ArgumentArity(least, 2) };
 
+    // A tokenizer of its own needs no model beside it; without one the model's vocabulary says whether bytes serve.
     private static Tokenizer Load(string[] values)
     {
-        string path = values.Length == 2 ? values[0] : Options.DefaultModel;
-        return Tokenizer.Load(path, ModelConversion.Load(path).Config);
+        string path = values.Length == 2 ? values[0] : Options.DefaultModel, file = Path.Combine(path, "tokenizer.json");
+        return File.Exists(file) ? BpeTokenizer.Load(file)
+            : File.Exists(path) && GgufVocabulary.Read(GgufFile.Open(path).Metadata) is { } vocabulary ? Tokenizer.FromGguf(vocabulary)
+            : Tokenizer.Load(path, ModelConversion.Load(path).Config);
     }
 }

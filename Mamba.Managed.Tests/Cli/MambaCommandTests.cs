@@ -105,6 +105,15 @@ public class MambaCommandTests
         Assert.That((await Run("tokenize", gguf, "AB")).Output.Trim(), Is.EqualTo("65 66"));
     }
 
+    [TestCase("gpt-neox-tokenizer")]
+    [TestCase("gguf/gpt-neox-vocab.gguf")]
+    public async Task A_tokenizer_serves_without_a_model(string name)
+    {
+        string path = Path.Combine([Fixtures, .. name.Split('/')]);
+        Assert.That((await Run("tokenize", path, "Hello  world")).Output.Trim(), Is.EqualTo("12092 50276 10186"));
+        Assert.That((await Run("detokenize", path, "12092 50276 10186")).Output.Trim(), Is.EqualTo("Hello  world"));
+    }
+
     [Test]
     public async Task Convert_goes_to_GGUF_and_back()
     {
