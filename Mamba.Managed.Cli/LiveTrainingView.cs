@@ -36,7 +36,7 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
     });
 
     /// <inheritdoc/>
-    public override void Show(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best)
+    public override void Show(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best, double? accuracy = null)
     {
         bool isDue = lastDrawn == 0 || TimeProvider.System.GetElapsedTime(lastDrawn) > Interval;
         if (!isDue && report.Validation is null && progress.Done < 1)
@@ -47,7 +47,7 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
         CultureInfo culture = CultureInfo.InvariantCulture;
         rows.Enqueue(
         [
-            report.Step.ToString(culture), report.Loss.ToString("F4", culture), report.Validation?.ToString("F4", culture) ?? "",
+            report.Step.ToString(culture), report.Loss.ToString("F4", culture), Validation(report, accuracy),
             progress.TokensPerSecond.ToString("F0", culture), progress.FmaShare.ToString("P1", culture), report.GradientNorm.ToString("F3", culture),
             report.LearningRate.ToString("G3", culture),
         ]);

@@ -6,13 +6,10 @@ namespace Mamba.Managed.Cli;
 /// <summary>The loss curve of a run as <c>curve.svg</c> and <c>curve.png</c>.</summary>
 internal static class LossCurve
 {
-    private const int Width = 900;
-    private const int Height = 540;
-
     // More points than pixels say nothing.
     private const int MostPoints = 1500;
 
-    /// <summary>Draws the curve; each picture is written under another name and renamed.</summary>
+    /// <summary>Draws the curve.</summary>
     /// <param name="folder">The run's folder.</param>
     /// <param name="points">At least one.</param>
     public static void Draw(string folder, IReadOnlyList<MetricsLog.Point> points)
@@ -26,8 +23,7 @@ internal static class LossCurve
         MetricsLog.Point[] validated = [.. points.Where(point => point.Validation is not null)];
         Add("validation", [.. validated.Select(point => (double)point.Step)], [.. validated.Select(point => point.Validation!.Value)], Colors.OrangeRed, 5);
         plot.ShowLegend(Alignment.UpperRight);
-        Replace("curve.svg", path => plot.SaveSvg(path, Width, Height));
-        Replace("curve.png", path => plot.SavePng(path, Width, Height));
+        Picture.Save(plot, folder, "curve");
 
         void Add(string name, double[] steps, double[] losses, Color color, float marker)
         {
@@ -35,21 +31,6 @@ internal static class LossCurve
             {
                 Scatter scatter = plot.Add.Scatter(steps, losses, color);
                 (scatter.LegendText, scatter.MarkerSize, scatter.LineWidth) = (name, marker, 2);
-            }
-        }
-
-        void Replace(string name, Action<string> save)
-        {
-            string path = Path.Combine(folder, name), temporary = Path.Combine(folder, "new-" + name);
-            try
-            {
-                save(temporary);
-                File.Move(temporary, path, overwrite: true);
-            }
-            catch
-            {
-                File.Delete(temporary);
-                throw;
             }
         }
     }

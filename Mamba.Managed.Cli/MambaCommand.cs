@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mamba.Managed.Cli.Experiments;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
@@ -29,6 +30,7 @@ internal static class MambaCommand
             ConvertCommand.Create(),
             QuantizeReportCommand.Create(),
             TrainCommand.Create(),
+            ExperimentCommand.Create(),
             BenchCommand.Create(),
             verbose,
         };

@@ -35,7 +35,7 @@ internal sealed class MetricsLog : IDisposable
     public IReadOnlyList<Point> Points => points;
 
     /// <summary>Adds a step.</summary>
-    public void Add(TrainingReport report, double tokensPerSecond, double fmaShare)
+    public void Add(TrainingReport report, double? accuracy, double tokensPerSecond, double fmaShare)
     {
         using (Utf8JsonWriter json = new(stream))
         {
@@ -45,6 +45,11 @@ internal sealed class MetricsLog : IDisposable
             if (report.Validation is double validation)
             {
                 json.WriteNumber("validation", validation);
+            }
+
+            if (accuracy is double share)
+            {
+                json.WriteNumber("accuracy", share);
             }
 
             json.WriteNumber("gradient_norm", report.GradientNorm);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
@@ -46,4 +47,18 @@ internal static class Options
         });
         return option;
     }
+
+    /// <summary>The value of an option where it is right.</summary>
+    /// <exception cref="ArgumentException">It is not; the message says what is expected.</exception>
+    public static T InRange<T>(ParseResult parsed, Option<T> option, Func<T, bool> isRight, string expected)
+        where T : IFormattable
+    {
+        T value = parsed.GetValue(option)!;
+        return isRight(value) ? value : throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{option.Name}: expected {expected}, found {value}"));
+    }
+
+    /// <summary>A learning rate that training takes.</summary>
+    /// <exception cref="ArgumentException">It is out of range.</exception>
+    public static double LearningRate(ParseResult parsed, Option<double> option) =>
+        InRange(parsed, option, rate => rate > 0 && rate <= AdamW.MaxLearningRate, $"a number above 0 and up to {AdamW.MaxLearningRate}");
 }

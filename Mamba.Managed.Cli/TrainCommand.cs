@@ -71,11 +71,11 @@ internal static class TrainCommand
         });
         command.SetAction((parsed, cancel) =>
         {
-            double peak = InRange(parsed, rate, rate => rate > 0 && rate <= AdamW.MaxLearningRate, $"a number above 0 and up to {AdamW.MaxLearningRate}");
+            double peak = Options.LearningRate(parsed, rate);
             long total = parsed.GetValue(steps);
             bool isCosine = parsed.GetValue(schedule) == "cosine";
             double floor = parsed.GetResult(least) is { Implicit: false }
-                ? InRange(parsed, least, floor => floor >= 0 && floor <= peak, string.Create(CultureInfo.InvariantCulture, $"a number from 0 to the learning rate, {peak}"))
+                ? Options.InRange(parsed, least, floor => floor >= 0 && floor <= peak, string.Create(CultureInfo.InvariantCulture, $"a number from 0 to the learning rate, {peak}"))
                 : peak / 10;
             TrainSettings settings = new()
             {
@@ -98,9 +98,9 @@ internal static class TrainCommand
                     Schedule = new LearningRateSchedule(peak, Math.Min(parsed.GetValue(warmUp), total), isCosine ? total : 0, isCosine ? floor : 0),
                     Optimiser = new AdamWOptions
                     {
-                        WeightDecay = InRange(parsed, decay, decay => decay >= 0 && float.IsFinite(decay), "a number of 0 or more"),
-                        Beta2 = InRange(parsed, beta2, beta => beta >= 0 && beta < 1, "a number from 0 up to but not including 1"),
-                        MaxNorm = InRange(parsed, clip, clip => clip >= 0 && float.IsFinite(clip), "a number of 0 or more"),
+                        WeightDecay = Options.InRange(parsed, decay, decay => decay >= 0 && float.IsFinite(decay), "a number of 0 or more"),
+                        Beta2 = Options.InRange(parsed, beta2, beta => beta >= 0 && beta < 1, "a number from 0 up to but not including 1"),
+                        MaxNorm = Options.InRange(parsed, clip, clip => clip >= 0 && float.IsFinite(clip), "a number of 0 or more"),
                     },
                     Batch = new BatchOptions
                     {
@@ -110,8 +110,8 @@ internal static class TrainCommand
                         CarryState = parsed.GetValue(stateful),
                     },
                     Accumulate = parsed.GetValue(accumulate),
-                    Dropout = InRange(parsed, dropout, dropout => dropout >= 0 && dropout < 1, "a number from 0 up to but not including 1"),
-                    AverageDecay = InRange(parsed, average, average => average >= 0 && average < 1, "a number from 0 up to but not including 1"),
+                    Dropout = Options.InRange(parsed, dropout, dropout => dropout >= 0 && dropout < 1, "a number from 0 up to but not including 1"),
+                    AverageDecay = Options.InRange(parsed, average, average => average >= 0 && average < 1, "a number from 0 up to but not including 1"),
                     ValidateEvery = parsed.GetValue(validateEvery),
                     SaveEvery = parsed.GetValue(saveEvery),
                     KeepLast = parsed.GetValue(keep),
@@ -128,11 +128,4 @@ internal static class TrainCommand
     }
 
     private static Option<T> Plain<T>(string name, string description, T byDefault) => new(name) { Description = description, DefaultValueFactory = _ => byDefault };
-
-    private static T InRange<T>(ParseResult parsed, Option<T> option, Func<T, bool> isRight, string expected)
-        where T : IFormattable
-    {
-        T value = parsed.GetValue(option)!;
-        return isRight(value) ? value : throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{option.Name}: expected {expected}, found {value}"));
-    }
 }

@@ -9,6 +9,9 @@ namespace Mamba.Managed.Cli;
 /// <summary>What <c>mamba train</c> is asked to do.</summary>
 internal sealed record TrainSettings
 {
+    /// <summary>What to do where memory is too small.</summary>
+    public const string MemoryRemedy = "lower --batch or --length and raise --accumulate";
+
     private const string TokenizerName = "tokenizer.json";
 
     public required string Data { get; init; }
@@ -74,7 +77,7 @@ internal sealed record TrainSettings
             DInner = checked((Expand ?? 2) * width),
             VocabSize = 256,
         }.Validate();
-        CheckMemory(sizes);
+        CheckMemory(sizes, Trainer, MemoryRemedy);
         return (MambaLanguageModel.Create(sizes, seed), new ByteTokenizer(), null);
     }
 
@@ -93,18 +96,18 @@ internal sealed record TrainSettings
 
     /// <summary>Refuses sizes that this machine cannot hold, before memory is taken.</summary>
     /// <exception cref="ArgumentException">Model and batch ask for more than there is.</exception>
-    public void CheckMemory(MambaConfig config)
+    public static void CheckMemory(MambaConfig config, TrainerOptions trainer, string remedy)
     {
-        double rows = (double)Trainer.Batch.Windows * Trainer.Batch.Length, width = config.DModel, inner = config.DInner;
+        double rows = (double)trainer.Batch.Windows * trainer.Batch.Length, width = config.DModel, inner = config.DInner;
         double kept = config.NLayer * (width + (2 * inner) + config.DtRank + (2 * config.DState) + (inner * config.DState / 16));
-        double weights = config.ParameterCount * (Trainer.AverageDecay > 0 ? 5.0 : 4.0);
+        double weights = config.ParameterCount * (trainer.AverageDecay > 0 ? 5.0 : 4.0);
         double bytes = sizeof(float) * (weights + (rows * (kept + (4 * width) + (6 * inner))));
         double most = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > most)
         {
             throw new ArgumentException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"--batch {Trainer.Batch.Windows} of --length {Trainer.Batch.Length} and a model of {config.ParameterCount} parameters: expected to fit {most / 1e9:F1} GB of memory, found that they need about {bytes / 1e9:F1} GB; lower --batch or --length and raise --accumulate"));
+                $"--batch {trainer.Batch.Windows} of --length {trainer.Batch.Length} and a model of {config.ParameterCount} parameters: expected to fit {most / 1e9:F1} GB of memory, found that they need about {bytes / 1e9:F1} GB; {remedy}"));
         }
     }
 }

@@ -14,40 +14,27 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainSettings settings;
     private readonly Trainer trainer;
     private readonly Tokenizer tokenizer;
-    private readonly MetricsLog metrics;
-    private readonly TrainingProgress progress;
-    private readonly TrainingView view;
+    private readonly RunRecord record;
 
     private TrainingRun(TrainSettings settings, Trainer trainer, Tokenizer tokenizer, TrainingView view)
     {
-        (this.settings, this.trainer, this.tokenizer, this.view) = (settings, trainer, tokenizer, view);
-        metrics = new MetricsLog(settings.Output, trainer.Step);
-        double peak = MachineLimits.Measure(trainer.Options.Threads).FmaGigaflopsPerSecond;
-        progress = new TrainingProgress(trainer.Options.Steps, trainer.Model.Config.ParameterCount, peak);
+        (this.settings, this.trainer, this.tokenizer) = (settings, trainer, tokenizer);
+        record = new RunRecord(trainer, settings.Output, view);
     }
 
     /// <summary>Trains to the end.</summary>
     /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>
     public static void Execute(TrainSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
     {
-        if (File.Exists(settings.Output))
-        {
-            throw new IOException($"{settings.Output}: expected a folder for the run, found a file; name another");
-        }
-
-        if (!settings.Resume && Directory.Exists(settings.Output) && Directory.EnumerateFileSystemEntries(settings.Output).Any(IsKept))
-        {
-            throw new IOException($"{settings.Output}: expected a new or empty folder, found files in it; add --resume to go on with the run, or name another folder");
-        }
-
+        RunRecord.CheckFolder(settings.Output, settings.Resume);
         (MambaLanguageModel model, Tokenizer tokenizer, string? tokenizerFile) = settings.Load();
-        settings.CheckMemory(model.Config);
+        TrainSettings.CheckMemory(model.Config, settings.Trainer, TrainSettings.MemoryRemedy);
         DocumentReport read = DocumentReader.Read(settings.Data, tokenizer.Encode);
         SayBadLines(settings.Data, read, error);
         using Trainer trainer = new(model, read.Documents, settings.For(read.Documents), settings.Output);
-        foreach (string damaged in settings.Resume ? trainer.Resume() : [])
+        if (settings.Resume)
         {
-            error.WriteLine($"{damaged}: the checkpoint before it is used");
+            RunRecord.Resume(trainer, error);
         }
 
         Directory.CreateDirectory(settings.Output);
@@ -82,67 +69,21 @@ internal sealed class TrainingRun : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => metrics.Dispose();
+    public void Dispose() => record.Dispose();
 
     private void Train(CancellationToken cancel)
     {
-        try
-        {
-            Advance(cancel);
-        }
-        catch (IOException failure)
-        {
-            throw new IOException($"{failure.Message} What was saved before is whole: make room, and go on with --resume", failure);
-        }
-
+        record.Train(null, Sample, cancel);
         string best = trainer.Best is (double loss, long step) ? FormattableString.Invariant($", best validation {loss:F4} after step {step}") : "";
-        view.Say($"done{best}: {settings.Output}");
+        record.View.Say($"done{best}: {settings.Output}");
     }
 
-    private void Advance(CancellationToken cancel)
+    private void Sample(TrainingReport report)
     {
-        try
-        {
-            trainer.Run(Report, cancel);
-        }
-        catch (OperationCanceledException)
-        {
-            view.Say(FormattableString.Invariant($"stopped after step {trainer.Step}, saved; --resume goes on"));
-            throw;
-        }
-        finally
-        {
-            Draw();
-        }
-    }
-
-    // A run that was killed before its first checkpoint leaves these; nothing is lost with them.
-    private static bool IsKept(string path) =>
-        Path.GetFileName(path) is not ("metrics.jsonl" or "tokenizer.json") && !path.EndsWith(".tmp", StringComparison.Ordinal);
-
-    // A step of the trainer is over, its checkpoint not yet written.
-    private void Report(TrainingReport report)
-    {
-        progress.Add(report);
-        metrics.Add(report, progress.TokensPerSecond, progress.FmaShare);
         bool isLast = report.Step == trainer.Options.Steps;
-        view.Show(report, progress, trainer.Best);
-        if (report.Saved)
-        {
-            Draw();
-        }
-
         if (isLast || (settings.SampleEvery > 0 && report.Step % settings.SampleEvery == 0))
         {
-            view.Sample(Sample());
-        }
-    }
-
-    private void Draw()
-    {
-        if (metrics.Points.Count > 0)
-        {
-            LossCurve.Draw(settings.Output, metrics.Points);
+            record.View.Sample(Sample());
         }
     }
 

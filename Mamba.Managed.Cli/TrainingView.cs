@@ -19,12 +19,12 @@ internal class TrainingView(TextWriter output)
     public virtual void Run(Action body) => body();
 
     /// <summary>Shows a step: each validation and the last, and of the others one now and then.</summary>
-    public virtual void Show(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best)
+    public virtual void Show(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best, double? accuracy = null)
     {
         if (report.Validation is not null || progress.Done >= 1 || lastLine == 0 || TimeProvider.System.GetElapsedTime(lastLine) > LineInterval)
         {
             lastLine = TimeProvider.System.GetTimestamp();
-            string validation = report.Validation is double loss ? string.Create(CultureInfo.InvariantCulture, $", validation {loss:F4}") : "";
+            string validation = report.Validation is null ? "" : ", validation " + Validation(report, accuracy);
             Say(string.Create(
                 CultureInfo.InvariantCulture,
                 $"step {report.Step}: loss {report.Loss:F4}{validation}, norm {report.GradientNorm:F3}, rate {report.LearningRate:G3}, {progress.TokensPerSecond:F0} tokens/s, {progress.FmaShare:P1} of the multiply-adds, {Time(progress.Left)} left"));
@@ -36,6 +36,10 @@ internal class TrainingView(TextWriter output)
 
     /// <summary>Shows generated text.</summary>
     public virtual void Sample(string text) => Say("sample: " + text.ReplaceLineEndings("\n        "));
+
+    /// <summary>Loss and accuracy of the validation, or nothing where there was none.</summary>
+    protected static string Validation(TrainingReport report, double? accuracy) =>
+        string.Create(CultureInfo.InvariantCulture, $"{report.Validation:F4}") + (accuracy is null ? "" : string.Create(CultureInfo.InvariantCulture, $" with {accuracy:P1} right"));
 
     protected static string Time(TimeSpan time) => time.ToString(time.TotalDays >= 1 ? @"d\.hh\:mm\:ss" : @"hh\:mm\:ss", CultureInfo.InvariantCulture);
 }

@@ -3,30 +3,38 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>Trains a model on documents, step by step, and writes checkpoints from which the run goes on to the same bits.</summary>
+/// <summary>Trains a model on documents or on any other source of batches, step by step, and writes checkpoints from which the run goes on to the same bits.</summary>
 public sealed class Trainer : IDisposable
 {
-    private readonly TokenDocuments documents;
+    private readonly IBatchSource source;
     private readonly TrainingPass pass;
     private readonly Gradients gradients;
-    private readonly BatchSampler sampler;
     private readonly string? folder;
 
-    /// <summary>Prepares a run.</summary>
+    /// <summary>Prepares a run on documents.</summary>
     /// <param name="model">The first weights; copied.</param>
     /// <param name="documents">The data.</param>
     /// <param name="options">The recipe.</param>
     /// <param name="folder">Where checkpoints go; null for none.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the data are too few for a batch.</exception>
     public Trainer(MambaLanguageModel model, TokenDocuments documents, TrainerOptions options, string? folder = null)
+        : this(model, Cut(model, documents, options), options, folder)
+    {
+    }
+
+    /// <summary>Prepares a run on batches from anywhere.</summary>
+    /// <param name="model">The first weights; copied.</param>
+    /// <param name="source">The batches; what <see cref="TrainerOptions"/> says of cutting and validation is the source's to heed.</param>
+    /// <param name="options">The recipe.</param>
+    /// <param name="folder">Where checkpoints go; null for none.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public Trainer(MambaLanguageModel model, IBatchSource source, TrainerOptions options, string? folder = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(documents);
+        ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(options);
-        (this.documents, this.folder) = (documents, folder);
+        (this.source, this.folder) = (source, folder);
         Options = options.Validate();
-        TrainingEnd = documents.TokenCount - options.ValidationTokens;
-        sampler = new BatchSampler(documents, 0, Math.Max(0, TrainingEnd), model.Config, options.Batch);
         Model = Weights.Copy(model);
         Optimiser = new AdamW(Model, options.Optimiser);
         gradients = new Gradients(Model);
@@ -53,11 +61,9 @@ public sealed class Trainer : IDisposable
 
     internal WeightAverage? Average { get; }
 
-    internal IReadOnlyList<MambaState> Tracks => sampler.Tracks;
+    internal IReadOnlyList<MambaState> Tracks => source.Tracks;
 
-    internal string Recipe => Options.Recipe(documents.TokenCount);
-
-    private long TrainingEnd { get; }
+    internal string Recipe => Options.Recipe(source.Description);
 
     /// <summary>Goes on from the newest whole checkpoint of the run's folder.</summary>
     /// <returns>The checkpoints that were passed over because they are damaged, each with the reason.</returns>
@@ -114,13 +120,13 @@ public sealed class Trainer : IDisposable
         double divisor = 0;
         for (int i = 0; Options.Accumulate > 1 && i < Options.Accumulate; i++)
         {
-            divisor += sampler.TargetCount((step * Options.Accumulate) + i);
+            divisor += source.TargetCount((step * Options.Accumulate) + i);
         }
 
         for (int i = 0; i < Options.Accumulate; i++)
         {
             long number = (step * Options.Accumulate) + i;
-            TrainingBatch batch = sampler.Batch(number);
+            TrainingBatch batch = source.Batch(number);
             TrainingLoss loss = pass.Run(Model, batch, gradients, divisor, new Dropout(Options.Dropout, Options.Batch.Seed + (ulong)number));
             sum += loss.Sum;
             count += loss.Count;
@@ -130,7 +136,7 @@ public sealed class Trainer : IDisposable
         double norm = Optimiser.Step(gradients, rate, pass);
         Average?.Follow(Step, pass);
         TimeSpan elapsed = watch.Elapsed;
-        double? validation = Due(Options.ValidateEvery) && Options.ValidationTokens > 1 ? Validate() : null;
+        double? validation = Due(Options.ValidateEvery) && source.HasValidation ? Validate() : null;
         bool save = folder is not null && (Due(Options.SaveEvery) || (validation is not null && Best?.Step == Step));
         TrainingReport made = new(Step, sum / Math.Max(count, 1), norm, rate, rows, elapsed, validation, save);
         report?.Invoke(made);
@@ -142,30 +148,19 @@ public sealed class Trainer : IDisposable
         return made;
     }
 
-    /// <summary>Mean nats per token of the validation data, in windows of the recipe's length that begin without a state.</summary>
-    /// <exception cref="InvalidOperationException">The recipe keeps no validation data.</exception>
+    /// <summary>Mean nats per target of the validation data.</summary>
+    /// <exception cref="InvalidOperationException">There is no validation data.</exception>
     public double Validate()
     {
-        if (Options.ValidationTokens < 2)
+        if (!source.HasValidation)
         {
             throw new InvalidOperationException("expected at least 2 validation tokens; keep some in TrainerOptions.ValidationTokens");
         }
 
-        DocumentLine line = new(documents, TrainingEnd, documents.TokenCount, null);
         (double sum, long count) = (0, 0);
-        int most = Options.Batch.Windows * Options.Batch.Length;
-        for (long start = 0; start < line.Length; start += most)
+        foreach (TrainingBatch batch in source.Validation())
         {
-            int rows = (int)Math.Min(most, line.Length - start);
-            int[] tokens = new int[rows], targets = new int[rows];
-            List<int> lengths = [];
-            for (int row = 0; row < rows; row += Options.Batch.Length)
-            {
-                int length = Math.Min(Options.Batch.Length, rows - row);
-                line.Cut(start + row, tokens.AsSpan(row, length), targets.AsSpan(row, length), lengths);
-            }
-
-            TrainingLoss loss = pass.Evaluate(Result, new TrainingBatch(tokens, targets, lengths.ToArray()));
+            TrainingLoss loss = pass.Evaluate(Result, batch);
             sum += loss.Sum;
             count += loss.Count;
         }
@@ -192,4 +187,12 @@ public sealed class Trainer : IDisposable
     public void Dispose() => pass.Dispose();
 
     private bool Due(long every) => Step == Options.Steps || (every > 0 && Step % every == 0);
+
+    private static DocumentBatches Cut(MambaLanguageModel model, TokenDocuments documents, TrainerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(documents);
+        ArgumentNullException.ThrowIfNull(options);
+        return new(documents, model.Config, options.Validate());
+    }
 }

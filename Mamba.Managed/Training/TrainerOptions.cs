@@ -79,9 +79,9 @@ public sealed record TrainerOptions
     }
 
     /// <summary>What must agree between a run and its continuation, each part by name.</summary>
-    internal string Recipe(long tokens) => string.Join(
+    internal string Recipe(string data) => string.Join(
         RecipeSeparator,
-        Throw.Invariant($"data of {tokens} tokens"),
+        data,
         Throw.Invariant($"validation {ValidationTokens}"),
         Throw.Invariant($"learning rate {Schedule.Peak}"),
         Throw.Invariant($"warm-up {Schedule.WarmUpSteps}"),

@@ -1,0 +1,43 @@
+using System.Text.Json;
+
+namespace Mamba.Managed.Cli.Experiments;
+
+/// <summary><c>accuracy.json</c>: the task, and how often the trained model was right at each length.</summary>
+internal static class AccuracyFile
+{
+    private const string Name = "accuracy.json";
+
+    /// <summary>Writes the file under another name, and renames it.</summary>
+    public static void Write(ExperimentSettings settings, IReadOnlyList<TaskAccuracy> found)
+    {
+        string path = Path.Combine(settings.Output, Name), temporary = path + ".tmp";
+        using (FileStream stream = new(temporary, FileMode.Create, FileAccess.Write))
+        {
+            using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true }))
+            {
+                json.WriteStartObject();
+                json.WriteString("task", settings.Task.Name);
+                json.WriteNumber("trained_length", settings.Trainer.Batch.Length);
+                json.WriteNumber("steps", settings.Trainer.Steps);
+                json.WriteStartArray("accuracy");
+                foreach (TaskAccuracy accuracy in found)
+                {
+                    json.WriteStartObject();
+                    json.WriteNumber("length", accuracy.Length);
+                    json.WriteNumber("sequences", accuracy.Sequences);
+                    json.WriteNumber("asked", accuracy.Asked);
+                    json.WriteNumber("right", accuracy.Right);
+                    json.WriteNumber("share", accuracy.Share);
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(temporary, path, overwrite: true);
+    }
+}

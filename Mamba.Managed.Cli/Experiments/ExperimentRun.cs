@@ -1,0 +1,55 @@
+using Mamba.Managed.Execution;
+using Mamba.Managed.Models;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Cli.Experiments;
+
+/// <summary>A run of <c>mamba experiment</c>: trains a small model on a task, then asks it at every length.</summary>
+internal static class ExperimentRun
+{
+    /// <summary>Trains, measures, and leaves a model folder with metrics, <c>accuracy.json</c> and the pictures.</summary>
+    /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>
+    public static void Execute(ExperimentSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
+    {
+        RunRecord.CheckFolder(settings.Output, settings.Resume);
+        SyntheticBatches batches = new(settings.Task, settings.Trainer.Batch, ExperimentSettings.ValidationSequences, settings.Growth);
+        TrainSettings.CheckMemory(ExperimentSettings.Model, settings.Trainer, "lower --batch or --length");
+        using Trainer trainer = new(
+            MambaLanguageModel.Create(ExperimentSettings.Model, settings.Trainer.Batch.Seed), batches, settings.Trainer, settings.Output);
+        if (settings.Resume)
+        {
+            RunRecord.Resume(trainer, error);
+        }
+
+        TrainingView view = TrainingView.For(output);
+        view.Say(FormattableString.Invariant(
+            $"{settings.Task.Name} at length {settings.Trainer.Batch.Length}: {trainer.Model.Config.ParameterCount:N0} parameters, step {trainer.Step} of {trainer.Options.Steps}"));
+        using (RunRecord record = new(trainer, settings.Output, view))
+        {
+            view.Run(() => record.Train(() => Validate(trainer.Result, settings, cancel), _ => { }, cancel));
+        }
+
+        List<TaskAccuracy> found = [.. Measure(settings, view, cancel)];
+        AccuracyFile.Write(settings, found);
+        AccuracyCurve.Draw(settings, found);
+        view.Say($"done: {settings.Output}");
+    }
+
+    private static double Validate(MambaLanguageModel model, ExperimentSettings settings, CancellationToken cancel)
+    {
+        using CpuExecutor executor = new(model, settings.Trainer.Threads);
+        return TaskAccuracy.Measure(executor, settings.Task, settings.Trainer.Batch.Length, ExperimentSettings.ValidationSequences, cancel).Share;
+    }
+
+    // Of the weights in the folder, as whoever loads them finds them.
+    private static IEnumerable<TaskAccuracy> Measure(ExperimentSettings settings, TrainingView view, CancellationToken cancel)
+    {
+        using CpuExecutor executor = CpuExecutor.Load(settings.Output, settings.Trainer.Threads);
+        foreach (int length in settings.Lengths)
+        {
+            TaskAccuracy found = TaskAccuracy.Measure(executor, settings.Task, length, settings.Sequences, cancel);
+            view.Say(FormattableString.Invariant($"length {length}: {found.Right} of {found.Asked} answers right, {found.Share:P2}"));
+            yield return found;
+        }
+    }
+}

@@ -1,0 +1,120 @@
+using Mamba.Managed.Execution;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Cli;
+
+/// <summary>What is seen and kept of a run while it trains: the view, <c>metrics.jsonl</c> and the loss curve.</summary>
+internal sealed class RunRecord : IDisposable
+{
+    private readonly Trainer trainer;
+    private readonly string folder;
+    private readonly MetricsLog metrics;
+    private readonly TrainingProgress progress;
+
+    /// <summary>Begins, or goes on with what the folder holds.</summary>
+    /// <param name="trainer">The run.</param>
+    /// <param name="folder">Its folder; made when there is none.</param>
+    /// <param name="view">Where it is seen.</param>
+    public RunRecord(Trainer trainer, string folder, TrainingView view)
+    {
+        (this.trainer, this.folder, View) = (trainer, folder, view);
+        Directory.CreateDirectory(folder);
+        metrics = new MetricsLog(folder, trainer.Step);
+        double peak = MachineLimits.Measure(trainer.Options.Threads).FmaGigaflopsPerSecond;
+        progress = new TrainingProgress(trainer.Options.Steps, trainer.Model.Config.ParameterCount, peak);
+    }
+
+    public TrainingView View { get; }
+
+    /// <summary>Refuses a folder that holds something else, or a run that is not to go on.</summary>
+    /// <exception cref="IOException">The folder has files in it, or is one.</exception>
+    public static void CheckFolder(string folder, bool resume)
+    {
+        if (File.Exists(folder))
+        {
+            throw new IOException($"{folder}: expected a folder for the run, found a file; name another");
+        }
+
+        if (!resume && Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any(IsKept))
+        {
+            throw new IOException($"{folder}: expected a new or empty folder, found files in it; add --resume to go on with the run, or name another folder");
+        }
+    }
+
+    /// <summary>Goes on from the newest checkpoint that is whole, and says which are not.</summary>
+    public static void Resume(Trainer trainer, TextWriter error)
+    {
+        foreach (string damaged in trainer.Resume())
+        {
+            error.WriteLine($"{damaged}: the checkpoint before it is used");
+        }
+    }
+
+    /// <summary>Trains to the end.</summary>
+    /// <param name="accuracy">Measured with each validation; null for no measure but the loss.</param>
+    /// <param name="each">Told of every step.</param>
+    /// <param name="cancel">Saves and ends.</param>
+    /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>
+    /// <exception cref="IOException">A file could not be written; what was saved before is whole.</exception>
+    public void Train(Func<TrainingReport, double?>? accuracy, Action<TrainingReport> each, CancellationToken cancel)
+    {
+        try
+        {
+            Advance(accuracy, each, cancel);
+        }
+        catch (IOException failure)
+        {
+            throw new IOException($"{failure.Message} What was saved before is whole: make room, and go on with --resume", failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => metrics.Dispose();
+
+    private void Advance(Func<TrainingReport, double?>? accuracy, Action<TrainingReport> each, CancellationToken cancel)
+    {
+        try
+        {
+            trainer.Run(
+                report =>
+                {
+                    Report(report, accuracy?.Invoke(report));
+                    each(report);
+                },
+                cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            View.Say(FormattableString.Invariant($"stopped after step {trainer.Step}, saved; --resume goes on"));
+            throw;
+        }
+        finally
+        {
+            Draw();
+        }
+    }
+
+    // A run that was killed before its first checkpoint leaves these; nothing is lost with them.
+    private static bool IsKept(string path) =>
+        Path.GetFileName(path) is not ("metrics.jsonl" or "tokenizer.json") && !path.EndsWith(".tmp", StringComparison.Ordinal);
+
+    // A step of the trainer is over, its checkpoint not yet written.
+    private void Report(TrainingReport report, double? accuracy)
+    {
+        progress.Add(report);
+        metrics.Add(report, accuracy, progress.TokensPerSecond, progress.FmaShare);
+        View.Show(report, progress, trainer.Best, accuracy);
+        if (report.Saved)
+        {
+            Draw();
+        }
+    }
+
+    private void Draw()
+    {
+        if (metrics.Points.Count > 0)
+        {
+            LossCurve.Draw(folder, metrics.Points);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using Mamba.Managed.Cli.Experiments;
+using Mamba.Managed.Execution;
+using Mamba.Managed.Models;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Tests.Cli.Experiments;
+
+/// <summary>The measure of a task, held to models that are always right and never right.</summary>
+public class TaskAccuracyTests
+{
+    private static readonly SyntheticTask[] tasks = [new SelectiveCopying(), new InductionHeads()];
+
+    [Test]
+    public void A_perfect_answerer_scores_everything_and_one_that_is_always_wrong_nothing(
+        [ValueSource(nameof(tasks))] SyntheticTask task, [Values(64, 4080, 4095, 9000)] int length)
+    {
+        using Oracle perfect = new(task, 0), wrong = new(task, 1);
+        TaskAccuracy found = TaskAccuracy.Measure(perfect, task, length, 3, default);
+        Assert.That((found.Share, found.Right, found.Length), Is.EqualTo((1.0, found.Asked, length)));
+        Assert.That(found.Asked, Is.EqualTo(task is InductionHeads ? 3 : 3 * SelectiveCopying.DataTokens));
+        Assert.That(TaskAccuracy.Measure(wrong, task, length, 3, default).Right, Is.Zero);
+    }
+
+    [Test]
+    public void A_cancelled_measure_ends()
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(ExperimentSettings.Model, 1), 1);
+        Assert.That(
+            () => TaskAccuracy.Measure(executor, new InductionHeads(), 64, 1, new CancellationToken(true)), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    /// <summary>Knows the task: says the answer where it is asked for, moved on by some tokens.</summary>
+    private sealed class Oracle(SyntheticTask task, int shift) : IMambaExecutor
+    {
+        // Both tasks ask with the last token of the vocabulary.
+        private const int Question = SyntheticTask.VocabSize - 1;
+
+        private readonly List<int> seen = [];
+
+        public MambaConfig Config => ExperimentSettings.Model;
+
+        public MambaState CreateState() => new(Config);
+
+        public void Prefill(ReadOnlySpan<int> tokens, MambaState state, Span<float> logits, CancellationToken cancellationToken = default)
+        {
+            if (state.Position == 0)
+            {
+                seen.Clear();
+            }
+
+            for (int i = 0; i < tokens.Length; i++)
+            {
+                seen.Add(tokens[i]);
+                if (tokens[i] != Question)
+                {
+                    continue;
+                }
+
+                int row = logits.Length == Config.VocabSize ? 0 : i;
+                Span<float> answer = logits.Slice(row * Config.VocabSize, Config.VocabSize);
+                answer.Clear();
+                answer[(Answer() + shift) % Config.VocabSize] = 1;
+            }
+
+            state.Position += tokens.Length;
+        }
+
+        public void Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, ReadOnlySpan<MambaState> states, Span<float> logits) => throw new NotSupportedException();
+
+        public void Step(ReadOnlySpan<int> tokens, ReadOnlySpan<MambaState> states, Span<float> logits) => throw new NotSupportedException();
+
+        public void Dispose()
+        {
+        }
+
+        private int Answer() => task is InductionHeads
+            ? seen[(seen.IndexOf(Question) + 1) % seen.Count]
+            : seen.Where(token => token is not (SelectiveCopying.Noise or Question)).ElementAt(seen.Count(token => token == Question) - 1);
+    }
+}

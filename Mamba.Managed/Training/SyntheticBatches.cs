@@ -1,0 +1,72 @@
+using System.Numerics;
+
+namespace Mamba.Managed.Training;
+
+/// <summary>Batches of freshly drawn sequences of a task: no sequence is seen twice.</summary>
+public sealed class SyntheticBatches : IBatchSource
+{
+    private readonly SyntheticTask task;
+    private readonly BatchOptions options;
+    private readonly int validation;
+    private readonly LengthGrowth? growth;
+    private readonly int doublings;
+
+    /// <summary>Prepares to draw.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="options">The length, the seed, and the sequences of a batch; where lengths grow, half as many of twice the least length, at least one.</param>
+    /// <param name="validation">Sequences of validation, all of the length; 0 for none.</param>
+    /// <param name="growth">How the length is reached; null for that length alone.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or a length too short for the task.</exception>
+    public SyntheticBatches(SyntheticTask task, BatchOptions options, int validation, LengthGrowth? growth = null)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfNegative(validation);
+        int shortest = growth?.Shortest ?? options.Length;
+        ArgumentOutOfRangeException.ThrowIfLessThan(shortest, task.MinLength, nameof(growth));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Length, shortest, nameof(options));
+        (this.task, this.options, this.validation, this.growth) = (task, options.Validate(), validation, growth);
+        doublings = BitOperations.Log2((uint)(options.Length / shortest));
+    }
+
+    /// <inheritdoc/>
+    public string Description => Throw.Invariant($"{task.Name}, {growth?.ToString() ?? "one length"}, validation of {validation} sequences");
+
+    /// <inheritdoc/>
+    public bool HasValidation => validation > 0;
+
+    /// <inheritdoc/>
+    public TrainingBatch Batch(long number)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(number);
+        int most = growth?.Doublings(number, doublings) ?? 0;
+        int doubled = (int)new SeededRandom(SyntheticTask.SeedOf(~options.Seed, number)).Below(most + 1);
+        return Draw(number * options.Windows, Math.Max(1, options.Windows >> doubled), options.Length >> (doublings - doubled));
+    }
+
+    /// <summary>Sequences that are never those of training.</summary>
+    public IEnumerable<TrainingBatch> Validation()
+    {
+        int windows = Math.Max(1, options.Windows >> doublings);
+        for (int first = 0; first < validation; first += windows)
+        {
+            yield return Draw(long.MinValue + first, Math.Min(windows, validation - first), options.Length);
+        }
+    }
+
+    private TrainingBatch Draw(long first, int count, int length)
+    {
+        int rows = task.TokenCount(length), row = 0;
+        int[] tokens = new int[checked(count * rows)], targets = new int[count * rows], lengths = new int[count];
+        for (int i = 0; i < count; i++)
+        {
+            lengths[i] = rows;
+            foreach ((int token, int target) in task.Sequence(length, SyntheticTask.SeedOf(options.Seed, first + i)))
+            {
+                (tokens[row], targets[row++]) = (token, target);
+            }
+        }
+
+        return new(tokens, targets, lengths);
+    }
+}
