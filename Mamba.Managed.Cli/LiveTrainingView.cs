@@ -39,7 +39,7 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
     public override void Show(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best, double? accuracy = null)
     {
         bool isDue = lastDrawn == 0 || TimeProvider.System.GetElapsedTime(lastDrawn) > Interval;
-        if (!isDue && report.Validation is null && progress.Done < 1)
+        if (!isDue && report.Validation is null && accuracy is null && progress.Done < 1)
         {
             return;
         }
@@ -47,7 +47,7 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
         CultureInfo culture = CultureInfo.InvariantCulture;
         rows.Enqueue(
         [
-            report.Step.ToString(culture), report.Loss.ToString("F4", culture), Validation(report, accuracy),
+            report.Step.ToString(culture), report.Loss.ToString("F4", culture), string.Join(", ", Measured(report, accuracy)),
             progress.TokensPerSecond.ToString("F0", culture), progress.FmaShare.ToString("P1", culture), report.GradientNorm.ToString("F3", culture),
             report.LearningRate.ToString("G3", culture),
         ]);
@@ -86,7 +86,7 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
     private void Draw()
     {
         lastDrawn = TimeProvider.System.GetTimestamp();
-        Table table = new Table().AddColumns("step", "loss", "validation", "tokens/s", "of FMA peak", "gradient norm", "rate");
+        Table table = new Table().AddColumns("step", "loss", "measured", "tokens/s", "of FMA peak", "gradient norm", "rate");
         foreach (string[] row in rows)
         {
             table.AddRow(row);

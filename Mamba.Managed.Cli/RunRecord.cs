@@ -51,7 +51,7 @@ internal sealed class RunRecord : IDisposable
     }
 
     /// <summary>Trains to the end.</summary>
-    /// <param name="accuracy">Measured with each validation; null for no measure but the loss.</param>
+    /// <param name="accuracy">What is right after a step, where it is measured; null for no measure but the loss.</param>
     /// <param name="each">Told of every step.</param>
     /// <param name="cancel">Saves and ends.</param>
     /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>

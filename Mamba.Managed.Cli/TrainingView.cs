@@ -21,13 +21,13 @@ internal class TrainingView(TextWriter output)
     /// <summary>Shows a step: each validation and the last, and of the others one now and then.</summary>
     public virtual void Show(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best, double? accuracy = null)
     {
-        if (report.Validation is not null || progress.Done >= 1 || lastLine == 0 || TimeProvider.System.GetElapsedTime(lastLine) > LineInterval)
+        if (report.Validation is not null || accuracy is not null || progress.Done >= 1 || lastLine == 0 || TimeProvider.System.GetElapsedTime(lastLine) > LineInterval)
         {
             lastLine = TimeProvider.System.GetTimestamp();
-            string validation = report.Validation is null ? "" : ", validation " + Validation(report, accuracy);
+            string measured = string.Concat(Measured(report, accuracy).Select(part => ", " + part));
             Say(string.Create(
                 CultureInfo.InvariantCulture,
-                $"step {report.Step}: loss {report.Loss:F4}{validation}, norm {report.GradientNorm:F3}, rate {report.LearningRate:G3}, {progress.TokensPerSecond:F0} tokens/s, {progress.FmaShare:P1} of the multiply-adds, {Time(progress.Left)} left"));
+                $"step {report.Step}: loss {report.Loss:F4}{measured}, norm {report.GradientNorm:F3}, rate {report.LearningRate:G3}, {progress.TokensPerSecond:F0} tokens/s, {progress.FmaShare:P1} of the multiply-adds, {Time(progress.Left)} left"));
         }
     }
 
@@ -37,9 +37,19 @@ internal class TrainingView(TextWriter output)
     /// <summary>Shows generated text.</summary>
     public virtual void Sample(string text) => Say("sample: " + text.ReplaceLineEndings("\n        "));
 
-    /// <summary>Loss and accuracy of the validation, or nothing where there was none.</summary>
-    protected static string Validation(TrainingReport report, double? accuracy) =>
-        string.Create(CultureInfo.InvariantCulture, $"{report.Validation:F4}") + (accuracy is null ? "" : string.Create(CultureInfo.InvariantCulture, $" with {accuracy:P1} right"));
+    /// <summary>What was measured after a step: the loss of validation, the share of right answers.</summary>
+    protected static IEnumerable<string> Measured(TrainingReport report, double? accuracy)
+    {
+        if (report.Validation is double loss)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"validation {loss:F4}");
+        }
+
+        if (accuracy is double right)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"{right:P1} right");
+        }
+    }
 
     protected static string Time(TimeSpan time) => time.ToString(time.TotalDays >= 1 ? @"d\.hh\:mm\:ss" : @"hh\:mm\:ss", CultureInfo.InvariantCulture);
 }

@@ -6,7 +6,7 @@ namespace Mamba.Managed.Cli.Experiments;
 /// <summary><c>mamba experiment TASK --output DIR</c>: the synthetic tasks of the Mamba paper; the defaults are recipes that solve them.</summary>
 internal static class ExperimentCommand
 {
-    private const long ValidateEvery = 500;
+    private const long SaveEvery = 500;
     private const long WarmUpSteps = 100;
 
     public static Command Create() => new("experiment", "Train a small model on a synthetic task of the Mamba paper.")
@@ -14,11 +14,11 @@ internal static class ExperimentCommand
         Create(
             new SelectiveCopying(),
             "Repeat 16 data tokens that lie scattered among noise.",
-            new(Length: 4096, Shortest: 64, Steps: 16_000, Batch: 16, LearningRate: 3e-3, Dropout: 0, Longest: 1 << 16)),
+            new(Length: 4096, Shortest: 64, Steps: 16_000, Batch: 16, LearningRate: 3e-3, Dropout: 0, LeastStep: 1e-3f, Longest: 1 << 16)),
         Create(
             new InductionHeads(),
             "Recall what followed a special token.",
-            new(Length: 256, Shortest: null, Steps: 8000, Batch: 8, LearningRate: 3e-3, Dropout: 0.1f, Longest: 1 << 20)),
+            new(Length: 256, Shortest: null, Steps: 8000, Batch: 8, LearningRate: 3e-3, Dropout: 0.1f, LeastStep: 1e-5f, Longest: 1 << 20)),
     };
 
     private static Command Create(SyntheticTask task, string description, Recipe recipe)
@@ -42,6 +42,7 @@ internal static class ExperimentCommand
                 Task = task,
                 Output = parsed.GetValue(output)!,
                 Growth = recipe.Shortest is int shortest ? new LengthGrowth(Math.Min(shortest, parsed.GetValue(trained)), steps) : null,
+                LeastStep = recipe.LeastStep,
                 Longest = parsed.GetValue(most),
                 Sequences = parsed.GetValue(sequences),
                 Resume = parsed.GetValue(resume),
@@ -52,8 +53,7 @@ internal static class ExperimentCommand
                     Optimiser = new AdamWOptions { WeightDecay = 0 },
                     Batch = new BatchOptions { Windows = parsed.GetValue(windows), Length = parsed.GetValue(trained), Seed = parsed.GetValue(seed) },
                     Dropout = recipe.Dropout,
-                    ValidateEvery = ValidateEvery,
-                    SaveEvery = ValidateEvery,
+                    SaveEvery = SaveEvery,
                     Threads = parsed.GetValue(threads),
                 },
             };
@@ -67,5 +67,5 @@ internal static class ExperimentCommand
 
     /// <summary>What solves a task.</summary>
     /// <param name="Shortest">The least length of training; null for <paramref name="Length"/> alone.</param>
-    private sealed record Recipe(int Length, int? Shortest, long Steps, int Batch, double LearningRate, float Dropout, int Longest);
+    private sealed record Recipe(int Length, int? Shortest, long Steps, int Batch, double LearningRate, float Dropout, float LeastStep, int Longest);
 }

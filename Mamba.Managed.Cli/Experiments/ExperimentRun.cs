@@ -12,10 +12,9 @@ internal static class ExperimentRun
     public static void Execute(ExperimentSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
     {
         RunRecord.CheckFolder(settings.Output, settings.Resume);
-        SyntheticBatches batches = new(settings.Task, settings.Trainer.Batch, ExperimentSettings.ValidationSequences, settings.Growth);
-        TrainSettings.CheckMemory(ExperimentSettings.Model, settings.Trainer, "lower --batch or --length");
-        using Trainer trainer = new(
-            MambaLanguageModel.Create(ExperimentSettings.Model, settings.Trainer.Batch.Seed), batches, settings.Trainer, settings.Output);
+        SyntheticBatches batches = new(settings.Task, settings.Trainer.Batch, settings.Growth);
+        TrainSettings.CheckMemory(settings.Model, settings.Trainer, "lower --batch or --length");
+        using Trainer trainer = new(MambaLanguageModel.Create(settings.Model, settings.Trainer.Batch.Seed), batches, settings.Trainer, settings.Output);
         if (settings.Resume)
         {
             RunRecord.Resume(trainer, error);
@@ -26,7 +25,7 @@ internal static class ExperimentRun
             $"{settings.Task.Name} at length {settings.Trainer.Batch.Length}: {trainer.Model.Config.ParameterCount:N0} parameters, step {trainer.Step} of {trainer.Options.Steps}"));
         using (RunRecord record = new(trainer, settings.Output, view))
         {
-            view.Run(() => record.Train(() => Validate(trainer.Result, settings, cancel), _ => { }, cancel));
+            view.Run(() => record.Train(report => report.Saved ? Accuracy(trainer.Result, settings, cancel) : null, _ => { }, cancel));
         }
 
         List<TaskAccuracy> found = [.. Measure(settings, view, cancel)];
@@ -35,10 +34,10 @@ internal static class ExperimentRun
         view.Say($"done: {settings.Output}");
     }
 
-    private static double Validate(MambaLanguageModel model, ExperimentSettings settings, CancellationToken cancel)
+    private static double Accuracy(MambaLanguageModel model, ExperimentSettings settings, CancellationToken cancel)
     {
         using CpuExecutor executor = new(model, settings.Trainer.Threads);
-        return TaskAccuracy.Measure(executor, settings.Task, settings.Trainer.Batch.Length, ExperimentSettings.ValidationSequences, cancel).Share;
+        return TaskAccuracy.Measure(executor, settings.Task, settings.Trainer.Batch.Length, ExperimentSettings.SequencesInTraining, cancel).Share;
     }
 
     // Of the weights in the folder, as whoever loads them finds them.

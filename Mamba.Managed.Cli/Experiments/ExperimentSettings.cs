@@ -9,8 +9,8 @@ internal sealed record ExperimentSettings
     /// <summary>The least length that a trained model is measured at.</summary>
     public const int LeastMeasured = 64;
 
-    /// <summary>Sequences of each validation.</summary>
-    public const int ValidationSequences = 64;
+    /// <summary>Sequences that are asked with each checkpoint.</summary>
+    public const int SequencesInTraining = 64;
 
     public required SyntheticTask Task { get; init; }
 
@@ -29,8 +29,14 @@ internal sealed record ExperimentSettings
 
     public required TrainerOptions Trainer { get; init; }
 
+    /// <summary>The least step that a channel begins with.</summary>
+    public float LeastStep { get; init; } = 1e-3f;
+
     /// <summary>The paper's sizes: two layers, 64 features.</summary>
-    public static MambaConfig Model { get; } = new MambaConfig { DModel = 64, NLayer = 2, VocabSize = SyntheticTask.VocabSize }.Validate();
+    public MambaConfig Model => new MambaConfig
+    {
+        DModel = 64, NLayer = 2, VocabSize = SyntheticTask.VocabSize, DtMin = LeastStep, DtInitFloor = Math.Min(LeastStep, 1e-4f),
+    }.Validate();
 
     /// <summary>Powers of two.</summary>
     public IEnumerable<int> Lengths

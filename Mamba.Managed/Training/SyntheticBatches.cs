@@ -7,33 +7,30 @@ public sealed class SyntheticBatches : IBatchSource
 {
     private readonly SyntheticTask task;
     private readonly BatchOptions options;
-    private readonly int validation;
     private readonly LengthGrowth? growth;
     private readonly int doublings;
 
     /// <summary>Prepares to draw.</summary>
     /// <param name="task">The task.</param>
     /// <param name="options">The length, the seed, and the sequences of a batch; where lengths grow, half as many of twice the least length, at least one.</param>
-    /// <param name="validation">Sequences of validation, all of the length; 0 for none.</param>
     /// <param name="growth">How the length is reached; null for that length alone.</param>
     /// <exception cref="ArgumentException">An option is out of range, or a length too short for the task.</exception>
-    public SyntheticBatches(SyntheticTask task, BatchOptions options, int validation, LengthGrowth? growth = null)
+    public SyntheticBatches(SyntheticTask task, BatchOptions options, LengthGrowth? growth = null)
     {
         ArgumentNullException.ThrowIfNull(task);
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfNegative(validation);
         int shortest = growth?.Shortest ?? options.Length;
         ArgumentOutOfRangeException.ThrowIfLessThan(shortest, task.MinLength, nameof(growth));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Length, shortest, nameof(options));
-        (this.task, this.options, this.validation, this.growth) = (task, options.Validate(), validation, growth);
+        (this.task, this.options, this.growth) = (task, options.Validate(), growth);
         doublings = BitOperations.Log2((uint)(options.Length / shortest));
     }
 
     /// <inheritdoc/>
-    public string Description => Throw.Invariant($"{task.Name}, {growth?.ToString() ?? "one length"}, validation of {validation} sequences");
+    public string Description => Throw.Invariant($"{task.Name}, {growth?.ToString() ?? "one length"}");
 
     /// <inheritdoc/>
-    public bool HasValidation => validation > 0;
+    public bool HasValidation => false;
 
     /// <inheritdoc/>
     public TrainingBatch Batch(long number)
@@ -44,15 +41,8 @@ public sealed class SyntheticBatches : IBatchSource
         return Draw(number * options.Windows, Math.Max(1, options.Windows >> doubled), options.Length >> (doublings - doubled));
     }
 
-    /// <summary>Sequences that are never those of training.</summary>
-    public IEnumerable<TrainingBatch> Validation()
-    {
-        int windows = Math.Max(1, options.Windows >> doublings);
-        for (int first = 0; first < validation; first += windows)
-        {
-            yield return Draw(long.MinValue + first, Math.Min(windows, validation - first), options.Length);
-        }
-    }
+    /// <summary>None: as no sequence is seen twice, the loss of training is that of new sequences already.</summary>
+    public IEnumerable<TrainingBatch> Validation() => [];
 
     private TrainingBatch Draw(long first, int count, int length)
     {

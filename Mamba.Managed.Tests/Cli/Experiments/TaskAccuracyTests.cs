@@ -10,6 +10,8 @@ public class TaskAccuracyTests
 {
     private static readonly SyntheticTask[] tasks = [new SelectiveCopying(), new InductionHeads()];
 
+    private static MambaConfig Sizes => new() { DModel = 8, NLayer = 1, VocabSize = SyntheticTask.VocabSize };
+
     [Test]
     public void A_perfect_answerer_scores_everything_and_one_that_is_always_wrong_nothing(
         [ValueSource(nameof(tasks))] SyntheticTask task, [Values(64, 4080, 4095, 9000)] int length)
@@ -24,7 +26,7 @@ public class TaskAccuracyTests
     [Test]
     public void A_cancelled_measure_ends()
     {
-        using CpuExecutor executor = new(MambaLanguageModel.Create(ExperimentSettings.Model, 1), 1);
+        using CpuExecutor executor = new(MambaLanguageModel.Create(Sizes, 1), 1);
         Assert.That(
             () => TaskAccuracy.Measure(executor, new InductionHeads(), 64, 1, new CancellationToken(true)), Throws.InstanceOf<OperationCanceledException>());
     }
@@ -37,7 +39,7 @@ public class TaskAccuracyTests
 
         private readonly List<int> seen = [];
 
-        public MambaConfig Config => ExperimentSettings.Model;
+        public MambaConfig Config => Sizes;
 
         public MambaState CreateState() => new(Config);
 
