@@ -14,11 +14,11 @@ internal static class ExperimentCommand
         Create(
             new SelectiveCopying(),
             "Repeat 16 data tokens that lie scattered among noise.",
-            new(Length: 4096, Shortest: 64, Steps: 16_000, Batch: 16, LearningRate: 3e-3, Dropout: 0, LeastStep: 1e-3f, Longest: 1 << 16)),
+            new(Length: 4096, Shortest: 64, Steps: 16_000, Batch: 16, LearningRate: 3e-3, LastRate: 0, Dropout: 0, Longest: 1 << 16)),
         Create(
             new InductionHeads(),
             "Recall what followed a special token.",
-            new(Length: 256, Shortest: null, Steps: 8000, Batch: 8, LearningRate: 3e-3, Dropout: 0.1f, LeastStep: 1e-5f, Longest: 1 << 20)),
+            new(Length: 256, Shortest: null, Steps: 8000, Batch: 8, LearningRate: 3e-3, LastRate: 0.01, Dropout: 0.1f, Longest: 1 << 20)),
     };
 
     private static Command Create(SyntheticTask task, string description, Recipe recipe)
@@ -37,19 +37,19 @@ internal static class ExperimentCommand
         command.SetAction((parsed, cancel) =>
         {
             long steps = parsed.GetValue(total);
+            double rate = Options.LearningRate(parsed, peak);
             ExperimentSettings settings = new()
             {
                 Task = task,
                 Output = parsed.GetValue(output)!,
                 Growth = recipe.Shortest is int shortest ? new LengthGrowth(Math.Min(shortest, parsed.GetValue(trained)), steps) : null,
-                LeastStep = recipe.LeastStep,
                 Longest = parsed.GetValue(most),
                 Sequences = parsed.GetValue(sequences),
                 Resume = parsed.GetValue(resume),
                 Trainer = new TrainerOptions
                 {
                     Steps = steps,
-                    Schedule = new LearningRateSchedule(Options.LearningRate(parsed, peak), Math.Min(WarmUpSteps, steps), steps),
+                    Schedule = new LearningRateSchedule(rate, Math.Min(WarmUpSteps, steps), steps, rate * recipe.LastRate),
                     Optimiser = new AdamWOptions { WeightDecay = 0 },
                     Batch = new BatchOptions { Windows = parsed.GetValue(windows), Length = parsed.GetValue(trained), Seed = parsed.GetValue(seed) },
                     Dropout = recipe.Dropout,
@@ -66,6 +66,13 @@ internal static class ExperimentCommand
     }
 
     /// <summary>What solves a task.</summary>
+    /// <param name="Length">Of the sequences.</param>
     /// <param name="Shortest">The least length of training; null for <paramref name="Length"/> alone.</param>
-    private sealed record Recipe(int Length, int? Shortest, long Steps, int Batch, double LearningRate, float Dropout, float LeastStep, int Longest);
+    /// <param name="Steps">Of the whole run.</param>
+    /// <param name="Batch">Sequences of a batch of the least length.</param>
+    /// <param name="LearningRate">After the warm-up.</param>
+    /// <param name="LastRate">The rate at the end, as a share of that.</param>
+    /// <param name="Dropout">Share of each block's output that is dropped.</param>
+    /// <param name="Longest">Greatest length that the trained model is asked at.</param>
+    private sealed record Recipe(int Length, int? Shortest, long Steps, int Batch, double LearningRate, double LastRate, float Dropout, int Longest);
 }

@@ -13,8 +13,8 @@ internal static class ExperimentRun
     {
         RunRecord.CheckFolder(settings.Output, settings.Resume);
         SyntheticBatches batches = new(settings.Task, settings.Trainer.Batch, settings.Growth);
-        TrainSettings.CheckMemory(settings.Model, settings.Trainer, "lower --batch or --length");
-        using Trainer trainer = new(MambaLanguageModel.Create(settings.Model, settings.Trainer.Batch.Seed), batches, settings.Trainer, settings.Output);
+        TrainSettings.CheckMemory(ExperimentSettings.Model, settings.Trainer, "lower --batch or --length");
+        using Trainer trainer = new(MambaLanguageModel.Create(ExperimentSettings.Model, settings.Trainer.Batch.Seed), batches, settings.Trainer, settings.Output);
         if (settings.Resume)
         {
             RunRecord.Resume(trainer, error);

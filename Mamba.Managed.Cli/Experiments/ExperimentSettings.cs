@@ -29,14 +29,8 @@ internal sealed record ExperimentSettings
 
     public required TrainerOptions Trainer { get; init; }
 
-    /// <summary>The least step that a channel begins with.</summary>
-    public float LeastStep { get; init; } = 1e-3f;
-
     /// <summary>The paper's sizes: two layers, 64 features.</summary>
-    public MambaConfig Model => new MambaConfig
-    {
-        DModel = 64, NLayer = 2, VocabSize = SyntheticTask.VocabSize, DtMin = LeastStep, DtInitFloor = Math.Min(LeastStep, 1e-4f),
-    }.Validate();
+    public static MambaConfig Model { get; } = new MambaConfig { DModel = 64, NLayer = 2, VocabSize = SyntheticTask.VocabSize }.Validate();
 
     /// <summary>Powers of two.</summary>
     public IEnumerable<int> Lengths

@@ -86,7 +86,7 @@ public class ExperimentCommandTests
         string run = Path.Combine(root, "run");
         Assert.That((await Run(default, Arguments("induction-heads", run, "--steps", "1"))).Exit, Is.Zero);
         Assert.That((await Run(default, Arguments("induction-heads", run, "--steps", "2"))).Error, Does.StartWith("mamba: ").And.Contain("--resume"));
-        Assert.That((await Run(default, Arguments("selective-copying", run, "--steps", "2", "--resume"))).Error, Does.StartWith("mamba: ").And.Contain("recipe"));
+        Assert.That((await Run(default, Arguments("selective-copying", run, "--steps", "2", "--resume"))).Error, Does.StartWith("mamba: ").And.Contain("induction-heads"));
     }
 
     private static string[] Arguments(string task, string run, params string[] more) =>
