@@ -14,11 +14,11 @@ internal static class ExperimentCommand
         Create(
             new SelectiveCopying(),
             "Repeat 16 data tokens that lie scattered among noise.",
-            new(Length: 4096, Shortest: 64, Steps: 16_000, Batch: 16, LearningRate: 3e-3, LastRate: 0, Dropout: 0, Longest: 1 << 16)),
+            new(Length: 8192, Shortest: 64, Steps: 16_000, Batch: 16, LearningRate: 3e-3, LastRate: 0, Dropout: 0, Longest: 1 << 16)),
         Create(
             new InductionHeads(),
             "Recall what followed a special token.",
-            new(Length: 256, Shortest: null, Steps: 8000, Batch: 8, LearningRate: 3e-3, LastRate: 0.01, Dropout: 0.1f, Longest: 1 << 20)),
+            new(Length: 256, Shortest: null, Steps: 24_000, Batch: 8, LearningRate: 3e-3, LastRate: 0.01, Dropout: 0.1f, Longest: 1 << 20)),
     };
 
     private static Command Create(SyntheticTask task, string description, Recipe recipe)
