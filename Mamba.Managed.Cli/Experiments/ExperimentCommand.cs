@@ -18,7 +18,7 @@ internal static class ExperimentCommand
         Create(
             new InductionHeads(),
             "Recall what followed a special token.",
-            new(Length: 256, Shortest: null, Steps: 24_000, Batch: 8, LearningRate: 3e-3, LastRate: 0.01, Dropout: 0.1f, Longest: 1 << 20)),
+            new(Length: 256, Shortest: null, Steps: 48_000, Batch: 8, LearningRate: 3e-3, LastRate: 0.01, Dropout: 0.1f, Longest: 1 << 20)),
     };
 
     private static Command Create(SyntheticTask task, string description, Recipe recipe)
