@@ -94,11 +94,11 @@ public class KernelTests
         float[] a = [.. Random(channels * states, 13).Select(v => -8 * Math.Abs(v))];
         float[] state = Random(channels * states, 14);
         dt[0] = 1000;
-        float[] turned = Transpose(state, channels, states);
-        float[] decay = [.. Transpose(a, channels, states).Select(v => v * 1.44269504f)];
+        float[] panels = ScanHarness.ToPanels(state, channels, states);
+        float[] decay = ScanHarness.ToPanels([.. a.Select(v => v * 1.44269504f)], channels, states);
         float[] expected = new float[u.Length];
         SelectiveScanReference.Forward(u, dt, a, b, c, d, z, bias, true, state, expected, channels, states);
-        fixed (float* pu = u, pdt = dt, pz = z, pb = b, pc = c, pd = d, pbias = bias, pdecay = decay, pstate = turned)
+        fixed (float* pu = u, pdt = dt, pz = z, pb = b, pc = c, pd = d, pbias = bias, pdecay = decay, pstate = panels)
         {
             SelectiveScan scan = new()
             {
@@ -109,7 +109,7 @@ public class KernelTests
         }
 
         Assert.That(u, Is.EqualTo(expected).Within(Tolerance * expected.Max(Math.Abs)));
-        Assert.That(turned, Is.EqualTo(Transpose(state, channels, states)).Within(Tolerance * state.Max(Math.Abs)));
+        Assert.That(ScanHarness.FromPanels(panels, channels, states), Is.EqualTo(state).Within(Tolerance * state.Max(Math.Abs)));
     }
 
     private static void AssertProduct(int rows, int outputs, int inputs)
@@ -157,7 +157,4 @@ public class KernelTests
         Random random = new(seed);
         return [.. Enumerable.Range(0, count).Select(_ => (random.NextSingle() * 2) - 1)];
     }
-
-    private static float[] Transpose(float[] values, int rows, int columns) =>
-        [.. Enumerable.Range(0, values.Length).Select(i => values[(i % rows * columns) + (i / rows)])];
 }

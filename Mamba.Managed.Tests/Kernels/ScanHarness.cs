@@ -12,11 +12,11 @@ internal static unsafe class ScanHarness
         int channels = inputs.Channels, states = inputs.States, length = inputs.U.Length / channels;
         int blocks = SelectiveScanBackward.Blocks(channels), chunks = (length + SelectiveScanBackward.ChunkLength - 1) / SelectiveScanBackward.ChunkLength;
         float[] u = Single(inputs.U), dt = Single(inputs.Dt), b = Single(inputs.B), c = Single(inputs.C), d = Single(inputs.D), z = Single(inputs.Z);
-        float[] bias = Single(inputs.Bias), initial = Single(Transpose(inputs.State, channels, states)), dy = Single(outputGradient);
-        float[] decay = [.. Transpose(inputs.A, channels, states).Select(a => (float)(a * Log2E))];
+        float[] bias = Single(inputs.Bias), initial = ToPanels(Single(inputs.State), channels, states), dy = Single(outputGradient);
+        float[] decay = ToPanels([.. inputs.A.Select(a => (float)(a * Log2E))], channels, states);
         float[] checkpoints = new float[chunks * states * channels], y = new float[u.Length], again = new float[u.Length], du = new float[u.Length];
         float[] ddt = new float[u.Length], dz = new float[z.Length], selection = new float[blocks * length * 2 * states];
-        float[] dstate = Single(Transpose(lastStateGradient, channels, states)), da = new float[decay.Length], dd = new float[channels];
+        float[] dstate = ToPanels(Single(lastStateGradient), channels, states), da = new float[decay.Length], dd = new float[channels];
         float[] dbias = new float[channels], lanes = new float[SelectiveScanBackward.LanesLength(states)], state = [.. initial];
         fixed (float* pu = u, pdt = dt, pb = b, pc = c, pd = d, pz = z, pbias = bias, pinitial = initial, pdy = dy, pdecay = decay)
         fixed (float* pcheck = checkpoints, py = y, pagain = again, pdu = du, pddt = ddt, pdz = dz, psel = selection, pdstate = dstate, pda = da)
@@ -65,20 +65,40 @@ internal static unsafe class ScanHarness
         {
             U = Double(du),
             Dt = Double(ddt),
-            A = Transpose(Double(da), states, channels),
+            A = Double(FromPanels(da, channels, states)),
             B = db,
             C = dc,
             D = inputs.D.Length > 0 ? Double(dd) : [],
             Z = Double(dz),
             Bias = inputs.Bias.Length > 0 ? Double(dbias) : [],
-            State = Transpose(Double(dstate), states, channels),
+            State = Double(FromPanels(dstate, channels, states)),
         };
     }
+
+    /// <summary>[channels, states] in the order in which kernels read it.</summary>
+    public static float[] ToPanels(float[] values, int channels, int states)
+    {
+        float[] panels = new float[values.Length];
+        foreach ((int place, float value) in Places(channels, states).Zip(values))
+        {
+            panels[place] = value;
+        }
+
+        return panels;
+    }
+
+    /// <summary>Back to [channels, states].</summary>
+    public static float[] FromPanels(float[] panels, int channels, int states) => Array.ConvertAll(Places(channels, states), place => panels[place]);
 
     private static float[] Single(double[] values) => Array.ConvertAll(values, value => (float)value);
 
     private static double[] Double(float[] values) => Array.ConvertAll(values, value => (double)value);
 
-    private static double[] Transpose(double[] values, int rows, int columns) =>
-        [.. Enumerable.Range(0, values.Length).Select(i => values[(i % rows * columns) + (i / rows)])];
+    private static int[] Places(int channels, int states) =>
+    [
+        .. from channel in Enumerable.Range(0, channels)
+           from state in Enumerable.Range(0, states)
+           let first = channel - (channel % 16)
+           select (first * states) + (state * Math.Min(16, channels - first)) + (channel % 16),
+    ];
 }

@@ -121,7 +121,8 @@ public class SelectiveScanGoldenTests
     private static unsafe float[] Fused(SelectiveScanArguments<float> x, float[] lastState)
     {
         float[] y = new float[x.U.Length];
-        float[] state = Transpose(x.State, x.Channels, x.States), decay = [.. Transpose(x.A, x.Channels, x.States).Select(a => a * 1.44269504f)];
+        float[] state = ScanHarness.ToPanels(x.State, x.Channels, x.States);
+        float[] decay = ScanHarness.ToPanels([.. x.A.Select(a => a * 1.44269504f)], x.Channels, x.States);
         fixed (float* u = x.U, dt = x.Dt, a = decay, b = x.B, c = x.C, d = x.D, z = x.Z, bias = x.Bias, h = state, output = y)
         {
             SelectiveScan scan = new()
@@ -132,7 +133,7 @@ public class SelectiveScanGoldenTests
             scan.Forward(0, x.Channels);
         }
 
-        Transpose(state, x.States, x.Channels).CopyTo(lastState, 0);
+        ScanHarness.FromPanels(state, x.Channels, x.States).CopyTo(lastState, 0);
         return y;
     }
 
@@ -144,7 +145,4 @@ public class SelectiveScanGoldenTests
             channels, states, true, Draw(length * channels), Draw(length * channels), [.. Draw(channels * states).Select(v => -8 * Math.Abs(v))],
             Draw(length * states), Draw(length * states), Draw(channels), Draw(length * channels), Draw(channels), Draw(channels * states));
     }
-
-    private static float[] Transpose(float[] values, int rows, int columns) =>
-        [.. Enumerable.Range(0, values.Length).Select(i => values[(i % rows * columns) + (i / rows)])];
 }

@@ -90,7 +90,7 @@ public class LanguageModelGoldenTests
         for (int layer = 0; layer < config.NLayer; layer++)
         {
             int index = layer;
-            AssertClose(golden.Tensors[$"ssm_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].Scan, config.DState))], $"ssm_state.{layer}");
+            AssertClose(golden.Tensors[$"ssm_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].ScanRows(), config.DState))], $"ssm_state.{layer}");
             AssertClose(golden.Tensors[$"conv_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].Window, config.DConv))], $"conv_state.{layer}");
         }
     }

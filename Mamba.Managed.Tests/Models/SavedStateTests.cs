@@ -1,12 +1,15 @@
+using System.Buffers.Binary;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tests.Kernels;
 
 namespace Mamba.Managed.Tests.Models;
 
 /// <summary>A state saved and restored, and what is refused.</summary>
 public class SavedStateTests
 {
-    private static readonly MambaConfig Config = new() { DModel = 6, NLayer = 2, VocabSize = 20, DState = 3 };
+    private static readonly MambaConfig Config = new() { DModel = 10, NLayer = 2, VocabSize = 20, DState = 3 };
 
     [Test]
     public void A_restored_state_is_the_same_bits()
@@ -22,6 +25,27 @@ public class SavedStateTests
         restored.Restore(stream, ModelFingerprint.Of(model));
         Assert.That(stream.ReadByte(), Is.EqualTo(7), "nothing beyond the state is read");
         AssertSame(state, restored);
+    }
+
+    [Test]
+    public void A_file_holds_states_as_rows_whatever_their_order_in_memory()
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
+        MambaState state = Used(executor);
+        MixerState layer = state.Layers[0];
+        byte[] file = Saved(state, new(5));
+        int scan = 44 + (layer.WindowLength * layer.Channels * sizeof(float));
+        float[] panels = layer.Scan.ToArray(), byChannel = ScanHarness.FromPanels(panels, layer.Channels, layer.States);
+        for (int n = 0; n < layer.States; n++)
+        {
+            for (int c = 0; c < layer.Channels; c++)
+            {
+                float found = BinaryPrimitives.ReadSingleLittleEndian(file.AsSpan(scan + (((n * layer.Channels) + c) * sizeof(float))));
+                Assert.That(found, Is.EqualTo(byChannel[(c * layer.States) + n]), $"state {n} of channel {c}");
+            }
+        }
+
+        Assert.That(panels, Is.Not.EqualTo(layer.ScanRows()), "20 channels are two panels");
     }
 
     [Test]

@@ -125,7 +125,7 @@ public class TrainingPassTests
             for (int layer = 0; layer < config.NLayer; layer++)
             {
                 Compare($"window {i} {layer}", before[i][layer].Item1, batch.StateGradients![i].Layers[layer].Window.ToArray());
-                Compare($"state {i} {layer}", before[i][layer].Item2, batch.StateGradients![i].Layers[layer].Scan.ToArray());
+                Compare($"state {i} {layer}", before[i][layer].Item2, batch.StateGradients![i].Layers[layer].ScanRows());
             }
         }
 
@@ -269,7 +269,7 @@ public class TrainingPassTests
         List<(double[], double[])> layers = [];
         foreach (MixerState layer in state.Layers)
         {
-            layers.Add((Array.ConvertAll(layer.Window.ToArray(), v => (double)v), Array.ConvertAll(layer.Scan.ToArray(), v => (double)v)));
+            layers.Add((Array.ConvertAll(layer.Window.ToArray(), v => (double)v), Array.ConvertAll(layer.ScanRows(), v => (double)v)));
         }
 
         return [.. layers];

@@ -6,6 +6,10 @@ using Mamba.Managed.Models;
 namespace Mamba.Managed.Execution;
 
 /// <summary>One pass of the tokens of several sequences through all layers, as the workers of a pool run it together.</summary>
+/// <remarks>
+/// Residual and norm are shared out by rows. A single row is so little that every worker does it for itself, in memory of its own, and none
+/// waits for another.
+/// </remarks>
 internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 {
     private readonly MambaConfig config;
@@ -20,6 +24,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     private Sequence[] sequences = [];
     private float[] residual = [];
     private float[] normal = [];
+    private float[] mixed = [];
     private int rows;
     private int count;
     private int logitRows;
@@ -122,27 +127,26 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     /// <inheritdoc/>
     public void Execute(Worker worker)
     {
-        int width = config.DModel;
-        (int start, int end) = worker.Range(rows);
+        int width = config.DModel, own = OwnMemory(worker);
+        (int start, int end) = RowsOf(worker, rows);
         for (int row = start; row < end; row++)
         {
-            embedding.CopyRow(tokens[row], residual.AsSpan(row * width, width));
+            embedding.CopyRow(tokens[row], residual.AsSpan(own + (row * width), width));
         }
 
         ReadOnlySpan<Sequence> batch = sequences.AsSpan(0, count);
-        Span<float> mixed = normal.AsSpan(0, rows * width);
+        Span<float> mine = residual.AsSpan(own + (start * width), (end - start) * width);
         for (int i = 0; i < blocks.Length; i++)
         {
             for (int row = start; row < end; row++)
             {
-                Normalise(row, blocks[i].Norm, row);
+                Normalise(own, row, blocks[i].Norm, row);
             }
 
+            AwaitRows(worker);
+            pass.Forward(worker, blocks[i].Mixer, normal.AsSpan(own, rows * width), mixed.AsSpan(0, rows * width), rows, batch, i);
             worker.Barrier();
-            pass.Forward(worker, blocks[i].Mixer, mixed, mixed, rows, batch, i);
-            worker.Barrier();
-            Span<float> mine = residual.AsSpan(start * width, (end - start) * width);
-            TensorPrimitives.Add(mine, mixed.Slice(start * width, mine.Length), mine);
+            TensorPrimitives.Add(mine, mixed.AsSpan(start * width, mine.Length), mine);
         }
 
         Project(worker, batch);
@@ -171,30 +175,45 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
 
         // The rows whose logits are wanted may be another worker's.
-        worker.Barrier();
-        (int start, int end) = worker.Range(logitRows);
+        AwaitRows(worker);
+        int own = OwnMemory(worker);
+        (int start, int end) = RowsOf(worker, logitRows);
         for (int row = start; row < end; row++)
         {
-            Normalise(logitRows == rows ? row : batch[row].Start + batch[row].Length - 1, finalNorm, row);
+            Normalise(own, logitRows == rows ? row : batch[row].Start + batch[row].Length - 1, finalNorm, row);
         }
 
-        worker.Barrier();
+        AwaitRows(worker);
         Span<float> output = new(logits, logitRows * config.VocabSize);
-        MatrixProduct.Forward(worker, scratch, normal, config.DModel, head, [], output, logitRows);
+        MatrixProduct.Forward(worker, scratch, normal.AsSpan(own), config.DModel, head, [], output, logitRows);
     }
 
-    private void Normalise(int from, float[] weight, int to)
+    private (int Start, int End) RowsOf(Worker worker, int total) => rows == 1 ? (0, 1) : worker.Range(total);
+
+    private int OwnMemory(Worker worker) => rows == 1 ? worker.Index * config.DModel : 0;
+
+    private void AwaitRows(Worker worker)
+    {
+        if (rows > 1)
+        {
+            worker.Barrier();
+        }
+    }
+
+    private void Normalise(int own, int from, float[] weight, int to)
     {
         int width = config.DModel;
-        RmsNormalisation.Forward(residual.AsSpan(from * width, width), weight, config.NormEpsilon, normal.AsSpan(to * width, width));
+        RmsNormalisation.Forward(residual.AsSpan(own + (from * width), width), weight, config.NormEpsilon, normal.AsSpan(own + (to * width), width));
     }
 
     private void Reserve()
     {
         MixerPass.Grow(ref tokens, rows);
         MixerPass.Grow(ref sequences, count);
-        MixerPass.Grow(ref residual, rows * config.DModel);
-        MixerPass.Grow(ref normal, rows * config.DModel);
+        int copies = Math.Max(rows, threads);
+        MixerPass.Grow(ref residual, copies * config.DModel);
+        MixerPass.Grow(ref normal, copies * config.DModel);
+        MixerPass.Grow(ref mixed, rows * config.DModel);
         pass.Reserve(blocks[0].Mixer, rows);
     }
 }

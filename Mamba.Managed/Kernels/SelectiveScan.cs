@@ -7,8 +7,9 @@ namespace Mamba.Managed.Kernels;
 /// <summary>The selective scan with softplus, skip term and gate fused, a vector of channels at a time; <see cref="SelectiveScanReference"/> defines it.</summary>
 /// <remarks>
 /// Lanes are neighbouring channels, so the recurrence needs no exchange between lanes. Time runs in tiles: the step, step times input and the
-/// output of a tile stay in the first-level cache while the states pass over it four at a time, each with its state in a register. A row's
-/// sum over states is one chain in ascending order, so tiles and groups leave no trace in the bits.
+/// output of a tile stay in the first-level cache while the states pass over it four at a time, each with its state in a register. One row
+/// alone, a step of generation, passes over the states of a vector of channels, as they lie in memory. A row's sum over states is one chain in
+/// ascending order, so tiles and groups leave no trace in the bits.
 /// </remarks>
 internal readonly unsafe struct SelectiveScan
 {
@@ -27,7 +28,7 @@ internal readonly unsafe struct SelectiveScan
     /// <summary>Whether the step passes through softplus.</summary>
     public bool Softplus { get; init; }
 
-    /// <summary>[states, channels]: A log2(e), so that e^(delta A) is a power of two.</summary>
+    /// <summary>[states, channels] as <see cref="ChannelPanels"/>: A log2(e), so that e^(delta A) is a power of two.</summary>
     public required float* Decay { get; init; }
 
     /// <summary>[length, states] with a pitch of <see cref="Pitch"/>.</summary>
@@ -48,7 +49,7 @@ internal readonly unsafe struct SelectiveScan
     /// <summary>Distance between rows of Z.</summary>
     public int ZPitch { get; init; }
 
-    /// <summary>[states, channels]: h before the first row; h after the last row on return.</summary>
+    /// <summary>[states, channels] as <see cref="ChannelPanels"/>: h before the first row; h after the last row on return.</summary>
     public required float* State { get; init; }
 
     /// <summary>[length, channels]; may be <see cref="U"/> itself.</summary>
@@ -62,6 +63,8 @@ internal readonly unsafe struct SelectiveScan
 
     /// <summary>States of a channel.</summary>
     public required int States { get; init; }
+
+    private ChannelPanels Panels => new(Channels, States);
 
     /// <summary>Runs the scan for the channels [start, end).</summary>
     public void Forward(int start, int end)
@@ -84,8 +87,64 @@ internal readonly unsafe struct SelectiveScan
         Forward<LanesScalar, float>(start, end);
     }
 
-    [SkipLocalsInit]
     private int Forward<L, V>(int start, int end)
+        where L : struct, ILanes<V> => Length == 1 ? OneRow<L, V>(start, end) : Rows<L, V>(start, end);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private int OneRow<L, V>(int start, int end)
+        where L : struct, ILanes<V>
+    {
+        // Where the processor's own prefetching sees too little of two short runs.
+        nint ahead = 2 * ChannelPanels.Width * States;
+        int c = start;
+        for (; c + L.Count <= end; c += L.Count)
+        {
+            Enter<L, V>(c, c, out V step, out V x, out V y);
+            nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c);
+            float* decay = Decay + at, state = State + at;
+            int n = 0;
+            for (; n + 4 <= States; n += 4)
+            {
+                float* second = state + pitch, third = second + pitch, fourth = third + pitch;
+                V h0 = L.Load(state), h1 = L.Load(second), h2 = L.Load(third), h3 = L.Load(fourth);
+                y = Four<L, V>(
+                    step, x, y, B + n, C + n, L.Load(decay), L.Load(decay + pitch), L.Load(decay + (2 * pitch)), L.Load(decay + (3 * pitch)),
+                    ref h0, ref h1, ref h2, ref h3);
+                L.Store(state, h0);
+                L.Store(second, h1);
+                L.Store(third, h2);
+                L.Store(fourth, h3);
+                Fetch(decay + ahead);
+                Fetch(state + ahead);
+                decay += 4 * pitch;
+                state += 4 * pitch;
+            }
+
+            for (; n < States; n++, decay += pitch, state += pitch)
+            {
+                V h = L.Load(state);
+                y = One<L, V>(step, x, y, B[n], C[n], L.Load(decay), ref h);
+                L.Store(state, h);
+            }
+
+            L.Store(Y + c, Gate<L, V>(y, Z + c));
+        }
+
+        return c;
+    }
+
+    // Four lines: four states of a whole panel.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(float* address)
+    {
+        Prefetch.Line(address);
+        Prefetch.Line(address + ChannelPanels.Width);
+        Prefetch.Line(address + (2 * ChannelPanels.Width));
+        Prefetch.Line(address + (3 * ChannelPanels.Width));
+    }
+
+    [SkipLocalsInit]
+    private int Rows<L, V>(int start, int end)
         where L : struct, ILanes<V>
     {
         float* delta = stackalloc float[TileLength * TileChannels];
@@ -122,15 +181,54 @@ internal readonly unsafe struct SelectiveScan
             long at = ((long)(t + row) * Channels) + c;
             for (int i = 0; i < width; i += L.Count)
             {
-                V u = L.Load(U + at + i), step = L.Load(Dt + at + i);
-                step = L.Add(step, Bias is null ? L.Broadcast(0) : L.Load(Bias + c + i));
-                step = Softplus ? Elementary.Softplus<L, V>(step) : step;
+                Enter<L, V>(at + i, c + i, out V step, out V x, out V y);
                 int to = (i * TileLength) + (row * L.Count);
                 L.Store(delta + to, step);
-                L.Store(input + to, L.Multiply(step, u));
-                L.Store(sum + to, L.Multiply(D is null ? L.Broadcast(0) : L.Load(D + c + i), u));
+                L.Store(input + to, x);
+                L.Store(sum + to, y);
             }
         }
+    }
+
+    // The step, step times input, and the skip term with which the sum over states begins.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Enter<L, V>(long at, int c, out V step, out V x, out V y)
+        where L : struct, ILanes<V>
+    {
+        V u = L.Load(U + at);
+        step = L.Add(L.Load(Dt + at), Bias is null ? L.Broadcast(0) : L.Load(Bias + c));
+        step = Softplus ? Elementary.Softplus<L, V>(step) : step;
+        x = L.Multiply(step, u);
+        y = L.Multiply(D is null ? L.Broadcast(0) : L.Load(D + c), u);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private V Gate<L, V>(V y, float* z)
+        where L : struct, ILanes<V> => Z is null ? y : L.Multiply(y, Elementary.Silu<L, V>(L.Load(z)));
+
+    // Four states move on; y + their part of the sum.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Four<L, V>(V step, V x, V y, float* b, float* read, V a0, V a1, V a2, V a3, ref V h0, ref V h1, ref V h2, ref V h3)
+        where L : struct, ILanes<V>
+    {
+        V e0 = L.Multiply(step, a0), e1 = L.Multiply(step, a1), e2 = L.Multiply(step, a2), e3 = L.Multiply(step, a3);
+        Elementary.Exp2<L, V>(ref e0, ref e1, ref e2, ref e3);
+        h0 = L.MultiplyAdd(e0, h0, L.Multiply(x, L.Broadcast(b[0])));
+        h1 = L.MultiplyAdd(e1, h1, L.Multiply(x, L.Broadcast(b[1])));
+        h2 = L.MultiplyAdd(e2, h2, L.Multiply(x, L.Broadcast(b[2])));
+        h3 = L.MultiplyAdd(e3, h3, L.Multiply(x, L.Broadcast(b[3])));
+        y = L.MultiplyAdd(h0, L.Broadcast(read[0]), y);
+        y = L.MultiplyAdd(h1, L.Broadcast(read[1]), y);
+        y = L.MultiplyAdd(h2, L.Broadcast(read[2]), y);
+        return L.MultiplyAdd(h3, L.Broadcast(read[3]), y);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V One<L, V>(V step, V x, V y, float b, float read, V a, ref V h)
+        where L : struct, ILanes<V>
+    {
+        h = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a)), h, L.Multiply(x, L.Broadcast(b)));
+        return L.MultiplyAdd(h, L.Broadcast(read), y);
     }
 
     private void AllStates<L, V>(int t, int rows, int c, float* delta, float* input, float* sum)
@@ -152,29 +250,16 @@ internal readonly unsafe struct SelectiveScan
     private void FourStates<L, V>(int t, int rows, int n, int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
-        float* decay = Decay + ((long)n * Channels) + c;
-        float* state = State + ((long)n * Channels) + c;
-        nint next = Channels;
+        nint next = Panels.Pitch(c), at = (nint)Panels.Offset(c) + (n * next);
+        float* decay = Decay + at, state = State + at;
         V a0 = L.Load(decay), a1 = L.Load(decay + next), a2 = L.Load(decay + (2 * next)), a3 = L.Load(decay + (3 * next));
         V h0 = L.Load(state), h1 = L.Load(state + next), h2 = L.Load(state + (2 * next)), h3 = L.Load(state + (3 * next));
         float* b = B + ((long)t * Pitch) + n;
         float* read = C + ((long)t * Pitch) + n;
         for (int i = 0; i < rows; i++, b += Pitch, read += Pitch)
         {
-            V step = L.Load(delta + (i * L.Count));
-            V x = L.Load(input + (i * L.Count));
-            V y = L.Load(sum + (i * L.Count));
-            V e0 = L.Multiply(step, a0), e1 = L.Multiply(step, a1), e2 = L.Multiply(step, a2), e3 = L.Multiply(step, a3);
-            Elementary.Exp2<L, V>(ref e0, ref e1, ref e2, ref e3);
-            h0 = L.MultiplyAdd(e0, h0, L.Multiply(x, L.Broadcast(b[0])));
-            h1 = L.MultiplyAdd(e1, h1, L.Multiply(x, L.Broadcast(b[1])));
-            h2 = L.MultiplyAdd(e2, h2, L.Multiply(x, L.Broadcast(b[2])));
-            h3 = L.MultiplyAdd(e3, h3, L.Multiply(x, L.Broadcast(b[3])));
-            y = L.MultiplyAdd(h0, L.Broadcast(read[0]), y);
-            y = L.MultiplyAdd(h1, L.Broadcast(read[1]), y);
-            y = L.MultiplyAdd(h2, L.Broadcast(read[2]), y);
-            y = L.MultiplyAdd(h3, L.Broadcast(read[3]), y);
-            L.Store(sum + (i * L.Count), y);
+            V step = L.Load(delta + (i * L.Count)), x = L.Load(input + (i * L.Count)), y = L.Load(sum + (i * L.Count));
+            L.Store(sum + (i * L.Count), Four<L, V>(step, x, y, b, read, a0, a1, a2, a3, ref h0, ref h1, ref h2, ref h3));
         }
 
         L.Store(state, h0);
@@ -186,17 +271,17 @@ internal readonly unsafe struct SelectiveScan
     private void OneState<L, V>(int t, int rows, int n, int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
-        V a = L.Load(Decay + ((long)n * Channels) + c);
-        V h = L.Load(State + ((long)n * Channels) + c);
+        long place = Panels.Offset(c) + (n * Panels.Pitch(c));
+        V a = L.Load(Decay + place);
+        V h = L.Load(State + place);
         for (int i = 0; i < rows; i++)
         {
             long at = ((long)(t + i) * Pitch) + n;
-            V x = L.Multiply(L.Load(input + (i * L.Count)), L.Broadcast(B[at]));
-            h = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(L.Load(delta + (i * L.Count)), a)), h, x);
-            L.Store(sum + (i * L.Count), L.MultiplyAdd(h, L.Broadcast(C[at]), L.Load(sum + (i * L.Count))));
+            V step = L.Load(delta + (i * L.Count)), x = L.Load(input + (i * L.Count)), y = L.Load(sum + (i * L.Count));
+            L.Store(sum + (i * L.Count), One<L, V>(step, x, y, B[at], C[at], a, ref h));
         }
 
-        L.Store(State + ((long)n * Channels) + c, h);
+        L.Store(State + place, h);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -209,8 +294,7 @@ internal readonly unsafe struct SelectiveScan
             float* z = Z + ((long)(t + row) * ZPitch) + c;
             for (int i = 0; i < width; i += L.Count)
             {
-                V value = L.Load(sum + (i * TileLength) + (row * L.Count));
-                L.Store(y + i, Z is null ? value : L.Multiply(value, Elementary.Silu<L, V>(L.Load(z + i))));
+                L.Store(y + i, Gate<L, V>(L.Load(sum + (i * TileLength) + (row * L.Count)), z + i));
             }
         }
     }

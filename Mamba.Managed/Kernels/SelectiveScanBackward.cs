@@ -37,7 +37,7 @@ internal readonly unsafe struct SelectiveScanBackward
     /// <summary>Whether the step passes through softplus.</summary>
     public bool Softplus { get; init; }
 
-    /// <summary>[states, channels]: A log2(e).</summary>
+    /// <summary>[states, channels] as <see cref="ChannelPanels"/>: A log2(e).</summary>
     public required float* Decay { get; init; }
 
     /// <summary>[length, states] with a pitch of <see cref="Pitch"/>.</summary>
@@ -58,10 +58,10 @@ internal readonly unsafe struct SelectiveScanBackward
     /// <summary>Distance between rows of Z and of its gradient.</summary>
     public int ZPitch { get; init; }
 
-    /// <summary>[states, channels] or null for zero: h before the first row.</summary>
+    /// <summary>[states, channels] as <see cref="ChannelPanels"/> or null for zero: h before the first row.</summary>
     public float* InitialState { get; init; }
 
-    /// <summary>[chunks - 1, states, channels]: h before each chunk but the first.</summary>
+    /// <summary>[chunks - 1, states, channels] as <see cref="ChannelPanels"/>: h before each chunk but the first.</summary>
     public required float* Checkpoints { get; init; }
 
     /// <summary>[length, channels]: the gradient of the output.</summary>
@@ -85,10 +85,10 @@ internal readonly unsafe struct SelectiveScanBackward
     /// <summary>Distance between the blocks of <see cref="SelectionGradient"/>.</summary>
     public required long BlockPitch { get; init; }
 
-    /// <summary>[states, channels]: the gradient of h after the last row; of h before the first row on return.</summary>
+    /// <summary>[states, channels] as <see cref="ChannelPanels"/>: the gradient of h after the last row; of h before the first row on return.</summary>
     public required float* StateGradient { get; init; }
 
-    /// <summary>[states, channels]: the gradient of A is added.</summary>
+    /// <summary>[states, channels] as <see cref="ChannelPanels"/>: the gradient of A is added.</summary>
     public required float* AGradient { get; init; }
 
     /// <summary>[channels]: the gradient of D is added.</summary>
@@ -105,6 +105,8 @@ internal readonly unsafe struct SelectiveScanBackward
 
     /// <summary>States of a channel.</summary>
     public required int States { get; init; }
+
+    private ChannelPanels Panels => new(Channels, States);
 
     /// <summary>Blocks of <see cref="BlockChannels"/> channels, the last perhaps smaller.</summary>
     public static int Blocks(int channels) => (channels + BlockChannels - 1) / BlockChannels;
@@ -198,7 +200,7 @@ internal readonly unsafe struct SelectiveScanBackward
     private void Recompute<L, V>(int t, int rows, int n, int c, ChunkRows chunk)
         where L : struct, ILanes<V>
     {
-        long at = ((long)n * Channels) + c;
+        long at = Panels.Offset(c) + (n * Panels.Pitch(c));
         float* before = t == 0 ? InitialState : Checkpoints + ((long)((t / ChunkLength) - 1) * States * Channels);
         V decay = L.Load(Decay + at);
         V h = before is null ? L.Broadcast(0) : L.Load(before + at);
@@ -223,7 +225,7 @@ internal readonly unsafe struct SelectiveScanBackward
     private void Walk<L, V>(int t, int rows, int n, int c, ChunkRows chunk, float* laneB, float* laneC)
         where L : struct, ILanes<V>
     {
-        long at = ((long)n * Channels) + c;
+        long at = Panels.Offset(c) + (n * Panels.Pitch(c));
         V a = L.Multiply(L.Load(Decay + at), L.Broadcast(Ln2));
         V carry = L.Load(StateGradient + at), sumA = L.Load(AGradient + at);
         for (int i = rows - 1; i >= 0; i--)

@@ -36,7 +36,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     /// <param name="worker">Who computes.</param>
     /// <param name="mixer">The weights.</param>
     /// <param name="x">[rows, d_model]; complete, as after a barrier.</param>
-    /// <param name="y">[rows, d_model]; may be <paramref name="x"/> itself.</param>
+    /// <param name="y">[rows, d_model]; may be <paramref name="x"/> itself where all workers have the same.</param>
     /// <param name="rows">Rows of all sequences.</param>
     /// <param name="sequences">Which rows belong together.</param>
     /// <param name="layer">The index of the mixer's state in each sequence.</param>
@@ -49,6 +49,12 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         Convolve(worker, mixer, sequences, layer);
         worker.Barrier();
         MatrixProduct.Forward(worker, scratch, channels, inner, mixer.XProj, [], selected.AsSpan(0, rows * projected), rows);
+        if (sequences[0].Length == 1)
+        {
+            Fetch(worker, mixer, sequences[0].Layers[layer].Scan);
+            Fetch(worker, mixer, mixer.Decay);
+        }
+
         worker.Barrier();
         if (mixer.NormEpsilon is float epsilon)
         {
@@ -56,14 +62,13 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             worker.Barrier();
         }
 
-        if (sequences[0].Length == 1)
+        MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows);
+        if (rows > 1)
         {
-            Fetch(worker, mixer, sequences[0].Layers[layer].Scan);
-            Fetch(worker, mixer, mixer.Decay);
+            // Of a single row a worker has computed the steps of just those channels that it scans.
+            worker.Barrier();
         }
 
-        MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows);
-        worker.Barrier();
         Scan(worker, mixer, sequences, layer);
         worker.Barrier();
         MatrixProduct.Forward(worker, scratch, channels, inner, mixer.OutProj, mixer.OutBias, y, rows);
@@ -156,16 +161,13 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         }
     }
 
-    // A single step reads states and decays once, far apart: they are asked for while something else is computed.
+    // A single step reads states and decays once: they are asked for while others still compute.
     private static void Fetch(Worker worker, PackedMixer mixer, ReadOnlySpan<float> values)
     {
         (int start, int end) = worker.Range(mixer.DInner, PackedMatrix.PanelWidth);
         fixed (float* first = values)
         {
-            for (int n = 0; n < mixer.DState; n++)
-            {
-                Prefetch.Lines(first + ((long)n * mixer.DInner) + start, (end - start) * sizeof(float));
-            }
+            Prefetch.Lines(first + ((long)start * mixer.DState), (end - start) * mixer.DState * sizeof(float));
         }
     }
 }

@@ -1,3 +1,4 @@
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
@@ -6,7 +7,7 @@ namespace Mamba.Managed.Layers;
 /// <remarks>
 /// Float32; channels are innermost, so that a vector holds neighbouring channels:
 /// <code>
-/// | window: [d_conv, d_inner], oldest input first | scan: [d_state, d_inner] |
+/// | window: [d_conv, d_inner], oldest input first | scan: [d_inner / 16, d_state, 16] |
 /// </code>
 /// A new state is all zero: the beginning of a sequence. Two threads must not use one state at once.
 /// </remarks>
@@ -41,7 +42,10 @@ public sealed class MixerState
     /// <summary>The last inputs of the convolution: [d_conv, d_inner], oldest first.</summary>
     public Span<float> Window => buffer.Span<float>(offset, WindowLength * Channels);
 
-    /// <summary>The state of the scan: [d_state, d_inner].</summary>
+    /// <summary>The state of the scan: 16 channels after another, of each its states, [d_inner / 16, d_state, 16].</summary>
+    /// <remarks>
+    /// State n of channel c is at (c - c mod 16) d_state + n w + c mod 16, where w is 16, or less if fewer channels are left from c - c mod 16 on.
+    /// </remarks>
     public Span<float> Scan => buffer.Span<float>(offset + ((long)WindowLength * Channels * sizeof(float)), States * Channels);
 
     /// <summary>Returns to the beginning of a sequence.</summary>
@@ -69,6 +73,17 @@ public sealed class MixerState
     public override string ToString() => Throw.Invariant($"{Channels} channels, window {WindowLength}, {States} states");
 
     internal static long LengthOf(int channels, int windowLength, int states) => ((long)windowLength + states) * channels * sizeof(float);
+
+    /// <summary>The state of the scan as [d_state, d_inner], as files hold it.</summary>
+    internal float[] ScanRows()
+    {
+        float[] rows = new float[Scan.Length];
+        new ChannelPanels(Channels, States).ToRows(Scan, rows);
+        return rows;
+    }
+
+    /// <summary>Takes what <see cref="ScanRows"/> gave.</summary>
+    internal void SetScanRows(ReadOnlySpan<float> rows) => new ChannelPanels(Channels, States).FromRows(rows, Scan);
 
     internal bool HasSizesOf(MixerState other) => (Channels, WindowLength, States) == (other.Channels, other.WindowLength, other.States);
 }

@@ -19,11 +19,8 @@ internal sealed class PackedMixer
         ConvWeight = Transpose(mixer.Conv1d.Weight);
         ConvBias = Copy(mixer.Conv1d.Bias);
         DtBias = Copy(mixer.DtProj.Bias);
-        Decay = Transpose(mixer.ALog);
-        foreach (ref float a in Decay.AsSpan())
-        {
-            a = -MathF.Exp(a) * Log2E;
-        }
+        Decay = new float[DInner * DState];
+        new ChannelPanels(DInner, DState).FromRows(Array.ConvertAll(Transpose(mixer.ALog), a => -MathF.Exp(a) * Log2E), Decay);
 
         D = Copy(mixer.D);
     }
@@ -55,7 +52,7 @@ internal sealed class PackedMixer
 
     public float[] DtBias { get; }
 
-    /// <summary>[d_state, d_inner]: A log2(e).</summary>
+    /// <summary>[d_state, d_inner] as <see cref="ChannelPanels"/>: A log2(e).</summary>
     public float[] Decay { get; }
 
     public float[] D { get; }

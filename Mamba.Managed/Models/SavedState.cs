@@ -38,7 +38,7 @@ public static class SavedState
         foreach (MixerState layer in state.Layers)
         {
             checksum = Write(stream, layer.Window, bytes, checksum);
-            checksum = Write(stream, layer.Scan, bytes, checksum);
+            checksum = Write(stream, layer.ScanRows(), bytes, checksum);
         }
 
         Span<byte> end = stackalloc byte[sizeof(uint)];
@@ -75,9 +75,17 @@ public static class SavedState
         Check(stored == checksum, $"expected the checksum {checksum:x8}, found {stored:x8}; the saved state is damaged");
         for (int i = 0; i < parts.Length; i++)
         {
-            Span<float> part = Part(state, i);
-            parts[i].CopyTo(MemoryMarshal.AsBytes(part));
-            ToLittleEndian(part);
+            Span<float> values = MemoryMarshal.Cast<byte, float>(parts[i].AsSpan());
+            ToLittleEndian(values);
+            MixerState layer = state.Layers[i / 2];
+            if (i % 2 == 0)
+            {
+                values.CopyTo(layer.Window);
+            }
+            else
+            {
+                layer.SetScanRows(values);
+            }
         }
 
         state.Position = BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(20));

@@ -65,12 +65,12 @@ internal static unsafe class ForwardHalf
             float* state = memory.State;
             if (sequence.States is null)
             {
-                step.CopyChannels(null, state, states, start, end);
+                step.CopyStates(null, state, start, end);
             }
             else
             {
                 state = sequence.State(layer);
-                step.CopyChannels(state, memory.Initial(layer) + ((long)i * states * inner), states, start, end);
+                step.CopyStates(state, memory.Initial(layer) + ((long)i * states * inner), start, end);
             }
 
             for (int t = 0; t < sequence.Length; t += SelectiveScanBackward.ChunkLength)
@@ -79,7 +79,7 @@ internal static unsafe class ForwardHalf
                 if (t > 0)
                 {
                     long chunk = sequence.Checkpoint + (t / SelectiveScanBackward.ChunkLength) - 1;
-                    step.CopyChannels(state, memory.Checkpoints(layer) + (chunk * states * inner), states, start, end);
+                    step.CopyStates(state, memory.Checkpoints(layer) + (chunk * states * inner), start, end);
                 }
 
                 SelectiveScan scan = new()

@@ -24,10 +24,10 @@ internal static unsafe class MixerBackward
             if (carry is null)
             {
                 carry = memory.State;
-                step.CopyChannels(null, carry, states, start, end);
+                step.CopyStates(null, carry, start, end);
             }
 
-            step.CopyChannels(null, memory.AGradient, states, start, end);
+            step.CopyStates(null, memory.AGradient, start, end);
             step.CopyChannels(null, memory.ChannelSums, 2, start, end);
             SelectiveScanBackward scan = new()
             {
@@ -64,10 +64,10 @@ internal static unsafe class MixerBackward
             {
                 gradient.D[c] += memory.ChannelSums[c];
                 gradient.DtBias[c] += memory.ChannelSums[inner + c];
-                for (int n = 0; n < states; n++)
+                long at = step.Panels.Offset(c);
+                for (int n = 0; n < states; n++, at += step.Panels.Pitch(c))
                 {
                     // A = -exp(A_log) is its own derivative.
-                    long at = ((long)n * inner) + c;
                     gradient.ALog[((long)c * states) + n] += memory.AGradient[at] * (memory.Decay[at] * Ln2);
                 }
             }

@@ -186,7 +186,7 @@ internal sealed class RunCheckpoint
                 MixerState state = trainer.Tracks[i].Layers[layer];
                 yield return KeyValuePair.Create(
                     Throw.Invariant($"track.{i}.{layer}.window"), Tensor.FromFloats(state.Window, state.WindowLength, state.Channels));
-                yield return KeyValuePair.Create(Throw.Invariant($"track.{i}.{layer}.scan"), Tensor.FromFloats(state.Scan, state.States, state.Channels));
+                yield return KeyValuePair.Create(Throw.Invariant($"track.{i}.{layer}.scan"), Tensor.FromFloats(state.ScanRows(), state.States, state.Channels));
             }
         }
     }
@@ -197,8 +197,11 @@ internal sealed class RunCheckpoint
         {
             for (int layer = 0; layer < trainer.Tracks[i].Layers.Length; layer++)
             {
-                file.Tensors[Throw.Invariant($"track.{i}.{layer}.window")].CopyTo(trainer.Tracks[i].Layers[layer].Window);
-                file.Tensors[Throw.Invariant($"track.{i}.{layer}.scan")].CopyTo(trainer.Tracks[i].Layers[layer].Scan);
+                MixerState state = trainer.Tracks[i].Layers[layer];
+                float[] rows = new float[state.Scan.Length];
+                file.Tensors[Throw.Invariant($"track.{i}.{layer}.scan")].CopyTo(rows);
+                state.SetScanRows(rows);
+                file.Tensors[Throw.Invariant($"track.{i}.{layer}.window")].CopyTo(state.Window);
             }
         }
     }

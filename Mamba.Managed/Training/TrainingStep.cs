@@ -39,6 +39,9 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
 
     public int Projected => config.DtRank + (2 * config.DState);
 
+    /// <summary>How states and A lie in memory.</summary>
+    public ChannelPanels Panels => new(config.DInner, config.DState);
+
     /// <summary>Takes a batch that has been checked.</summary>
     public void Begin(ParameterPointers weights, ParameterPointers? gradients, TrainingBatch batch, Dropout dropout, float scale)
     {
@@ -86,9 +89,10 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
         (int start, int end) = ChannelsOf(worker);
         for (int c = start; c < end; c++)
         {
-            for (int n = 0; n < config.DState; n++)
+            long at = Panels.Offset(c);
+            for (int n = 0; n < config.DState; n++, at += Panels.Pitch(c))
             {
-                Workspace.Decay[((long)n * Inner) + c] = -MathF.Exp(block.ALog[((long)c * config.DState) + n]) * Log2E;
+                Workspace.Decay[at] = -MathF.Exp(block.ALog[((long)c * config.DState) + n]) * Log2E;
             }
 
             for (int j = 0; j < config.DConv; j++)
@@ -162,18 +166,25 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
     {
         for (int row = 0; row < rows; row++)
         {
-            Span<float> target = new(to + ((long)row * Inner) + start, end - start);
-            if (from is null)
-            {
-                target.Clear();
-            }
-            else
-            {
-                new ReadOnlySpan<float>(from + ((long)row * Inner) + start, end - start).CopyTo(target);
-            }
+            Copy(from, to, ((long)row * Inner) + start, end - start);
         }
     }
 
+    /// <summary>Copies the states of the channels [start, end) of a worker; a null source stands for zeros.</summary>
+    public void CopyStates(float* from, float* to, int start, int end) => Copy(from, to, (long)start * config.DState, (end - start) * config.DState);
+
     /// <inheritdoc/>
     public void Dispose() => Workspace.Dispose();
+
+    private static void Copy(float* from, float* to, long at, int count)
+    {
+        if (from is null)
+        {
+            new Span<float>(to + at, count).Clear();
+        }
+        else
+        {
+            new ReadOnlySpan<float>(from + at, count).CopyTo(new Span<float>(to + at, count));
+        }
+    }
 }

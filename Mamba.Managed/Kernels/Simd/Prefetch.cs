@@ -9,6 +9,16 @@ internal static unsafe class Prefetch
     /// <summary>Bytes of a cache line.</summary>
     public const int LineBytes = 64;
 
+    /// <summary>One line, into the first-level cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Line(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(address);
+        }
+    }
+
     /// <summary>All lines of a run of bytes, into the second-level cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Lines(void* start, long bytes)

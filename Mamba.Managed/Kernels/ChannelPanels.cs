@@ -1,0 +1,55 @@
+namespace Mamba.Managed.Kernels;
+
+/// <summary>How the states of a scan lie in memory, and A beside them: panels of 16 channels, so that a channel's states are near each other.</summary>
+/// <remarks>
+/// A single step reads every state once; in this order it reads one run of memory. The last panel may be narrower:
+/// <code>panel p:  | h[16p .. 16p+15, 0] | h[16p .. 16p+15, 1] | ... | h[16p .. 16p+15, states-1] |</code>
+/// Neighbouring panels take neighbouring memory: the channels [a, b) those from a states to b states where a is a multiple of 16.
+/// </remarks>
+/// <param name="channels">How many channels: d_inner.</param>
+/// <param name="states">States of one channel: d_state.</param>
+internal readonly struct ChannelPanels(int channels, int states)
+{
+    /// <summary>Channels of a panel.</summary>
+    public const int Width = 16;
+
+    /// <summary>Where the first state of a channel is.</summary>
+    public long Offset(int channel) => ((long)FirstOf(channel) * states) + (channel % Width);
+
+    /// <summary>Distance between the states of a channel.</summary>
+    public int Pitch(int channel) => Math.Min(Width, channels - FirstOf(channel));
+
+    /// <summary>Copies panels to rows.</summary>
+    /// <param name="panels">[channels x states], in panels.</param>
+    /// <param name="rows">[states, channels]</param>
+    public void ToRows(ReadOnlySpan<float> panels, Span<float> rows)
+    {
+        for (int channel = 0; channel < channels; channel += Width)
+        {
+            int width = Pitch(channel);
+            for (int n = 0; n < states; n++)
+            {
+                panels[..width].CopyTo(rows.Slice((n * channels) + channel, width));
+                panels = panels[width..];
+            }
+        }
+    }
+
+    /// <summary>Copies rows to panels.</summary>
+    /// <param name="rows">[states, channels]</param>
+    /// <param name="panels">[channels x states], in panels.</param>
+    public void FromRows(ReadOnlySpan<float> rows, Span<float> panels)
+    {
+        for (int channel = 0; channel < channels; channel += Width)
+        {
+            int width = Pitch(channel);
+            for (int n = 0; n < states; n++)
+            {
+                rows.Slice((n * channels) + channel, width).CopyTo(panels);
+                panels = panels[width..];
+            }
+        }
+    }
+
+    private static int FirstOf(int channel) => channel / Width * Width;
+}
