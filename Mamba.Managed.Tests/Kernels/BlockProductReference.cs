@@ -61,6 +61,6 @@ internal static class BlockProductReference
         float largest = Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(group));
         return largest < 1e-30f ? (0, new int[group.Length])
             : !float.IsFinite(largest) ? (float.NaN, new int[group.Length])
-            : (largest / 32767, [.. group.ToArray().Select(x => (int)MathF.Round(x * (32767 / largest)))]);
+            : (largest / 127, [.. group.ToArray().Select(x => (int)MathF.Round(x * (127 / largest)))]);
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
@@ -39,9 +40,9 @@ public class PackedMatrixTests
             {
                 Assert.That(y[(row * outputs) + j], Is.EqualTo(expected[j] + bias[j]), $"row {row}, output {j}");
 
-                // Activations are off by 0.9e-5 of 1 in the root mean square, each by itself: five times what that makes of the sum.
+                // Activations are off by 2.3e-3 of 1 in the root mean square, each by itself: five times what that makes of the sum.
                 double norm = Math.Sqrt(w.Skip(j * inputs).Take(inputs).Sum(v => v * v));
-                Assert.That(y[(row * outputs) + j], Is.EqualTo(single[(row * outputs) + j]).Within(4.5e-5 * norm), $"row {row}, output {j}");
+                Assert.That(y[(row * outputs) + j], Is.EqualTo(single[(row * outputs) + j]).Within(1.15e-2 * norm), $"row {row}, output {j}");
             }
         }
     }
@@ -65,6 +66,45 @@ public class PackedMatrixTests
         }
 
         Assert.That(Product(x, weight, new float[Outputs], specials.Length), Is.EqualTo(y));
+    }
+
+    // Where the halves of a block lie; all its other bytes are codes and scales of groups.
+    [TestCase(ElementType.Q8_0, 0)]
+    [TestCase(ElementType.Q4_0, 0)]
+    [TestCase(ElementType.Q4_1, 0, 2)]
+    [TestCase(ElementType.Q5_0, 0)]
+    [TestCase(ElementType.Q5_1, 0, 2)]
+    [TestCase(ElementType.Q2_K, 80, 82)]
+    [TestCase(ElementType.Q3_K, 108)]
+    [TestCase(ElementType.Q4_K, 0, 2)]
+    [TestCase(ElementType.Q5_K, 0, 2)]
+    [TestCase(ElementType.Q6_K, 208)]
+    public void The_largest_codes_and_activations_do_not_overflow(ElementType type, params int[] halves)
+    {
+        const int Outputs = 33, Inputs = 768, Rows = 7;
+        float[] x = new float[Rows * Inputs];
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = i / Inputs % 2 == 0 ? 1 : -1;
+        }
+
+        foreach (byte code in new byte[] { 0xFF, 0x80, 0x7F })
+        {
+            Tensor weight = Tensor.Zeros(type, Outputs, Inputs);
+            Span<byte> bytes = weight.Buffer.Span<byte>(0, (int)type.ByteLength(Outputs * Inputs));
+            bytes.Fill(code);
+            for (int block = 0; block < bytes.Length; block += type.BlockSize())
+            {
+                foreach (int half in halves)
+                {
+                    BinaryPrimitives.WriteHalfLittleEndian(bytes[(block + half)..], (Half)1);
+                }
+            }
+
+            float[] expected = [.. Enumerable.Range(0, Rows).SelectMany(row => BlockProductReference.Row(x.AsSpan(row * Inputs, Inputs), weight))];
+            Assert.That(Product(x, weight, new float[Outputs], Rows), Is.EqualTo(expected), $"{code}");
+            Assert.That(Product(x[..Inputs], weight, new float[Outputs], 1), Is.EqualTo(expected[..Outputs]), $"{code}, one row");
+        }
     }
 
     [Test]

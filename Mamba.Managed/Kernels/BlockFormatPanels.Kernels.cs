@@ -10,6 +10,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
     private const int TileRows = IntegerProduct.TileRows;
     private const int TilePitch = 2 * Width;
+    private const int HeadLength = QuantisedRows.HeadLength;
 
     public override void Row(int* x, int inputs, int first, int depth, byte* panels, int count, float* y)
     {
@@ -78,20 +79,36 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // sum + the products of 16 inputs.
+    // sum + the products of four quads. Words hold the products of as many of them as cannot overflow: 127 times the largest code, eight times
+    // over four quads.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Dot<L, V>(V sum, byte* unit, float* x)
+    private static V Dot<L, V>(V sum, byte* unit, int quad, V x0, V x1, V x2, V x3)
         where L : struct, ILanes<V>
     {
-        sum = L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 0), L.Broadcast(x[0])));
-        sum = L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 1), L.Broadcast(x[1])));
-        sum = L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 2), L.Broadcast(x[2])));
-        sum = L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 3), L.Broadcast(x[3])));
-        sum = L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 4), L.Broadcast(x[4])));
-        sum = L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 5), L.Broadcast(x[5])));
-        sum = L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 6), L.Broadcast(x[6])));
-        return L.AddIntegers(sum, L.MultiplyAddWords(TCodes.Words<L, V>(unit, 7), L.Broadcast(x[7])));
+        V first = Products<L, V>(TCodes.Bytes<L, V>(unit, quad), x0), second = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 1), x1);
+        V third = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 2), x2), fourth = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 3), x3);
+        if (TFormat.Bits > 6)
+        {
+            sum = L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(first)), Widen<L, V>(second));
+            return L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(third)), Widen<L, V>(fourth));
+        }
+
+        first = L.AddWords(first, second);
+        third = L.AddWords(third, fourth);
+        return TFormat.Bits > 5
+            ? L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(first)), Widen<L, V>(third))
+            : L.AddIntegers(sum, Widen<L, V>(L.AddWords(first, third)));
     }
+
+    // Two words a lane.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Products<L, V>(V codes, V x)
+        where L : struct, ILanes<V> => TFormat.Bits == 8 ? L.MultiplyAddSignedBytes(codes, x) : L.MultiplyAddBytes(codes, x);
+
+    // The sum of both words of a lane.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Widen<L, V>(V words)
+        where L : struct, ILanes<V> => L.MultiplyAddWords(words, L.Broadcast(BitConverter.Int32BitsToSingle(0x00010001)));
 
     // The lines of a unit, into the first-level cache.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -100,19 +117,31 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         if (Sse.IsSupported)
         {
             Sse.Prefetch0(unit);
+            Sse.Prefetch0(unit + Prefetch.LineBytes);
             if (TFormat.Bits > 2)
-            {
-                Sse.Prefetch0(unit + Prefetch.LineBytes);
-            }
-
-            if (TFormat.Bits > 4)
             {
                 Sse.Prefetch0(unit + (2 * Prefetch.LineBytes));
             }
 
-            if (TFormat.Bits > 6)
+            if (TFormat.Bits > 3)
             {
                 Sse.Prefetch0(unit + (3 * Prefetch.LineBytes));
+            }
+
+            if (TFormat.Bits > 4)
+            {
+                Sse.Prefetch0(unit + (4 * Prefetch.LineBytes));
+            }
+
+            if (TFormat.Bits > 5)
+            {
+                Sse.Prefetch0(unit + (5 * Prefetch.LineBytes));
+            }
+
+            if (TFormat.Bits > 6)
+            {
+                Sse.Prefetch0(unit + (6 * Prefetch.LineBytes));
+                Sse.Prefetch0(unit + (7 * Prefetch.LineBytes));
             }
         }
     }
@@ -125,53 +154,70 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         for (int a = 0; a <= last; a += 2 * L.Count)
         {
             int b = Math.Min(a + L.Count, last);
-            Two<L, V>((float*)x, depth, panels + (a / Width * panelBytes), panels + (b / Width * panelBytes), a % Width, b % Width, y + a, y + b);
+            Two<L, V>((float*)x, depth, panels + (a / Width * panelBytes), panels + (b / Width * panelBytes), panelBytes, a % Width, b % Width, y + a, y + b);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Two<L, V>(float* x, int depth, byte* a, byte* b, int laneA, int laneB, float* ya, float* yb)
+    private void Two<L, V>(float* x, int depth, byte* a, byte* b, nint panelBytes, int laneA, int laneB, float* ya, float* yb)
         where L : struct, ILanes<V>
     {
         // The processor's own prefetching stops at every page and starts anew with every panel.
-        nint ahead = 2 * (nint)(b - a);
-        int unit = unitBytes, block = blockBytes;
+        nint ahead = L.Count < Width ? panelBytes : 2 * panelBytes;
+        int block = blockBytes;
         V sa = L.Load(ya), sb = L.Load(yb);
         for (; depth > 0; depth -= blockLength, a += block, b += block)
         {
-            byte* ua = a + headBytes + (2 * laneA), ub = b + headBytes + (2 * laneB);
+            byte* ua = a + headBytes + (4 * laneA), ub = b + headBytes + (4 * laneB);
             int group = scalesAt;
             do
             {
-                V ia = L.Broadcast(x[0]), ib = ia, scale = L.Broadcast(x[1]), shift = L.Broadcast(x[2]);
-                x += QuantisedRows.HeadLength;
-                for (int k = 0; k < TFormat.GroupLength; k += UnitLength)
+                Fetch(ua + ahead);
+                if (L.Count == Width)
                 {
-                    Fetch(ua + ahead);
                     Fetch(ub + ahead);
-                    ia = Dot<L, V>(ia, ua, x);
-                    ib = Dot<L, V>(ib, ub, x);
-                    x += UnitLength / 2;
-                    ua += unit;
-                    ub += unit;
                 }
 
-                sa = L.MultiplyAdd(L.Multiply(Scale<L, V>(a + (2 * laneA), a + group + laneA), scale), L.ToSingle(ia), sa);
-                sb = L.MultiplyAdd(L.Multiply(Scale<L, V>(b + (2 * laneB), b + group + laneB), scale), L.ToSingle(ib), sb);
-                if (TFormat.IsAffine)
+                V x0 = L.Broadcast(x[3]), x1 = L.Broadcast(x[4]), x2 = L.Broadcast(x[5]), x3 = L.Broadcast(x[6]);
+                V start = L.Broadcast(x[0]), ia = Dot<L, V>(start, ua, 0, x0, x1, x2, x3), ib = Dot<L, V>(start, ub, 0, x0, x1, x2, x3);
+                float* head = x;
+                x += HeadLength + 4;
+                if (TFormat.GroupLength < UnitLength)
                 {
-                    int minimum = minimaAt - scalesAt + group;
-                    sa = L.MultiplyAdd(Minimum<L, V>(a + (2 * (Width + laneA)), a + minimum + laneA), shift, sa);
-                    sb = L.MultiplyAdd(Minimum<L, V>(b + (2 * (Width + laneB)), b + minimum + laneB), shift, sb);
+                    sa = Finish<L, V>(sa, ia, head, a, group, laneA);
+                    sb = Finish<L, V>(sb, ib, head, b, group, laneB);
+                    group += Width;
+                    ia = ib = L.Broadcast(x[0]);
+                    head = x;
+                    x += HeadLength;
                 }
 
+                (x0, x1, x2, x3) = (L.Broadcast(x[0]), L.Broadcast(x[1]), L.Broadcast(x[2]), L.Broadcast(x[3]));
+                ia = Dot<L, V>(ia, ua, 4, x0, x1, x2, x3);
+                ib = Dot<L, V>(ib, ub, 4, x0, x1, x2, x3);
+                sa = Finish<L, V>(sa, ia, head, a, group, laneA);
+                sb = Finish<L, V>(sb, ib, head, b, group, laneB);
                 group += Width;
+                x += 4;
+                ua += UnitLength * Width * TFormat.Bits / 8;
+                ub += UnitLength * Width * TFormat.Bits / 8;
             }
             while (group < minimaAt);
         }
 
         L.Store(ya, sa);
         L.Store(yb, sb);
+    }
+
+    // The sum of a group joins an output.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private V Finish<L, V>(V y, V sum, float* head, byte* block, int group, int lane)
+        where L : struct, ILanes<V>
+    {
+        y = L.MultiplyAdd(L.Multiply(Scale<L, V>(block + (2 * lane), block + group + lane), L.Broadcast(head[1])), L.ToSingle(sum), y);
+        return TFormat.IsAffine
+            ? L.MultiplyAdd(Minimum<L, V>(block + (2 * (Width + lane)), block + minimaAt - scalesAt + group + lane), L.Broadcast(head[2]), y)
+            : y;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -193,23 +239,35 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
                 }
 
                 to += 2 * Width;
-                for (int k = 0; k < TFormat.GroupLength; k += UnitLength, unit += unitBytes, to += UnitLength / 2 * Width)
+                if (TFormat.GroupLength == UnitLength || group % 2 == 0)
                 {
-                    for (int lane = 0; lane < Width; lane += L.Count)
-                    {
-                        byte* from = unit + (2 * lane);
-                        L.Store(to + lane, TCodes.Words<L, V>(from, 0));
-                        L.Store(to + lane + Width, TCodes.Words<L, V>(from, 1));
-                        L.Store(to + lane + (2 * Width), TCodes.Words<L, V>(from, 2));
-                        L.Store(to + lane + (3 * Width), TCodes.Words<L, V>(from, 3));
-                        L.Store(to + lane + (4 * Width), TCodes.Words<L, V>(from, 4));
-                        L.Store(to + lane + (5 * Width), TCodes.Words<L, V>(from, 5));
-                        L.Store(to + lane + (6 * Width), TCodes.Words<L, V>(from, 6));
-                        L.Store(to + lane + (7 * Width), TCodes.Words<L, V>(from, 7));
-                    }
+                    to = ExpandQuads<L, V>(unit, 0, to);
+                }
+
+                if (TFormat.GroupLength == UnitLength || group % 2 == 1)
+                {
+                    to = ExpandQuads<L, V>(unit, 4, to);
+                    unit += unitBytes;
                 }
             }
         }
+    }
+
+    // Four quads.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float* ExpandQuads<L, V>(byte* unit, int quad, float* to)
+        where L : struct, ILanes<V>
+    {
+        for (int lane = 0; lane < Width; lane += L.Count)
+        {
+            byte* from = unit + (4 * lane);
+            L.Store(to + lane, TCodes.Bytes<L, V>(from, quad));
+            L.Store(to + lane + Width, TCodes.Bytes<L, V>(from, quad + 1));
+            L.Store(to + lane + (2 * Width), TCodes.Bytes<L, V>(from, quad + 2));
+            L.Store(to + lane + (3 * Width), TCodes.Bytes<L, V>(from, quad + 3));
+        }
+
+        return to + (4 * Width);
     }
 
     private static void Tiles<L, V>(int* x, int depth, float* panel, float* sums)
@@ -229,33 +287,33 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         float* x = (float*)rows;
         for (; depth > 0; depth -= TFormat.GroupLength)
         {
-            V a0 = L.Broadcast(x[0]), a1 = a0, b0 = L.Broadcast(x[1]), b1 = b0, c0 = L.Broadcast(x[2]), c1 = c0;
-            V d0 = L.Broadcast(x[3]), d1 = d0, e0 = L.Broadcast(x[4]), e1 = e0, f0 = L.Broadcast(x[5]), f1 = f0;
-            float* head = x + TileRows;
-            x += QuantisedRows.HeadLength * TileRows;
+            V zero = L.Broadcast(0);
+            V a0 = zero, a1 = zero, b0 = zero, b1 = zero, c0 = zero, c1 = zero, d0 = zero, d1 = zero, e0 = zero, e1 = zero, f0 = zero, f1 = zero;
+            float* head = x;
+            x += HeadLength * TileRows;
             float* l = left + (2 * Width);
             float* r = right + (2 * Width);
-            for (int pairs = TFormat.GroupLength / 2; pairs > 0; pairs--)
+            for (int quads = TFormat.GroupLength / 4; quads > 0; quads--)
             {
                 V w0 = L.Load(l), w1 = L.Load(r);
                 V value = L.Broadcast(x[0]);
-                a0 = L.AddIntegers(a0, L.MultiplyAddWords(value, w0));
-                a1 = L.AddIntegers(a1, L.MultiplyAddWords(value, w1));
+                a0 = Add<L, V>(a0, w0, value);
+                a1 = Add<L, V>(a1, w1, value);
                 value = L.Broadcast(x[1]);
-                b0 = L.AddIntegers(b0, L.MultiplyAddWords(value, w0));
-                b1 = L.AddIntegers(b1, L.MultiplyAddWords(value, w1));
+                b0 = Add<L, V>(b0, w0, value);
+                b1 = Add<L, V>(b1, w1, value);
                 value = L.Broadcast(x[2]);
-                c0 = L.AddIntegers(c0, L.MultiplyAddWords(value, w0));
-                c1 = L.AddIntegers(c1, L.MultiplyAddWords(value, w1));
+                c0 = Add<L, V>(c0, w0, value);
+                c1 = Add<L, V>(c1, w1, value);
                 value = L.Broadcast(x[3]);
-                d0 = L.AddIntegers(d0, L.MultiplyAddWords(value, w0));
-                d1 = L.AddIntegers(d1, L.MultiplyAddWords(value, w1));
+                d0 = Add<L, V>(d0, w0, value);
+                d1 = Add<L, V>(d1, w1, value);
                 value = L.Broadcast(x[4]);
-                e0 = L.AddIntegers(e0, L.MultiplyAddWords(value, w0));
-                e1 = L.AddIntegers(e1, L.MultiplyAddWords(value, w1));
+                e0 = Add<L, V>(e0, w0, value);
+                e1 = Add<L, V>(e1, w1, value);
                 value = L.Broadcast(x[5]);
-                f0 = L.AddIntegers(f0, L.MultiplyAddWords(value, w0));
-                f1 = L.AddIntegers(f1, L.MultiplyAddWords(value, w1));
+                f0 = Add<L, V>(f0, w0, value);
+                f1 = Add<L, V>(f1, w1, value);
                 x += TileRows;
                 l += Width;
                 r += Width;
@@ -272,18 +330,30 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
+    // Sums of codes up to 4 bits fit into words for a whole group.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Add<L, V>(V sum, V codes, V x)
+        where L : struct, ILanes<V> => TFormat.Bits <= 4
+            ? L.AddWords(sum, Products<L, V>(codes, x))
+            : L.AddIntegers(sum, Widen<L, V>(Products<L, V>(codes, x)));
+
     // The sums of one row over a group join its outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish<L, V>(float* head, float* left, float* right, V sum0, V sum1, float* y)
         where L : struct, ILanes<V>
     {
         float* z = y + L.Count;
-        V scale = L.Broadcast(head[0]);
-        V y0 = L.MultiplyAdd(L.Multiply(L.Load(left), scale), L.ToSingle(sum0), L.Load(y));
-        V y1 = L.MultiplyAdd(L.Multiply(L.Load(right), scale), L.ToSingle(sum1), L.Load(z));
+        if (TFormat.Bits <= 4)
+        {
+            (sum0, sum1) = (Widen<L, V>(sum0), Widen<L, V>(sum1));
+        }
+
+        V start = L.Broadcast(head[0]), scale = L.Broadcast(head[TileRows]);
+        V y0 = L.MultiplyAdd(L.Multiply(L.Load(left), scale), L.ToSingle(L.AddIntegers(sum0, start)), L.Load(y));
+        V y1 = L.MultiplyAdd(L.Multiply(L.Load(right), scale), L.ToSingle(L.AddIntegers(sum1, start)), L.Load(z));
         if (TFormat.IsAffine)
         {
-            V shift = L.Broadcast(head[TileRows]);
+            V shift = L.Broadcast(head[2 * TileRows]);
             y0 = L.MultiplyAdd(L.Load(left + Width), shift, y0);
             y1 = L.MultiplyAdd(L.Load(right + Width), shift, y1);
         }

@@ -7,7 +7,7 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>The panels of one format: the numbers of its blocks, with the 16 outputs side by side.</summary>
 /// <remarks>
-/// A panel is a run of blocks of inputs, each a head and then units of 16 inputs as <see cref="ICodePlanes"/> lays them out:
+/// A panel is a run of blocks of inputs, each a head and then units of 32 inputs as <see cref="ICodePlanes"/> lays them out:
 /// <code>head:  | d x 16 | m x 16 where there is a minimum | s x 16 for each group | t x 16 for each group |</code>
 /// Except for s and t, which take whole bytes, a panel takes the bytes of the 16 rows that it holds.
 /// </remarks>
@@ -53,7 +53,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
             panel += headBytes;
             for (int k = 0; k < length; k += UnitLength, panel += unitBytes)
             {
-                TCodes.Pack(parts.Codes.Slice(k, UnitLength), panel + (2 * output));
+                TCodes.Pack(parts.Codes.Slice(k, UnitLength), panel + (ICodePlanes.QuadLength * output));
             }
         }
 
@@ -64,7 +64,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
     {
         for (int k = 0; k < destination.Length; panel += blockBytes)
         {
-            byte* unit = panel + headBytes + (2 * output);
+            byte* unit = panel + headBytes + (ICodePlanes.QuadLength * output);
             for (int group = 0; group < groups; group++)
             {
                 int at = (group * Width) + output;
@@ -72,12 +72,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
                 float offset = TFormat.IsAffine
                     ? Minimum<LanesScalar, float>(panel + (2 * (Width + output)), panel + minimaAt + at)
                     : -TFormat.Zero * scale;
-                for (int i = 0; i < TFormat.GroupLength; i += 2, k += 2)
+                for (int end = k + TFormat.GroupLength; k < end; k += ICodePlanes.QuadLength)
                 {
-                    int words = BitConverter.SingleToInt32Bits(TCodes.Words<LanesScalar, float>(unit, i % UnitLength / 2));
-                    destination[k] = MathF.FusedMultiplyAdd((short)words, scale, offset);
-                    destination[k + 1] = MathF.FusedMultiplyAdd(words >> 16, scale, offset);
-                    unit += i % UnitLength == UnitLength - 2 ? unitBytes : 0;
+                    int quad = k / ICodePlanes.QuadLength % (UnitLength / ICodePlanes.QuadLength);
+                    int codes = BitConverter.SingleToInt32Bits(TCodes.Bytes<LanesScalar, float>(unit + (k / UnitLength % (blockLength / UnitLength) * unitBytes), quad));
+                    for (int i = 0; i < ICodePlanes.QuadLength; i++, codes >>= 8)
+                    {
+                        destination[k + i] = MathF.FusedMultiplyAdd(TFormat.Bits == 8 ? (sbyte)codes : (byte)codes, scale, offset);
+                    }
                 }
             }
         }

@@ -4,20 +4,20 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Rows of activations as 16-bit integers, for products with weights that are integers themselves.</summary>
+/// <summary>Rows of activations as signed bytes, for products with weights that are integers themselves.</summary>
 /// <remarks>
-/// Inputs that share a scale in the weights share one here: x = scale q with |q| up to 32767, so the error is at most 1.6e-5 of a group's
-/// largest entry. Rows are interleaved, <c>height</c> at a time, in the order in which a tile reads them, 4 bytes each:
+/// Inputs that share a scale in the weights share one here: x = scale q with |q| up to 127, so the error is at most 1/254 of a group's largest
+/// entry. Rows are interleaved, <c>height</c> at a time, in the order in which a tile reads them, 4 bytes each:
 /// <code>
-/// per group:  | start x height | scale x height | shift x height | q0 q1 x height | q2 q3 x height | ...
+/// per group:  | start x height | scale x height | shift x height | q0 .. q3 x height | q4 .. q7 x height | ...
 /// </code>
 /// start is -zero times the sum of q, an integer, and shift is scale times that sum, what a minimum is multiplied by.
 /// </remarks>
 internal static unsafe class QuantisedRows
 {
-    private const float Most = 32767;
+    private const float Most = 127;
 
-    // Adding this rounds to a whole number and leaves it in the low 16 bits.
+    // Adding this rounds to a whole number and leaves it in the lowest bits.
     private const float Rounder = 12582912f;
 
     // Below this a group counts as zeros; above it, Most / largest is finite.
@@ -27,7 +27,7 @@ internal static unsafe class QuantisedRows
     public const int HeadLength = 3;
 
     /// <summary>Numbers of 4 bytes that one row takes.</summary>
-    public static int RowLength(int inputs, int groupLength) => inputs / groupLength * (HeadLength + (groupLength / 2));
+    public static int RowLength(int inputs, int groupLength) => inputs / groupLength * (HeadLength + (groupLength / ICodePlanes.QuadLength));
 
     /// <summary>Converts rows.</summary>
     /// <param name="x">[rows, inputs], neighbouring inputs next to each other.</param>
@@ -80,7 +80,7 @@ internal static unsafe class QuantisedRows
     private static void Row<L, V>(float* x, int depth, int groupLength, int zero, int height, int* to)
         where L : struct, ILanes<V>
     {
-        short* words = stackalloc short[32];
+        byte* bytes = stackalloc byte[32];
         for (float* end = x + depth; x < end; x += groupLength)
         {
             // As integers magnitudes have the same order, and NaN is above infinity.
@@ -97,7 +97,7 @@ internal static unsafe class QuantisedRows
             for (int i = 0; i < groupLength; i += L.Count)
             {
                 V rounded = L.Add(L.Multiply(L.Load(x + i), inverse), L.Broadcast(Rounder));
-                L.StoreWords(words + i, rounded);
+                L.StoreBytes(bytes + i, rounded);
                 total = L.AddIntegers(total, rounded);
             }
 
@@ -107,9 +107,9 @@ internal static unsafe class QuantisedRows
             ((float*)to)[height] = scale;
             ((float*)to)[2 * height] = scale * sum;
             to += HeadLength * height;
-            for (int i = 0; i < groupLength; i += 2, to += height)
+            for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, to += height)
             {
-                *to = *(int*)(words + i);
+                *to = *(int*)(bytes + i);
             }
         }
     }

@@ -40,10 +40,13 @@ public class GgufGoldenTests
         float[] last = new float[executor.Config.VocabSize];
         double cost = GgufFixtures.NatsPerByte(executor, root.GetProperty("bytes_scored").GetInt32(), last);
         float[] logits = [.. root.GetProperty("logits_last_row").EnumerateArray().Select(v => v.GetSingle())];
+
+        // Products with blocks round activations to 1/254 of a group's largest.
+        double tolerance = GgufFile.Open(GgufOf(golden)).Tensors.Values.Any(tensor => tensor.Type.IsQuantised()) ? 1e-2 : 1e-4;
         Assert.Multiple(() =>
         {
             Assert.That(cost, Is.EqualTo(root.GetProperty("nll_nats_per_byte").GetDouble()).Within(0.002));
-            Assert.That(last, Is.EqualTo(logits).Within(1e-4 * logits.Max(Math.Abs)));
+            Assert.That(last, Is.EqualTo(logits).Within(tolerance * logits.Max(Math.Abs)));
             Assert.That(Greedy(executor, root.GetProperty("greedy_prompt").GetString()!, 64), Is.EqualTo(root.GetProperty("greedy_64_bytes").GetString()));
         });
     }

@@ -49,24 +49,26 @@ internal unsafe interface ILanes<V>
     /// <summary>Neighbouring signed bytes as numbers.</summary>
     static abstract V FromSigned(byte* source);
 
-    // The same register as whole numbers: 32 bits a lane, or two words of 16 bits, the first in the lower half.
-
-    /// <summary>Two neighbouring bytes a lane, each as a word.</summary>
-    static abstract V Words(byte* source);
-
-    /// <summary>Two neighbouring signed bytes a lane, each as a word.</summary>
-    static abstract V SignedWords(byte* source);
+    // The same register as whole numbers: 32 bits a lane, or two words of 16 bits or four bytes, the first in the lowest bits.
 
     /// <summary>Each word moved to the left, or to the right by a negative count; zeros come in.</summary>
     static abstract V ShiftWords(V words, int count);
 
-    /// <summary>The bits of each word that <paramref name="mask"/> has.</summary>
-    static abstract V MaskWords(V words, short mask);
+    /// <summary>The bits of each byte that <paramref name="mask"/> has.</summary>
+    static abstract V MaskBytes(V bytes, byte mask);
 
     static abstract V Or(V a, V b);
 
     /// <summary>The sum of the products of both signed words of a lane.</summary>
     static abstract V MultiplyAddWords(V a, V b);
+
+    /// <summary>For each two bytes the sum of their products as a word; it must fit.</summary>
+    static abstract V MultiplyAddBytes(V unsigned, V signed);
+
+    /// <summary>For each two bytes the sum of their products as a word; no byte of <paramref name="b"/> may be -128.</summary>
+    static abstract V MultiplyAddSignedBytes(V a, V b);
+
+    static abstract V AddWords(V a, V b);
 
     static abstract V AddIntegers(V a, V b);
 
@@ -74,8 +76,8 @@ internal unsafe interface ILanes<V>
 
     static abstract V ToSingle(V integers);
 
-    /// <summary>The lower word of each lane.</summary>
-    static abstract void StoreWords(short* destination, V integers);
+    /// <summary>The lowest byte of each lane.</summary>
+    static abstract void StoreBytes(byte* destination, V integers);
 
     /// <summary>The largest of all lanes.</summary>
     static abstract int Largest(V integers);

@@ -61,17 +61,11 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> FromSigned(byte* source) => Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(uint*)source).AsSByte())));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Words(byte* source) => Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte()).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> SignedWords(byte* source) => Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsSByte()).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> ShiftWords(Vector128<float> words, int count) =>
         (count >= 0 ? words.AsUInt16() << count : words.AsUInt16() >>> -count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> MaskWords(Vector128<float> words, short mask) => (words.AsInt16() & Vector128.Create(mask)).AsSingle();
+    public static Vector128<float> MaskBytes(Vector128<float> bytes, byte mask) => (bytes.AsByte() & Vector128.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Or(Vector128<float> a, Vector128<float> b) => a | b;
@@ -86,6 +80,17 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MultiplyAddBytes(Vector128<float> unsigned, Vector128<float> signed) =>
+        ((LowBytes(unsigned) * (Vector128.ShiftLeft(signed.AsInt16(), 8) >> 8)) + (HighBytes(unsigned) * (signed.AsInt16() >> 8))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MultiplyAddSignedBytes(Vector128<float> a, Vector128<float> b) =>
+        (((Vector128.ShiftLeft(a.AsInt16(), 8) >> 8) * (Vector128.ShiftLeft(b.AsInt16(), 8) >> 8)) + ((a.AsInt16() >> 8) * (b.AsInt16() >> 8))).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AddWords(Vector128<float> a, Vector128<float> b) => (a.AsInt16() + b.AsInt16()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> AddIntegers(Vector128<float> a, Vector128<float> b) => (a.AsInt32() + b.AsInt32()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -95,7 +100,11 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> ToSingle(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreWords(short* destination, Vector128<float> integers) => *(ulong*)destination = Vector128.Narrow(integers.AsInt32(), integers.AsInt32()).AsUInt64().ToScalar();
+    public static void StoreBytes(byte* destination, Vector128<float> integers)
+    {
+        Vector128<short> words = Vector128.Narrow(integers.AsInt32(), integers.AsInt32());
+        *(uint*)destination = Vector128.Narrow(words, words).AsUInt32().ToScalar();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Largest(Vector128<float> integers)
@@ -106,4 +115,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Sum(Vector128<float> integers) => Vector128.Sum(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<short> LowBytes(Vector128<float> bytes) => bytes.AsInt16() & Vector128.Create((short)255);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<short> HighBytes(Vector128<float> bytes) => (bytes.AsUInt16() >>> 8).AsInt16();
 }

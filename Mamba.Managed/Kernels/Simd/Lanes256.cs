@@ -60,23 +60,27 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> FromSigned(byte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32((sbyte*)source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Words(byte* source) => Avx2.ConvertToVector256Int16(source).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> SignedWords(byte* source) => Avx2.ConvertToVector256Int16((sbyte*)source).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ShiftWords(Vector256<float> words, int count) =>
         (count >= 0 ? words.AsUInt16() << count : words.AsUInt16() >>> -count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> MaskWords(Vector256<float> words, short mask) => (words.AsInt16() & Vector256.Create(mask)).AsSingle();
+    public static Vector256<float> MaskBytes(Vector256<float> bytes, byte mask) => (bytes.AsByte() & Vector256.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Or(Vector256<float> a, Vector256<float> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> MultiplyAddWords(Vector256<float> a, Vector256<float> b) => Avx2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> MultiplyAddBytes(Vector256<float> unsigned, Vector256<float> signed) => Avx2.MultiplyAddAdjacent(unsigned.AsByte(), signed.AsSByte()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> MultiplyAddSignedBytes(Vector256<float> a, Vector256<float> b) =>
+        Avx2.MultiplyAddAdjacent(Avx2.Abs(a.AsSByte()), Avx2.Sign(b.AsSByte(), a.AsSByte())).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddWords(Vector256<float> a, Vector256<float> b) => (a.AsInt16() + b.AsInt16()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> AddIntegers(Vector256<float> a, Vector256<float> b) => (a.AsInt32() + b.AsInt32()).AsSingle();
@@ -88,7 +92,11 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> ToSingle(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreWords(short* destination, Vector256<float> integers) => Vector256.Narrow(integers.AsInt32(), integers.AsInt32()).GetLower().Store(destination);
+    public static void StoreBytes(byte* destination, Vector256<float> integers)
+    {
+        Lanes128.StoreBytes(destination, integers.GetLower());
+        Lanes128.StoreBytes(destination + Lanes128.Count, integers.GetUpper());
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Largest(Vector256<float> integers) => Lanes128.Largest(Vector128.Max(integers.GetLower().AsInt32(), integers.GetUpper().AsInt32()).AsSingle());

@@ -60,23 +60,27 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> FromSigned(byte* source) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Words(byte* source) => Avx512BW.ConvertToVector512UInt16(Vector256.Load(source)).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> SignedWords(byte* source) => Avx512BW.ConvertToVector512Int16(Vector256.Load((sbyte*)source)).AsSingle();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> ShiftWords(Vector512<float> words, int count) =>
         (count >= 0 ? words.AsUInt16() << count : words.AsUInt16() >>> -count).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> MaskWords(Vector512<float> words, short mask) => (words.AsInt16() & Vector512.Create(mask)).AsSingle();
+    public static Vector512<float> MaskBytes(Vector512<float> bytes, byte mask) => (bytes.AsByte() & Vector512.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Or(Vector512<float> a, Vector512<float> b) => a | b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> MultiplyAddWords(Vector512<float> a, Vector512<float> b) => Avx512BW.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAddBytes(Vector512<float> unsigned, Vector512<float> signed) => Avx512BW.MultiplyAddAdjacent(unsigned.AsByte(), signed.AsSByte()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAddSignedBytes(Vector512<float> a, Vector512<float> b) =>
+        Avx512BW.MultiplyAddAdjacent(Avx512BW.Abs(a.AsSByte()), Vector512.ConditionalSelect(Vector512.IsNegative(a.AsSByte()), -b.AsSByte(), b.AsSByte())).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddWords(Vector512<float> a, Vector512<float> b) => (a.AsInt16() + b.AsInt16()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> AddIntegers(Vector512<float> a, Vector512<float> b) => (a.AsInt32() + b.AsInt32()).AsSingle();
@@ -88,7 +92,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> ToSingle(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreWords(short* destination, Vector512<float> integers) => Avx512F.ConvertToVector256Int16(integers.AsInt32()).Store(destination);
+    public static void StoreBytes(byte* destination, Vector512<float> integers) => Avx512F.ConvertToVector128SByte(integers.AsInt32()).Store((sbyte*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Largest(Vector512<float> integers) => Lanes256.Largest(Vector256.Max(integers.GetLower().AsInt32(), integers.GetUpper().AsInt32()).AsSingle());

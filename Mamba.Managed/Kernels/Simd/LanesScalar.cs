@@ -56,12 +56,6 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     public static float FromSigned(byte* source) => (sbyte)*source;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Words(byte* source) => Lane(source[0] | (source[1] << 16));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float SignedWords(byte* source) => Lane(((sbyte)source[0] & 0xFFFF) | ((sbyte)source[1] << 16));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float ShiftWords(float words, int count)
     {
         (ushort low, ushort high) = ((ushort)Integer(words), (ushort)(Integer(words) >>> 16));
@@ -69,7 +63,7 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float MaskWords(float words, short mask) => Lane(Integer(words) & ((ushort)mask | (mask << 16)));
+    public static float MaskBytes(float bytes, byte mask) => Lane(Integer(bytes) & (mask * 0x01010101));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Or(float a, float b) => Lane(Integer(a) | Integer(b));
@@ -77,6 +71,23 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MultiplyAddWords(float a, float b) =>
         Lane(((short)Integer(a) * (short)Integer(b)) + ((Integer(a) >> 16) * (Integer(b) >> 16)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MultiplyAddBytes(float unsigned, float signed)
+    {
+        (int a, int b) = (Integer(unsigned), Integer(signed));
+        return Words(((byte)a * (sbyte)b) + ((byte)(a >> 8) * (sbyte)(b >> 8)), ((byte)(a >> 16) * (sbyte)(b >> 16)) + ((a >>> 24) * (b >> 24)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MultiplyAddSignedBytes(float a, float b)
+    {
+        (int x, int y) = (Integer(a), Integer(b));
+        return Words(((sbyte)x * (sbyte)y) + ((sbyte)(x >> 8) * (sbyte)(y >> 8)), ((sbyte)(x >> 16) * (sbyte)(y >> 16)) + ((x >> 24) * (y >> 24)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float AddWords(float a, float b) => Words((short)Integer(a) + (short)Integer(b), (Integer(a) >> 16) + (Integer(b) >> 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float AddIntegers(float a, float b) => Lane(Integer(a) + Integer(b));
@@ -88,13 +99,15 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     public static float ToSingle(float integers) => Integer(integers);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreWords(short* destination, float integers) => *destination = (short)Integer(integers);
+    public static void StoreBytes(byte* destination, float integers) => *destination = (byte)Integer(integers);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Largest(float integers) => Integer(integers);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Sum(float integers) => Integer(integers);
+
+    private static float Words(int low, int high) => Lane((low & 0xFFFF) | (high << 16));
 
     private static float Lane(int bits) => BitConverter.Int32BitsToSingle(bits);
 
