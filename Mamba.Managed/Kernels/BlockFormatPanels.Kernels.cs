@@ -158,7 +158,8 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    // Not inlined: together with its caller it would go beyond what the compiler is ready to inline into one method.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private void Two<L, V>(float* x, int depth, byte* a, byte* b, nint panelBytes, int laneA, int laneB, float* ya, float* yb)
         where L : struct, ILanes<V>
     {

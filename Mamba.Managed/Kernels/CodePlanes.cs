@@ -14,8 +14,9 @@ namespace Mamba.Managed.Kernels;
 /// 2 bits: row r holds quads 4r .. 4r + 3, the first in the lowest bits
 /// 1 bit:  one row, quad q in bit q
 /// </code>
-/// Codes of 5 and 6 bits have a plane of 4 and then one of 1 or 2, codes of 3 bits a plane of 2 and then one of 1. One type for each number of
-/// bits, so that a kernel is compiled with its own few instructions.
+/// Codes of 5 bits have a plane of 4 and then one of 1, codes of 3 bits a plane of 2 and then one of 1. Codes of 6 bits take three rows for four
+/// quads: each holds one of the first three in its low 6 bits and 2 bits of the fourth above them. One type for each number of bits, so that a
+/// kernel is compiled with its own few instructions.
 /// </remarks>
 internal unsafe interface ICodePlanes
 {
@@ -52,12 +53,29 @@ internal readonly unsafe struct Codes6 : ICodePlanes
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Bytes<L, V>(byte* unit, int quad)
-        where L : struct, ILanes<V> => L.Or(CodePlane.Four<L, V>(unit, quad), CodePlane.Two<L, V>(unit + CodePlane.FourBytes, quad, 4));
+        where L : struct, ILanes<V>
+    {
+        float* rows = (float*)(unit + (quad / 4 * 3 * CodePlane.RowBytes));
+        return quad % 4 < 3
+            ? L.MaskBytes(L.Load(rows + (quad % 4 * PackedMatrix.PanelWidth)), 0x3F)
+            : L.Or(
+                L.MaskBytes(L.ShiftWords(L.Load(rows), -2), 0x30),
+                L.Or(
+                    L.MaskBytes(L.ShiftWords(L.Load(rows + PackedMatrix.PanelWidth), -4), 0x0C),
+                    L.MaskBytes(L.ShiftWords(L.Load(rows + (2 * PackedMatrix.PanelWidth)), -6), 0x03)));
+    }
 
     public static void Pack(ReadOnlySpan<byte> codes, byte* unit)
     {
-        CodePlane.Pack(codes, 0, 4, unit);
-        CodePlane.Pack(codes, 4, 2, unit + CodePlane.FourBytes);
+        ReadOnlySpan<uint> quads = MemoryMarshal.Cast<byte, uint>(codes);
+        for (int quad = 0; quad < quads.Length; quad += 4)
+        {
+            uint fourth = quads[quad + 3];
+            for (int row = 0; row < 3; row++, unit += CodePlane.RowBytes)
+            {
+                *(uint*)unit = quads[quad + row] | ((fourth >> (4 - (2 * row)) & 0x03030303) << 6);
+            }
+        }
     }
 }
 
