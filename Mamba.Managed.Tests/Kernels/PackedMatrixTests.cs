@@ -120,6 +120,20 @@ public class PackedMatrixTests
     }
 
     [Test]
+    public void Half_types_take_activations_of_any_size(
+        [Values(ElementType.Float16, ElementType.BFloat16)] ElementType type,
+        [Values(0f, 1e-42f, 32767f, 65536f, 1e38f, float.NegativeInfinity, float.NaN)] float special, [Values(1, 3)] int rows)
+    {
+        const int Outputs = 35, Inputs = 70;
+        Tensor weight = Weights(type, Outputs, Inputs);
+        float[] x = Random(rows * Inputs, 6), y = new float[rows * Outputs];
+        x[3] = x[^1] = special;
+        using ProductScratch scratch = MatrixProduct.CreateScratch(1);
+        MatrixProduct.Forward(Worker.Alone, scratch, x, Inputs, new PackedMatrix(weight), [], y, rows);
+        AssertChains(x, weight.ToArray(), new float[Outputs], y, rows, Outputs, Inputs);
+    }
+
+    [Test]
     public void A_row_comes_out_as_it_was_converted([ValueSource(nameof(Types))] ElementType type)
     {
         const int Outputs = 19, Inputs = 512;
@@ -183,7 +197,7 @@ public class PackedMatrixTests
                     sum = MathF.FusedMultiplyAdd(x[(i * inputs) + k], w[(j * inputs) + k], sum);
                 }
 
-                if (y[(i * outputs) + j] != sum + bias[j])
+                if (!y[(i * outputs) + j].Equals(sum + bias[j]))
                 {
                     Assert.Fail($"row {i}, output {j}: expected {sum + bias[j]:R}, found {y[(i * outputs) + j]:R}");
                 }

@@ -43,13 +43,19 @@ internal unsafe interface ILanes<V>
     /// <summary>Neighbouring binary16 numbers, none of them infinite or NaN.</summary>
     static abstract V FromHalf(ushort* source);
 
-    /// <summary>Neighbouring bfloat16 numbers.</summary>
-    static abstract V FromBFloat16(ushort* source);
-
     /// <summary>Neighbouring signed bytes as numbers.</summary>
     static abstract V FromSigned(byte* source);
 
     // The same register as whole numbers: 32 bits a lane, or two words of 16 bits or four bytes, the first in the lowest bits.
+
+    /// <summary>Each lane moved to the left; zeros come in.</summary>
+    static abstract V ShiftLeft(V integers, int count);
+
+    /// <summary>Each lane moved to the right; its sign comes in.</summary>
+    static abstract V ShiftRight(V integers, int count);
+
+    /// <summary>The bits of each lane that <paramref name="mask"/> has.</summary>
+    static abstract V Mask(V integers, int mask);
 
     /// <summary>Each word moved to the left, or to the right by a negative count; zeros come in.</summary>
     static abstract V ShiftWords(V words, int count);

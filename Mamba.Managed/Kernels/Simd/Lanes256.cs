@@ -54,10 +54,16 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
         ((Avx2.ConvertToVector256Int32((short*)source) << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(5.192296858534828e33f);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> FromBFloat16(ushort* source) => (Avx2.ConvertToVector256Int32(source) << 16).AsSingle();
+    public static Vector256<float> FromSigned(byte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32((sbyte*)source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> FromSigned(byte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32((sbyte*)source));
+    public static Vector256<float> ShiftLeft(Vector256<float> integers, int count) => (integers.AsInt32() << count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ShiftRight(Vector256<float> integers, int count) => (integers.AsInt32() >> count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Mask(Vector256<float> integers, int mask) => (integers.AsInt32() & Vector256.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> ShiftWords(Vector256<float> words, int count) =>

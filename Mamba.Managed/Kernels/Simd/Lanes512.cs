@@ -54,10 +54,16 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
         ((Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)) << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(5.192296858534828e33f);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> FromBFloat16(ushort* source) => (Avx512F.ConvertToVector512Int32(Vector256.Load(source)).AsInt32() << 16).AsSingle();
+    public static Vector512<float> FromSigned(byte* source) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> FromSigned(byte* source) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)source)));
+    public static Vector512<float> ShiftLeft(Vector512<float> integers, int count) => (integers.AsInt32() << count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ShiftRight(Vector512<float> integers, int count) => (integers.AsInt32() >> count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Mask(Vector512<float> integers, int mask) => (integers.AsInt32() & Vector512.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> ShiftWords(Vector512<float> words, int count) =>

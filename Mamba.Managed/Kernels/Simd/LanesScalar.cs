@@ -50,10 +50,16 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     public static float FromHalf(ushort* source) => (float)BitConverter.UInt16BitsToHalf(*source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float FromBFloat16(ushort* source) => BitConverter.UInt32BitsToSingle((uint)*source << 16);
+    public static float FromSigned(byte* source) => (sbyte)*source;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float FromSigned(byte* source) => (sbyte)*source;
+    public static float ShiftLeft(float integers, int count) => Lane(Integer(integers) << count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float ShiftRight(float integers, int count) => Lane(Integer(integers) >> count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Mask(float integers, int mask) => Lane(Integer(integers) & mask);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float ShiftWords(float words, int count)
