@@ -16,6 +16,9 @@ internal readonly unsafe struct SelectiveScan
     private const int TileLength = 32;
     private const int TileChannels = 64;
 
+    // Rows between reading and fetching.
+    private const int Ahead = 8;
+
     /// <summary>[length, channels]: the input.</summary>
     public required float* U { get; init; }
 
@@ -143,6 +146,16 @@ internal readonly unsafe struct SelectiveScan
         Prefetch.Line(address + (3 * ChannelPanels.Width));
     }
 
+    // A tile takes a short piece of each row, too short for the processor's own prefetching.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FetchRow(float* row, int width)
+    {
+        for (int i = 0; i < width; i += Prefetch.LineBytes / sizeof(float))
+        {
+            Prefetch.Line(row + i);
+        }
+    }
+
     [SkipLocalsInit]
     private int Rows<L, V>(int start, int end)
         where L : struct, ILanes<V>
@@ -179,6 +192,8 @@ internal readonly unsafe struct SelectiveScan
         for (int row = 0; row < rows; row++)
         {
             long at = ((long)(t + row) * Channels) + c;
+            FetchRow(U + at + (Ahead * Channels), width);
+            FetchRow(Dt + at + (Ahead * Channels), width);
             for (int i = 0; i < width; i += L.Count)
             {
                 Enter<L, V>(at + i, c + i, out V step, out V x, out V y);
@@ -292,6 +307,8 @@ internal readonly unsafe struct SelectiveScan
         {
             float* y = Y + ((long)(t + row) * Channels) + c;
             float* z = Z + ((long)(t + row) * ZPitch) + c;
+            FetchRow(z + (Ahead * ZPitch), width);
+            FetchRow(y + (Ahead * Channels), width);
             for (int i = 0; i < width; i += L.Count)
             {
                 L.Store(y + i, Gate<L, V>(L.Load(sum + (i * TileLength) + (row * L.Count)), z + i));
