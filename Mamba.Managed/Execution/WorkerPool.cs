@@ -9,6 +9,8 @@ internal sealed class WorkerPool : IDisposable
     // About 50 us of looking before sleeping: longer than the gap between two tokens, far shorter than anything one would notice.
     private const int SpinsBeforeSleep = 2000;
 
+    private const int SpinsBeforeYield = 1000;
+
     private readonly Thread[] threads;
     private readonly SemaphoreSlim[] bells;
     private readonly int[] sleeping;
@@ -52,10 +54,9 @@ internal sealed class WorkerPool : IDisposable
         finished = 0;
         Wake();
         Execute(0);
-        SpinWait spin = default;
-        while (Volatile.Read(ref finished) != threads.Length)
+        for (int spins = 0; Volatile.Read(ref finished) != threads.Length; spins++)
         {
-            spin.SpinOnce(-1);
+            Wait(spins);
         }
 
         region = null;
@@ -94,15 +95,27 @@ internal sealed class WorkerPool : IDisposable
         }
 
         // A worker that failed never arrives; the others must not wait for it.
-        SpinWait spin = default;
-        while (barrierRound == current)
+        for (int spins = 0; barrierRound == current; spins++)
         {
             if (Volatile.Read(ref failure) is not null)
             {
                 throw new OperationCanceledException("another worker of the region failed");
             }
 
-            spin.SpinOnce(-1);
+            Wait(spins);
+        }
+    }
+
+    // Others arrive soon, and a call of the system takes longer than the wait, unless there are more workers than processors.
+    private static void Wait(int spins)
+    {
+        if (spins < SpinsBeforeYield)
+        {
+            Thread.SpinWait(4);
+        }
+        else
+        {
+            Thread.Yield();
         }
     }
 
