@@ -43,13 +43,12 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
     {
         int size = TFormat.Type.BlockSize(), length = blockLength;
         BlockParts parts = new() { Codes = stackalloc byte[length], Scales = stackalloc sbyte[groups], Minima = stackalloc byte[groups] };
-        bool finite = true;
+        bool readable = true;
         for (int i = 0; i < inputs / length; i++)
         {
             BlockFormats.Clear(ref parts);
             TFormat.Unpack(row.Slice(i * size, size), ref parts);
-            finite &= Half.IsFinite(parts.Scale) && Half.IsFinite(parts.Minimum);
-            PackHead(parts, panel, output);
+            readable &= PackHead(parts, panel, output);
             panel += headBytes;
             for (int k = 0; k < length; k += UnitLength, panel += unitBytes)
             {
@@ -57,7 +56,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
             }
         }
 
-        return finite;
+        return readable;
     }
 
     public override void CopyRow(byte* panel, int output, Span<float> destination)
@@ -90,7 +89,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
     private static V Scale<L, V>(byte* d, byte* s)
         where L : struct, ILanes<V>
     {
-        V scale = L.FromHalf((ushort*)d);
+        V scale = L.FromScaledHalf((ushort*)d);
         return TFormat.HasGroups ? L.Multiply(scale, L.FromSigned(s)) : scale;
     }
 
@@ -99,16 +98,16 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
     private static V Minimum<L, V>(byte* m, byte* t)
         where L : struct, ILanes<V>
     {
-        V minimum = L.Subtract(L.Broadcast(0), L.FromHalf((ushort*)m));
+        V minimum = L.Subtract(L.Broadcast(0), L.FromScaledHalf((ushort*)m));
         return TFormat.HasGroups ? L.Multiply(minimum, L.FromSigned(t)) : minimum;
     }
 
-    private void PackHead(in BlockParts parts, byte* head, int output)
+    private bool PackHead(in BlockParts parts, byte* head, int output)
     {
-        ((Half*)head)[output] = parts.Scale;
+        bool readable = ScaledHalf.TryScale(BitConverter.HalfToUInt16Bits(parts.Scale), out ((ushort*)head)[output]);
         if (TFormat.IsAffine)
         {
-            ((Half*)head)[Width + output] = parts.Minimum;
+            readable &= ScaledHalf.TryScale(BitConverter.HalfToUInt16Bits(parts.Minimum), out ((ushort*)head)[Width + output]);
         }
 
         for (int g = 0; TFormat.HasGroups && g < groups; g++)
@@ -120,5 +119,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
                 at[minimaAt - scalesAt] = parts.Minima[g];
             }
         }
+
+        return readable;
     }
 }

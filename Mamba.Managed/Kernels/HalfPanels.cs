@@ -11,7 +11,9 @@ internal interface IHalfCode
     /// <summary>What a number that was read must be multiplied by.</summary>
     static abstract float Factor { get; }
 
-    static abstract bool IsReadable(ushort value);
+    /// <summary>Encodes a number as the panel holds it.</summary>
+    /// <returns>False where it cannot.</returns>
+    static abstract bool TryEncode(ushort value, out ushort code);
 
     /// <summary>The numbers in the lower halves of all lanes.</summary>
     static abstract V Low<L, V>(V pairs)
@@ -22,14 +24,14 @@ internal interface IHalfCode
         where L : struct, ILanes<V>;
 }
 
-/// <summary>Half precision, finite: exponent and fraction are moved to their places, and the factor makes up for the other bias.</summary>
+/// <summary>Half precision, as of <see cref="ScaledHalf"/>.</summary>
 internal readonly struct HalfCode : IHalfCode
 {
     private const int Places = unchecked((int)0x8FFFE000);
 
-    public static float Factor => 5.192296858534828e33f; // 2^112
+    public static float Factor => ScaledHalf.Factor;
 
-    public static bool IsReadable(ushort value) => (value & 0x7C00) != 0x7C00;
+    public static bool TryEncode(ushort value, out ushort code) => ScaledHalf.TryScale(value, out code);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Low<L, V>(V pairs)
@@ -45,7 +47,11 @@ internal readonly struct BFloat16Code : IHalfCode
 {
     public static float Factor => 1;
 
-    public static bool IsReadable(ushort value) => true;
+    public static bool TryEncode(ushort value, out ushort code)
+    {
+        code = value;
+        return true;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Low<L, V>(V pairs)
@@ -68,8 +74,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         bool readable = true;
         for (int k = 0; k < values.Length; k++)
         {
-            *At(panel, output, k) = values[k];
-            readable &= TCode.IsReadable(values[k]);
+            readable &= TCode.TryEncode(values[k], out *At(panel, output, k));
         }
 
         return readable;

@@ -33,7 +33,7 @@ internal sealed unsafe class PackedMatrix
         buffer = TensorBuffer.Allocate((long)Panels * panelBytes, clear: false);
         if (!Pack(weight, threads))
         {
-            // The short cuts of half precision do not know infinity and NaN; single precision does.
+            // The short cuts of half precision do not know infinity, NaN and numbers from 64 up; single precision does.
             buffer.Dispose();
             weight = weight.ToFloat32();
             kernels = PanelKernels.For(weight.Type);

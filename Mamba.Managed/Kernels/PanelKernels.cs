@@ -37,7 +37,7 @@ internal abstract unsafe class PanelKernels
     /// <param name="inputs">Elements of the row.</param>
     /// <param name="panel">Zero-filled where this row goes.</param>
     /// <param name="output">0 to 15.</param>
-    /// <returns>False where a weight or a scale is not finite and the format's vector path could not tell.</returns>
+    /// <returns>False where a weight or a scale is not finite or too large for the format's short cuts.</returns>
     public abstract bool Pack(ReadOnlySpan<byte> row, int inputs, byte* panel, int output);
 
     /// <summary>The elements of one row, as <see cref="Tensor.ToFloat32"/> gives them.</summary>

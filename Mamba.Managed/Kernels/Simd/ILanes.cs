@@ -40,8 +40,8 @@ internal unsafe interface ILanes<V>
     /// <summary>The low 9 bits moved to sign and exponent: 2^n for a value whose low bits hold n + 127.</summary>
     static abstract V PowerOfTwo(V biased);
 
-    /// <summary>Neighbouring binary16 numbers, none of them infinite or NaN.</summary>
-    static abstract V FromHalf(ushort* source);
+    /// <summary>Neighbouring numbers of half precision, as of <see cref="ScaledHalf"/>.</summary>
+    static abstract V FromScaledHalf(ushort* source);
 
     /// <summary>Neighbouring signed bytes as numbers.</summary>
     static abstract V FromSigned(byte* source);

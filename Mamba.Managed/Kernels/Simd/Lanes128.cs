@@ -50,9 +50,9 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> PowerOfTwo(Vector128<float> biased) => Vector128.ShiftLeft(biased.AsInt32(), 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> FromHalf(ushort* source) =>
-        // Exponent and fraction to their places, the sign kept; the factor makes up for the other bias, of subnormal numbers too.
-        ((Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsInt16()) << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(5.192296858534828e33f);
+    public static Vector128<float> FromScaledHalf(ushort* source) =>
+        // Exponent and fraction to their places, the sign kept.
+        ((Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsInt16()) << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(ScaledHalf.Factor);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> FromSigned(byte* source) => Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(uint*)source).AsSByte())));

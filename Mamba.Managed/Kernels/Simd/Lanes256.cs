@@ -49,9 +49,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> PowerOfTwo(Vector256<float> biased) => Vector256.ShiftLeft(biased.AsInt32(), 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> FromHalf(ushort* source) =>
-        // Exponent and fraction to their places, the sign kept; the factor makes up for the other bias, of subnormal numbers too.
-        ((Avx2.ConvertToVector256Int32((short*)source) << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(5.192296858534828e33f);
+    public static Vector256<float> FromScaledHalf(ushort* source) =>
+        // Exponent and fraction to their places, the sign kept.
+        ((Avx2.ConvertToVector256Int32((short*)source) << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(ScaledHalf.Factor);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> FromSigned(byte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32((sbyte*)source));

@@ -49,9 +49,9 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> PowerOfTwo(Vector512<float> biased) => Vector512.ShiftLeft(biased.AsInt32(), 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> FromHalf(ushort* source) =>
-        // Exponent and fraction to their places, the sign kept; the factor makes up for the other bias, of subnormal numbers too.
-        ((Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)) << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(5.192296858534828e33f);
+    public static Vector512<float> FromScaledHalf(ushort* source) =>
+        // Exponent and fraction to their places, the sign kept.
+        ((Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)) << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(ScaledHalf.Factor);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> FromSigned(byte* source) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)source)));

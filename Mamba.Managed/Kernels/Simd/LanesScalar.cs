@@ -47,7 +47,7 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     public static float PowerOfTwo(float biased) => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(biased) << 23);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float FromHalf(ushort* source) => (float)BitConverter.UInt16BitsToHalf(*source);
+    public static float FromScaledHalf(ushort* source) => (float)BitConverter.UInt16BitsToHalf(*source) / ScaledHalf.Scale;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float FromSigned(byte* source) => (sbyte)*source;

@@ -1,0 +1,41 @@
+using System.Numerics;
+
+namespace Mamba.Managed.Kernels.Simd;
+
+/// <summary>Numbers of half precision times 1024, as panels hold them.</summary>
+/// <remarks>
+/// Half precision becomes single precision when exponent and fraction move to their places and a factor makes up for the other bias. What is
+/// subnormal before is subnormal after, and processors take a hundred cycles and more to compute with such a number. Weights near 0 and the
+/// scales of blocks often are. Times 1024 none is left: the smallest, 2^-24, becomes the smallest normal number.
+/// </remarks>
+internal static class ScaledHalf
+{
+    /// <summary>What numbers are multiplied by.</summary>
+    public const float Scale = 1024;
+
+    /// <summary>What a number moved to its places must be multiplied by: 2^112 / 1024.</summary>
+    public const float Factor = 5.192296858534828e33f / Scale;
+
+    private const int FractionBits = 10;
+    private const int Fraction = (1 << FractionBits) - 1;
+    private const int ExponentStep = 10 << FractionBits;
+
+    /// <summary>Multiplies.</summary>
+    /// <param name="bits">A number of half precision.</param>
+    /// <param name="scaled">1024 times that.</param>
+    /// <returns>False for infinity, NaN and numbers from 64 up, whose product does not fit.</returns>
+    public static bool TryScale(ushort bits, out ushort scaled)
+    {
+        int magnitude = bits & 0x7FFF;
+        if (magnitude > Fraction)
+        {
+            scaled = (ushort)(bits + ExponentStep);
+            return magnitude < 0x7C00 - ExponentStep;
+        }
+
+        // A subnormal number: its highest bit becomes the hidden one.
+        int shift = magnitude == 0 ? 0 : BitOperations.LeadingZeroCount((uint)magnitude) - (31 - FractionBits);
+        scaled = (ushort)((bits & 0x8000) | (magnitude == 0 ? 0 : ((FractionBits + 1 - shift) << FractionBits) | ((magnitude << shift) & Fraction)));
+        return true;
+    }
+}
