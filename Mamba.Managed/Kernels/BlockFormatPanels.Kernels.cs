@@ -11,6 +11,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private const int TileRows = IntegerProduct.TileRows;
     private const int TilePitch = 2 * Width;
     private const int HeadLength = QuantisedRows.HeadLength;
+    private const int FetchedAhead = 2048;
 
     public override void Row(int* x, int inputs, int first, int depth, byte* panels, int count, float* y)
     {
@@ -163,8 +164,8 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private void Two<L, V>(float* x, int depth, byte* a, byte* b, nint panelBytes, int laneA, int laneB, float* ya, float* yb)
         where L : struct, ILanes<V>
     {
-        // The processor's own prefetching stops at every page and starts anew with every panel.
-        nint ahead = L.Count < Width ? panelBytes : 2 * panelBytes;
+        // The processor's own prefetching stops at every page. Two panels side by side are followed by the next two, one alone by what comes next.
+        nint ahead = L.Count < Width ? FetchedAhead : 2 * panelBytes;
         int block = blockBytes;
         V sa = L.Load(ya), sb = L.Load(yb);
         for (; depth > 0; depth -= blockLength, a += block, b += block)
