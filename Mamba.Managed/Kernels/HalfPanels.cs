@@ -72,9 +72,16 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
     {
         ReadOnlySpan<ushort> values = MemoryMarshal.Cast<byte, ushort>(row);
         bool readable = true;
-        for (int k = 0; k < values.Length; k++)
+        uint* to = (uint*)panel + output;
+        for (int k = 0; k < values.Length - 1; k += 2, to += Width)
         {
-            readable &= TCode.TryEncode(values[k], out *At(panel, output, k));
+            readable &= TCode.TryEncode(values[k], out ushort low) & TCode.TryEncode(values[k + 1], out ushort high);
+            *to = low | ((uint)high << 16);
+        }
+
+        if (values.Length % 2 == 1)
+        {
+            readable &= TCode.TryEncode(values[^1], out *(ushort*)to);
         }
 
         return readable;

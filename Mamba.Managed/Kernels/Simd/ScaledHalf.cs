@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Mamba.Managed.Kernels.Simd;
 
@@ -19,23 +20,25 @@ internal static class ScaledHalf
     private const int FractionBits = 10;
     private const int Fraction = (1 << FractionBits) - 1;
     private const int ExponentStep = 10 << FractionBits;
+    private const int Infinity = 0x7C00;
 
     /// <summary>Multiplies.</summary>
     /// <param name="bits">A number of half precision.</param>
     /// <param name="scaled">1024 times that.</param>
     /// <returns>False for infinity, NaN and numbers from 64 up, whose product does not fit.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryScale(ushort bits, out ushort scaled)
     {
         int magnitude = bits & 0x7FFF;
-        if (magnitude > Fraction)
-        {
-            scaled = (ushort)(bits + ExponentStep);
-            return magnitude < 0x7C00 - ExponentStep;
-        }
+        scaled = magnitude > Fraction ? (ushort)(bits + ExponentStep) : ScaleSubnormal(bits);
+        return magnitude < Infinity - ExponentStep;
+    }
 
-        // A subnormal number: its highest bit becomes the hidden one.
-        int shift = magnitude == 0 ? 0 : BitOperations.LeadingZeroCount((uint)magnitude) - (31 - FractionBits);
-        scaled = (ushort)((bits & 0x8000) | (magnitude == 0 ? 0 : ((FractionBits + 1 - shift) << FractionBits) | ((magnitude << shift) & Fraction)));
-        return true;
+    // The highest bit becomes the hidden one.
+    private static ushort ScaleSubnormal(ushort bits)
+    {
+        int magnitude = bits & Fraction;
+        int shift = BitOperations.LeadingZeroCount((uint)magnitude) - (31 - FractionBits);
+        return magnitude == 0 ? bits : (ushort)((bits & 0x8000) | ((FractionBits + 1 - shift) << FractionBits) | ((magnitude << shift) & Fraction));
     }
 }

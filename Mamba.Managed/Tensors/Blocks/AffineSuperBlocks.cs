@@ -20,7 +20,7 @@ internal readonly struct Q2_K : IBlockFormat
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
         (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block[80..]), BinaryPrimitives.ReadHalfLittleEndian(block[82..]));
-        SuperBlock.UnpackTwo(block[16..], 0, parts.Codes);
+        SuperBlock.Unpack(block[16..], 2, 0, parts.Codes);
         for (int g = 0; g < parts.Scales.Length; g++)
         {
             parts.Scales[g] = (sbyte)(block[g] & 0xF);
@@ -61,7 +61,7 @@ internal readonly struct Q4_K : IBlockFormat
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
         SixBitPairs.Unpack(block, ref parts);
-        SuperBlock.UnpackFour(block[16..], parts.Codes);
+        SuperBlock.Unpack(block[16..], 4, 0, parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
@@ -90,8 +90,8 @@ internal readonly struct Q5_K : IBlockFormat
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
         SixBitPairs.Unpack(block, ref parts);
-        SuperBlock.UnpackOne(block[16..], 4, parts.Codes);
-        SuperBlock.UnpackFour(block[48..], parts.Codes);
+        SuperBlock.Unpack(block[16..], 1, 4, parts.Codes);
+        SuperBlock.Unpack(block[48..], 4, 0, parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)

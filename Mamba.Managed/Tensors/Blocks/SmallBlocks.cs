@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
@@ -14,10 +15,13 @@ internal static class SmallBlock
     /// <param name="codes">[32]</param>
     public static void Unpack(ReadOnlySpan<byte> low, uint high, Span<byte> codes)
     {
-        for (int i = 0; i < Length / 2; i++)
+        const ulong LowHalves = 0x0F0F0F0F0F0F0F0F;
+        ReadOnlySpan<ulong> from = MemoryMarshal.Cast<byte, ulong>(low);
+        Span<ulong> to = MemoryMarshal.Cast<byte, ulong>(codes[..Length]);
+        (to[0], to[1], to[2], to[3]) = (from[0] & LowHalves, from[1] & LowHalves, (from[0] >> 4) & LowHalves, (from[1] >> 4) & LowHalves);
+        for (int i = 0; high != 0; i++, high >>= 1)
         {
-            codes[i] = (byte)((uint)(low[i] & 0xF) | (((high >> i) & 1) << 4));
-            codes[i + 16] = (byte)((uint)(low[i] >> 4) | (((high >> (i + 16)) & 1) << 4));
+            codes[i] |= (byte)((high & 1) << 4);
         }
     }
 

@@ -22,8 +22,8 @@ internal readonly struct Q3_K : IBlockFormat
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
         parts.Scale = BinaryPrimitives.ReadHalfLittleEndian(block[108..]);
-        SuperBlock.UnpackOne(block, 2, parts.Codes);
-        SuperBlock.UnpackTwo(block[32..], 0, parts.Codes);
+        SuperBlock.Unpack(block, 1, 2, parts.Codes);
+        SuperBlock.Unpack(block[32..], 2, 0, parts.Codes);
         ReadOnlySpan<byte> scales = block.Slice(96, 12);
         for (int g = 0; g < parts.Scales.Length; g++)
         {
@@ -72,12 +72,8 @@ internal readonly struct Q6_K : IBlockFormat
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
         parts.Scale = BinaryPrimitives.ReadHalfLittleEndian(block[208..]);
-        for (int i = 0; i < parts.Codes.Length; i++)
-        {
-            parts.Codes[i] = (byte)((block[(i / 128 * 64) + (i % 64)] >> (i % 128 / 64 * 4)) & 0xF);
-        }
-
-        SuperBlock.UnpackTwo(block[128..], 4, parts.Codes);
+        SuperBlock.Unpack(block, 4, 0, parts.Codes, run: 64);
+        SuperBlock.Unpack(block[128..], 2, 4, parts.Codes);
         MemoryMarshal.Cast<byte, sbyte>(block.Slice(192, 16)).CopyTo(parts.Scales);
     }
 
