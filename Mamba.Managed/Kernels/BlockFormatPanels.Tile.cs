@@ -1,38 +1,14 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>The products: one row straight from the panels, several through expanded panels and a tile.</content>
+/// <content>Several rows: a panel is expanded, then six rows at a time pass over it.</content>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
     private const int TileRows = IntegerProduct.TileRows;
     private const int TilePitch = 2 * Width;
-    private const int HeadLength = QuantisedRows.HeadLength;
-    private const int FetchedAhead = 2048;
-
-    public override void Row(int* x, int inputs, int first, int depth, byte* panels, int count, float* y)
-    {
-        nint panelBytes = PanelBytes(inputs);
-        panels += PanelBytes(first);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            default:
-                Row<LanesScalar, float>(x, depth, panels, panelBytes, count, y);
-                break;
-        }
-    }
 
     public override void Expand(byte* panel, int first, int depth, float* to)
     {
@@ -78,148 +54,6 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
                     break;
             }
         }
-    }
-
-    // sum + the products of four quads. Words hold the products of as many of them as cannot overflow: 127 times the largest code, eight times
-    // over four quads.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Dot<L, V>(V sum, byte* unit, int quad, V x0, V x1, V x2, V x3)
-        where L : struct, ILanes<V>
-    {
-        V first = Products<L, V>(TCodes.Bytes<L, V>(unit, quad), x0), second = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 1), x1);
-        V third = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 2), x2), fourth = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 3), x3);
-        if (TFormat.Bits > 6)
-        {
-            sum = L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(first)), Widen<L, V>(second));
-            return L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(third)), Widen<L, V>(fourth));
-        }
-
-        first = L.AddWords(first, second);
-        third = L.AddWords(third, fourth);
-        return TFormat.Bits > 5
-            ? L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(first)), Widen<L, V>(third))
-            : L.AddIntegers(sum, Widen<L, V>(L.AddWords(first, third)));
-    }
-
-    // Two words a lane.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Products<L, V>(V codes, V x)
-        where L : struct, ILanes<V> => TFormat.Bits == 8 ? L.MultiplyAddSignedBytes(codes, x) : L.MultiplyAddBytes(codes, x);
-
-    // The sum of both words of a lane.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Widen<L, V>(V words)
-        where L : struct, ILanes<V> => L.MultiplyAddWords(words, L.Broadcast(BitConverter.Int32BitsToSingle(0x00010001)));
-
-    // The lines of a unit, into the first-level cache.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch(byte* unit)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0(unit);
-            Sse.Prefetch0(unit + Prefetch.LineBytes);
-            if (TFormat.Bits > 2)
-            {
-                Sse.Prefetch0(unit + (2 * Prefetch.LineBytes));
-            }
-
-            if (TFormat.Bits > 3)
-            {
-                Sse.Prefetch0(unit + (3 * Prefetch.LineBytes));
-            }
-
-            if (TFormat.Bits > 4)
-            {
-                Sse.Prefetch0(unit + (4 * Prefetch.LineBytes));
-            }
-
-            if (TFormat.Bits > 5)
-            {
-                Sse.Prefetch0(unit + (5 * Prefetch.LineBytes));
-            }
-
-            if (TFormat.Bits > 6)
-            {
-                Sse.Prefetch0(unit + (6 * Prefetch.LineBytes));
-                Sse.Prefetch0(unit + (7 * Prefetch.LineBytes));
-            }
-        }
-    }
-
-    // Two vectors of outputs at a time; the last two may be the same.
-    private void Row<L, V>(int* x, int depth, byte* panels, nint panelBytes, int count, float* y)
-        where L : struct, ILanes<V>
-    {
-        int last = (count * Width) - L.Count;
-        for (int a = 0; a <= last; a += 2 * L.Count)
-        {
-            int b = Math.Min(a + L.Count, last);
-            Two<L, V>((float*)x, depth, panels + (a / Width * panelBytes), panels + (b / Width * panelBytes), panelBytes, a % Width, b % Width, y + a, y + b);
-        }
-    }
-
-    // Not inlined: together with its caller it would go beyond what the compiler is ready to inline into one method.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private void Two<L, V>(float* x, int depth, byte* a, byte* b, nint panelBytes, int laneA, int laneB, float* ya, float* yb)
-        where L : struct, ILanes<V>
-    {
-        // The processor's own prefetching stops at every page. Two panels side by side are followed by the next two, one alone by what comes next.
-        nint ahead = L.Count < Width ? FetchedAhead : 2 * panelBytes;
-        int block = blockBytes;
-        V sa = L.Load(ya), sb = L.Load(yb);
-        for (; depth > 0; depth -= blockLength, a += block, b += block)
-        {
-            byte* ua = a + headBytes + (4 * laneA), ub = b + headBytes + (4 * laneB);
-            int group = scalesAt;
-            do
-            {
-                Fetch(ua + ahead);
-                if (L.Count == Width)
-                {
-                    Fetch(ub + ahead);
-                }
-
-                V x0 = L.Broadcast(x[3]), x1 = L.Broadcast(x[4]), x2 = L.Broadcast(x[5]), x3 = L.Broadcast(x[6]);
-                V start = L.Broadcast(x[0]), ia = Dot<L, V>(start, ua, 0, x0, x1, x2, x3), ib = Dot<L, V>(start, ub, 0, x0, x1, x2, x3);
-                float* head = x;
-                x += HeadLength + 4;
-                if (TFormat.GroupLength < UnitLength)
-                {
-                    sa = Finish<L, V>(sa, ia, head, a, group, laneA);
-                    sb = Finish<L, V>(sb, ib, head, b, group, laneB);
-                    group += Width;
-                    ia = ib = L.Broadcast(x[0]);
-                    head = x;
-                    x += HeadLength;
-                }
-
-                (x0, x1, x2, x3) = (L.Broadcast(x[0]), L.Broadcast(x[1]), L.Broadcast(x[2]), L.Broadcast(x[3]));
-                ia = Dot<L, V>(ia, ua, 4, x0, x1, x2, x3);
-                ib = Dot<L, V>(ib, ub, 4, x0, x1, x2, x3);
-                sa = Finish<L, V>(sa, ia, head, a, group, laneA);
-                sb = Finish<L, V>(sb, ib, head, b, group, laneB);
-                group += Width;
-                x += 4;
-                ua += UnitLength * Width * TFormat.Bits / 8;
-                ub += UnitLength * Width * TFormat.Bits / 8;
-            }
-            while (group < minimaAt);
-        }
-
-        L.Store(ya, sa);
-        L.Store(yb, sb);
-    }
-
-    // The sum of a group joins an output.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private V Finish<L, V>(V y, V sum, float* head, byte* block, int group, int lane)
-        where L : struct, ILanes<V>
-    {
-        y = L.MultiplyAdd(L.Multiply(Scale<L, V>(block + (2 * lane), block + group + lane), L.Broadcast(head[1])), L.ToSingle(sum), y);
-        return TFormat.IsAffine
-            ? L.MultiplyAdd(Minimum<L, V>(block + (2 * (Width + lane)), block + minimaAt - scalesAt + group + lane), L.Broadcast(head[2]), y)
-            : y;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
