@@ -132,10 +132,11 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
                     Fetch(ub + ahead);
                 }
 
-                V x0 = L.Broadcast(x[3]), x1 = L.Broadcast(x[4]), x2 = L.Broadcast(x[5]), x3 = L.Broadcast(x[6]);
-                V start = L.Broadcast(x[0]), ia = Dot<L, V>(start, ua, 0, x0, x1, x2, x3), ib = Dot<L, V>(start, ub, 0, x0, x1, x2, x3);
                 float* head = x;
-                x += HeadLength + 4;
+                x += HeadLength;
+                V x0 = L.Broadcast(x[0]), x1 = L.Broadcast(x[1]), x2 = L.Broadcast(x[2]), x3 = L.Broadcast(x[3]);
+                V start = L.Broadcast(head[0]), ia = Dot<L, V>(start, ua, 0, x0, x1, x2, x3), ib = Dot<L, V>(start, ub, 0, x0, x1, x2, x3);
+                x += 4;
                 if (TFormat.GroupLength < UnitLength)
                 {
                     sa = Finish<L, V>(sa, ia, head, a, group, laneA);

@@ -163,7 +163,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
     private static void Row<L, V>(float* x, int inputs, float* panels, int count, float* y)
         where L : struct, ILanes<V>
     {
-        bool scalesRow = IsBelow<L, V>(x, inputs, float.MaxValue / TCode.Factor);
+        bool scalesRow = TCode.Factor == 1 || IsBelow<L, V>(x, inputs, float.MaxValue / TCode.Factor);
         int last = (count * Width) - L.Count;
         for (int at = 0; at <= last; at += 4 * L.Count)
         {
@@ -274,6 +274,6 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static V Weights<L, V>(V value, V factor)
-            where L : struct, ILanes<V> => TCode.Factor == 1 ? value : L.Multiply(value, factor);
+            where L : struct, ILanes<V> => L.Multiply(value, factor);
     }
 }
