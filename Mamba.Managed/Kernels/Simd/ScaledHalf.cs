@@ -6,7 +6,7 @@ namespace Mamba.Managed.Kernels.Simd;
 /// <summary>Numbers of half precision times 1024, as panels hold them.</summary>
 /// <remarks>
 /// Half precision becomes single precision when exponent and fraction move to their places and a factor makes up for the other bias. What is
-/// subnormal before is subnormal after, and processors take a hundred cycles and more to compute with such a number. Weights near 0 and the
+/// subnormal before is subnormal after, and processors compute slowly with such a number. Weights near 0 and the
 /// scales of blocks often are. Times 1024 none is left: the smallest, 2^-24, becomes the smallest normal number.
 /// </remarks>
 internal static class ScaledHalf
