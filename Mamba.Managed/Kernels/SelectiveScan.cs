@@ -110,9 +110,8 @@ internal readonly unsafe struct SelectiveScan
             {
                 float* second = state + pitch, third = second + pitch, fourth = third + pitch;
                 V h0 = L.Load(state), h1 = L.Load(second), h2 = L.Load(third), h3 = L.Load(fourth);
-                y = Four<L, V>(
-                    step, x, y, B + n, C + n, L.Load(decay), L.Load(decay + pitch), L.Load(decay + (2 * pitch)), L.Load(decay + (3 * pitch)),
-                    ref h0, ref h1, ref h2, ref h3);
+                Powers<L, V>(step, decay, pitch, out V e0, out V e1, out V e2, out V e3);
+                y = Four<L, V>(x, y, B + n, C + n, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3);
                 L.Store(state, h0);
                 L.Store(second, h1);
                 L.Store(third, h2);
@@ -221,13 +220,23 @@ internal readonly unsafe struct SelectiveScan
     private V Gate<L, V>(V y, float* z)
         where L : struct, ILanes<V> => Z is null ? y : L.Multiply(y, Elementary.Silu<L, V>(L.Load(z)));
 
-    // Four states move on; y + their part of the sum.
+    // What of four states is left after a step.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Four<L, V>(V step, V x, V y, float* b, float* read, V a0, V a1, V a2, V a3, ref V h0, ref V h1, ref V h2, ref V h3)
+    private static void Powers<L, V>(V step, float* decay, nint pitch, out V e0, out V e1, out V e2, out V e3)
         where L : struct, ILanes<V>
     {
-        V e0 = L.Multiply(step, a0), e1 = L.Multiply(step, a1), e2 = L.Multiply(step, a2), e3 = L.Multiply(step, a3);
+        e0 = L.Multiply(step, L.Load(decay));
+        e1 = L.Multiply(step, L.Load(decay + pitch));
+        e2 = L.Multiply(step, L.Load(decay + (2 * pitch)));
+        e3 = L.Multiply(step, L.Load(decay + (3 * pitch)));
         Elementary.Exp2<L, V>(ref e0, ref e1, ref e2, ref e3);
+    }
+
+    // Four states move on; y + their part of the sum.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Four<L, V>(V x, V y, float* b, float* read, V e0, V e1, V e2, V e3, ref V h0, ref V h1, ref V h2, ref V h3)
+        where L : struct, ILanes<V>
+    {
         h0 = L.MultiplyAdd(e0, h0, L.Multiply(x, L.Broadcast(b[0])));
         h1 = L.MultiplyAdd(e1, h1, L.Multiply(x, L.Broadcast(b[1])));
         h2 = L.MultiplyAdd(e2, h2, L.Multiply(x, L.Broadcast(b[2])));
@@ -267,14 +276,14 @@ internal readonly unsafe struct SelectiveScan
     {
         nint next = Panels.Pitch(c), at = (nint)Panels.Offset(c) + (n * next);
         float* decay = Decay + at, state = State + at;
-        V a0 = L.Load(decay), a1 = L.Load(decay + next), a2 = L.Load(decay + (2 * next)), a3 = L.Load(decay + (3 * next));
         V h0 = L.Load(state), h1 = L.Load(state + next), h2 = L.Load(state + (2 * next)), h3 = L.Load(state + (3 * next));
         float* b = B + ((long)t * Pitch) + n;
         float* read = C + ((long)t * Pitch) + n;
-        for (int i = 0; i < rows; i++, b += Pitch, read += Pitch)
+        for (int i = 0; i < rows * L.Count; i += L.Count, b += Pitch, read += Pitch)
         {
-            V step = L.Load(delta + (i * L.Count)), x = L.Load(input + (i * L.Count)), y = L.Load(sum + (i * L.Count));
-            L.Store(sum + (i * L.Count), Four<L, V>(step, x, y, b, read, a0, a1, a2, a3, ref h0, ref h1, ref h2, ref h3));
+            // What is needed last is read last: with sixteen registers each value read too early costs a detour through memory.
+            Powers<L, V>(L.Load(delta + i), decay, next, out V e0, out V e1, out V e2, out V e3);
+            L.Store(sum + i, Four<L, V>(L.Load(input + i), L.Load(sum + i), b, read, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3));
         }
 
         L.Store(state, h0);
