@@ -129,27 +129,28 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             x += HeadLength * TileRows;
             float* l = left + (2 * Width);
             float* r = right + (2 * Width);
+
+            // Codes of 8 bits pass by twice: both bytes of a word at once would take more registers than there are.
+            for (int quads = TFormat.GroupLength / 4; TFormat.Bits == 8 && quads > 0; quads--)
+            {
+                V w0 = L.FirstBytes(L.Load(l)), w1 = L.FirstBytes(L.Load(r));
+                Six<L, V>(w0, w1, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                x += TileRows;
+                l += Width;
+                r += Width;
+            }
+
+            l = left + (2 * Width);
+            r = right + (2 * Width);
             for (int quads = TFormat.GroupLength / 4; quads > 0; quads--)
             {
                 V w0 = L.Load(l), w1 = L.Load(r);
-                V value = L.Broadcast(x[0]);
-                a0 = Add<L, V>(a0, w0, value);
-                a1 = Add<L, V>(a1, w1, value);
-                value = L.Broadcast(x[1]);
-                b0 = Add<L, V>(b0, w0, value);
-                b1 = Add<L, V>(b1, w1, value);
-                value = L.Broadcast(x[2]);
-                c0 = Add<L, V>(c0, w0, value);
-                c1 = Add<L, V>(c1, w1, value);
-                value = L.Broadcast(x[3]);
-                d0 = Add<L, V>(d0, w0, value);
-                d1 = Add<L, V>(d1, w1, value);
-                value = L.Broadcast(x[4]);
-                e0 = Add<L, V>(e0, w0, value);
-                e1 = Add<L, V>(e1, w1, value);
-                value = L.Broadcast(x[5]);
-                f0 = Add<L, V>(f0, w0, value);
-                f1 = Add<L, V>(f1, w1, value);
+                if (TFormat.Bits == 8)
+                {
+                    (w0, w1) = (L.SecondBytes(w0), L.SecondBytes(w1));
+                }
+
+                Six<L, V>(w0, w1, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
                 x += TileRows;
                 l += Width;
                 r += Width;
@@ -166,12 +167,39 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
+    // A number of each of the six rows against two vectors of codes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Six<L, V>(
+        V w0, V w1, float* x, ref V a0, ref V a1, ref V b0, ref V b1, ref V c0, ref V c1, ref V d0, ref V d1, ref V e0, ref V e1, ref V f0, ref V f1)
+        where L : struct, ILanes<V>
+    {
+        V value = L.Broadcast(x[0]);
+        a0 = Add<L, V>(a0, w0, value);
+        a1 = Add<L, V>(a1, w1, value);
+        value = L.Broadcast(x[1]);
+        b0 = Add<L, V>(b0, w0, value);
+        b1 = Add<L, V>(b1, w1, value);
+        value = L.Broadcast(x[2]);
+        c0 = Add<L, V>(c0, w0, value);
+        c1 = Add<L, V>(c1, w1, value);
+        value = L.Broadcast(x[3]);
+        d0 = Add<L, V>(d0, w0, value);
+        d1 = Add<L, V>(d1, w1, value);
+        value = L.Broadcast(x[4]);
+        e0 = Add<L, V>(e0, w0, value);
+        e1 = Add<L, V>(e1, w1, value);
+        value = L.Broadcast(x[5]);
+        f0 = Add<L, V>(f0, w0, value);
+        f1 = Add<L, V>(f1, w1, value);
+    }
+
     // Sums of codes up to 4 bits fit into words for a whole group.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Add<L, V>(V sum, V codes, V x)
-        where L : struct, ILanes<V> => TFormat.Bits <= 4
-            ? L.AddWords(sum, Products<L, V>(codes, x))
-            : L.AddIntegers(sum, Widen<L, V>(Products<L, V>(codes, x)));
+        where L : struct, ILanes<V> =>
+        TFormat.Bits == 8 ? L.AddIntegers(sum, L.MultiplyAddWords(codes, x))
+        : TFormat.Bits <= 4 ? L.AddWords(sum, L.MultiplyAddBytes(codes, x))
+        : L.AddIntegers(sum, Widen<L, V>(L.MultiplyAddBytes(codes, x)));
 
     // The sums of one row over a group join its outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -37,6 +37,8 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
 
     public override int Zero => TFormat.IsAffine ? 0 : TFormat.Zero;
 
+    public override bool TileTakesWords => TFormat.Bits == 8;
+
     public override int PanelBytes(int inputs) => inputs / blockLength * blockBytes;
 
     public override bool Pack(ReadOnlySpan<byte> row, int inputs, byte* panel, int output)

@@ -10,6 +10,7 @@ namespace Mamba.Managed.Kernels;
 /// entry. Rows are interleaved, <c>height</c> at a time, in the order in which a tile reads them, 4 bytes each:
 /// <code>
 /// per group:  | start x height | scale x height | shift x height | q0 .. q3 x height | q4 .. q7 x height | ...
+/// as words:                                                      | q0, q2 x height | q4, q6 x height | ... | q1, q3 x height | ...
 /// </code>
 /// start is -zero times the sum of q, an integer, and shift is scale times that sum, what a minimum is multiplied by.
 /// </remarks>
@@ -27,7 +28,8 @@ internal static unsafe class QuantisedRows
     public const int HeadLength = 3;
 
     /// <summary>Numbers of 4 bytes that one row takes.</summary>
-    public static int RowLength(int inputs, int groupLength) => inputs / groupLength * (HeadLength + (groupLength / ICodePlanes.QuadLength));
+    public static int RowLength(int inputs, int groupLength, bool words) =>
+        inputs / groupLength * (HeadLength + (groupLength / ICodePlanes.QuadLength * (words ? 2 : 1)));
 
     /// <summary>Converts rows.</summary>
     /// <param name="x">[rows, inputs], neighbouring inputs next to each other.</param>
@@ -38,10 +40,11 @@ internal static unsafe class QuantisedRows
     /// <param name="groupLength">16 or 32.</param>
     /// <param name="zero">The code of the weight 0.</param>
     /// <param name="height">Rows that are interleaved.</param>
+    /// <param name="words">Whether entries become words instead of bytes.</param>
     /// <param name="to">[count rounded up, <see cref="RowLength"/>]</param>
-    public static void Pack(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, int height, int* to)
+    public static void Pack(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, int height, bool words, int* to)
     {
-        int length = RowLength(depth, groupLength) * height;
+        int length = RowLength(depth, groupLength, words) * height;
         for (int i = 0; i < count; i += height, to += length)
         {
             if (count - i < height)
@@ -51,33 +54,33 @@ internal static unsafe class QuantisedRows
 
             for (int j = 0; j < Math.Min(height, count - i); j++)
             {
-                Row(x.At(row + i + j, first), depth, groupLength, zero, height, to + j);
+                Row(x.At(row + i + j, first), depth, groupLength, zero, height, words, to + j);
             }
         }
     }
 
-    private static void Row(float* x, int depth, int groupLength, int zero, int height, int* to)
+    private static void Row(float* x, int depth, int groupLength, int zero, int height, bool words, int* to)
     {
         switch (InstructionSets.Current)
         {
             case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, depth, groupLength, zero, height, to);
+                Row<Lanes512, Vector512<float>>(x, depth, groupLength, zero, height, words, to);
                 break;
             case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, depth, groupLength, zero, height, to);
+                Row<Lanes256, Vector256<float>>(x, depth, groupLength, zero, height, words, to);
                 break;
             case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, depth, groupLength, zero, height, to);
+                Row<Lanes128, Vector128<float>>(x, depth, groupLength, zero, height, words, to);
                 break;
             default:
-                Row<LanesScalar, float>(x, depth, groupLength, zero, height, to);
+                Row<LanesScalar, float>(x, depth, groupLength, zero, height, words, to);
                 break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
-    private static void Row<L, V>(float* x, int depth, int groupLength, int zero, int height, int* to)
+    private static void Row<L, V>(float* x, int depth, int groupLength, int zero, int height, bool words, int* to)
         where L : struct, ILanes<V>
     {
         byte* bytes = stackalloc byte[32];
@@ -109,8 +112,18 @@ internal static unsafe class QuantisedRows
             to += HeadLength * height;
             for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, to += height)
             {
-                *to = *(int*)(bytes + i);
+                int quad = *(int*)(bytes + i);
+                *to = words ? Pair(quad, quad >> 16) : quad;
+            }
+
+            for (int i = 0; words && i < groupLength; i += ICodePlanes.QuadLength, to += height)
+            {
+                int quad = *(int*)(bytes + i);
+                *to = Pair(quad >> 8, quad >> 24);
             }
         }
     }
+
+    // The lowest bytes, with their signs, as words.
+    private static int Pair(int first, int second) => (int)((uint)(sbyte)first & 0xFFFF) | ((sbyte)second << 16);
 }

@@ -63,6 +63,12 @@ internal unsafe interface ILanes<V>
     /// <summary>The bits of each byte that <paramref name="mask"/> has.</summary>
     static abstract V MaskBytes(V bytes, byte mask);
 
+    /// <summary>The first byte of each word, with its sign.</summary>
+    static abstract V FirstBytes(V words);
+
+    /// <summary>The second byte of each word, with its sign.</summary>
+    static abstract V SecondBytes(V words);
+
     static abstract V Or(V a, V b);
 
     /// <summary>The sum of the products of both signed words of a lane.</summary>
