@@ -83,7 +83,8 @@ internal static unsafe class QuantisedRows
     private static void Row<L, V>(float* x, int depth, int groupLength, int zero, int height, bool words, int* to)
         where L : struct, ILanes<V>
     {
-        byte* bytes = stackalloc byte[32];
+        float* numbers = stackalloc float[32];
+        byte* bytes = (byte*)numbers;
         for (float* end = x + depth; x < end; x += groupLength)
         {
             // As integers magnitudes have the same order, and NaN is above infinity.
@@ -100,8 +101,15 @@ internal static unsafe class QuantisedRows
             for (int i = 0; i < groupLength; i += L.Count)
             {
                 V rounded = L.Add(L.Multiply(L.Load(x + i), inverse), L.Broadcast(Rounder));
-                L.StoreBytes(bytes + i, rounded);
                 total = L.AddIntegers(total, rounded);
+                if (words)
+                {
+                    L.Store(numbers + i, rounded);
+                }
+                else
+                {
+                    L.StoreBytes(bytes + i, rounded);
+                }
             }
 
             // Each entry counts Rounder's bits too; what overflows comes back.
@@ -110,20 +118,34 @@ internal static unsafe class QuantisedRows
             ((float*)to)[height] = scale;
             ((float*)to)[2 * height] = scale * sum;
             to += HeadLength * height;
-            for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, to += height)
-            {
-                int quad = *(int*)(bytes + i);
-                *to = words ? Pair(quad, quad >> 16) : quad;
-            }
-
-            for (int i = 0; words && i < groupLength; i += ICodePlanes.QuadLength, to += height)
-            {
-                int quad = *(int*)(bytes + i);
-                *to = Pair(quad >> 8, quad >> 24);
-            }
+            to = words ? Words((ulong*)numbers, groupLength, height, to) : Bytes((int*)bytes, groupLength, height, to);
         }
     }
 
-    // The lowest bytes, with their signs, as words.
-    private static int Pair(int first, int second) => (int)((uint)(sbyte)first & 0xFFFF) | ((sbyte)second << 16);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int* Bytes(int* quads, int groupLength, int height, int* to)
+    {
+        for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, to += height)
+        {
+            *to = *quads++;
+        }
+
+        return to;
+    }
+
+    // The lowest words of each four numbers, two at a time: the first with the third and the second with the fourth.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int* Words(ulong* numbers, int groupLength, int height, int* to)
+    {
+        const ulong Lowest = 0x0000FFFF_0000FFFF;
+        int* second = to + (groupLength / ICodePlanes.QuadLength * height);
+        for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, numbers += 2, to += height, second += height)
+        {
+            ulong pairs = (numbers[0] & Lowest) | ((numbers[1] & Lowest) << 16);
+            *to = (int)pairs;
+            *second = (int)(pairs >> 32);
+        }
+
+        return second;
+    }
 }
