@@ -55,4 +55,34 @@ public class TensorTests
         buffer.Dispose();
         Assert.That(() => buffer.Span<float>(0, 1).Length, Throws.InstanceOf<ObjectDisposedException>());
     }
+
+    [Test]
+    public void A_part_shares_the_memory_of_the_whole_and_does_not_free_it()
+    {
+        using TensorBuffer whole = TensorBuffer.Allocate(128);
+        TensorBuffer part = whole.Part(64, 64);
+        part.Span<float>(0, 1)[0] = 3;
+        part.Dispose();
+        Assert.Multiple(() =>
+        {
+            Assert.That(whole.Span<float>(64, 1)[0], Is.EqualTo(3));
+            Assert.That(() => part.Span<float>(0, 1).Length, Throws.InstanceOf<ObjectDisposedException>());
+            Assert.That(() => whole.Part(64, 65), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        });
+    }
+
+    [Test]
+    public void Large_buffers_begin_at_a_large_page_and_hold_what_is_written()
+    {
+        using TensorBuffer buffer = TensorBuffer.Allocate(HugePages.Length + 4);
+        Span<int> values = buffer.Span<int>(0, (int)(buffer.Length / sizeof(int)));
+        Assert.That(values.ContainsAnyExcept(0), Is.False);
+        values[^1] = 7;
+        unsafe
+        {
+            Assert.That((nuint)buffer.Pointer % HugePages.Length, Is.EqualTo((nuint)0));
+        }
+
+        Assert.That(values[^1], Is.EqualTo(7));
+    }
 }

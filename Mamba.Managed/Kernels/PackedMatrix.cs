@@ -24,13 +24,14 @@ internal sealed unsafe class PackedMatrix
     /// <summary>Packs a copy of <paramref name="weight"/>.</summary>
     /// <param name="weight">[outputs, inputs], of any floating-point or quantised type.</param>
     /// <param name="threads">Threads that pack.</param>
-    public PackedMatrix(Tensor weight, int threads = 1)
+    /// <param name="room">Where to, if not into memory of its own: <see cref="LengthOf"/> bytes.</param>
+    public PackedMatrix(Tensor weight, int threads = 1, TensorBuffer? room = null)
     {
         Outputs = weight.Shape[0];
         Inputs = weight.Count / Math.Max(Outputs, 1);
         kernels = PanelKernels.For(weight.Type);
         panelBytes = kernels.PanelBytes(Inputs);
-        buffer = TensorBuffer.Allocate((long)Panels * panelBytes, clear: false);
+        buffer = room ?? TensorBuffer.Allocate(LengthOf(weight), clear: false);
         if (!Pack(weight, threads))
         {
             // The short cuts of half precision do not know infinity, NaN and numbers from 64 up; single precision does.
@@ -38,7 +39,7 @@ internal sealed unsafe class PackedMatrix
             weight = weight.ToFloat32();
             kernels = PanelKernels.For(weight.Type);
             panelBytes = kernels.PanelBytes(Inputs);
-            buffer = TensorBuffer.Allocate((long)Panels * panelBytes, clear: false);
+            buffer = TensorBuffer.Allocate(LengthOf(weight), clear: false);
             Pack(weight, threads);
         }
     }
@@ -50,7 +51,7 @@ internal sealed unsafe class PackedMatrix
     public int Inputs { get; }
 
     /// <summary>Panels, the last perhaps partly empty.</summary>
-    public int Panels => (Outputs + PanelWidth - 1) / PanelWidth;
+    public int Panels => PanelsOf(Outputs);
 
     /// <summary>Memory taken, in bytes.</summary>
     public long ByteLength => buffer.Length;
@@ -60,6 +61,13 @@ internal sealed unsafe class PackedMatrix
 
     /// <summary>The kernels where weights are floating-point numbers, else null.</summary>
     public FloatPanels? Floats => kernels as FloatPanels;
+
+    /// <summary>Bytes that a matrix takes when it is packed.</summary>
+    public static long LengthOf(Tensor weight)
+    {
+        int outputs = weight.Shape[0];
+        return (long)PanelsOf(outputs) * PanelKernels.For(weight.Type).PanelBytes(weight.Count / Math.Max(outputs, 1));
+    }
 
     /// <summary>One panel of weights.</summary>
     public byte* Panel(int index) => buffer.Pointer + ((long)index * panelBytes);
@@ -72,6 +80,8 @@ internal sealed unsafe class PackedMatrix
         kernels.CopyRow(Panel(row / PanelWidth), row % PanelWidth, destination);
         GC.KeepAlive(this);
     }
+
+    private static int PanelsOf(int outputs) => (outputs + PanelWidth - 1) / PanelWidth;
 
     private bool Pack(Tensor weight, int threads)
     {

@@ -13,9 +13,10 @@ internal sealed class PackedMixer
         (DInner, DState) = (mixer.ALog.Shape[0], mixer.ALog.Shape[1]);
         DConv = mixer.Conv1d.Weight.Shape[^1];
         NormEpsilon = mixer.MixerNormEpsilon;
-        (InProj, InBias) = (new(mixer.InProj.Weight, threads), Copy(mixer.InProj.Bias));
-        (XProj, DtProj) = (new(mixer.XProj.Weight), new(mixer.DtProj.Weight));
-        (OutProj, OutBias) = (new(mixer.OutProj.Weight, threads), Copy(mixer.OutProj.Bias));
+        PackedMatrix[] matrices = Pack(threads, mixer.InProj.Weight, mixer.XProj.Weight, mixer.DtProj.Weight, mixer.OutProj.Weight);
+        (InProj, InBias) = (matrices[0], Copy(mixer.InProj.Bias));
+        (XProj, DtProj) = (matrices[1], matrices[2]);
+        (OutProj, OutBias) = (matrices[3], Copy(mixer.OutProj.Bias));
         ConvWeight = Transpose(mixer.Conv1d.Weight);
         ConvBias = Copy(mixer.Conv1d.Bias);
         DtBias = Copy(mixer.DtProj.Bias);
@@ -60,6 +61,28 @@ internal sealed class PackedMixer
     public PackedMatrix OutProj { get; }
 
     public float[] OutBias { get; }
+
+    // One after the other, as a step reads them: together even small ones fill large pages.
+    private static PackedMatrix[] Pack(int threads, params ReadOnlySpan<Tensor> weights)
+    {
+        long length = 0;
+        foreach (Tensor weight in weights)
+        {
+            length += LengthOf(weight);
+        }
+
+        TensorBuffer room = TensorBuffer.Allocate(length, clear: false);
+        PackedMatrix[] packed = new PackedMatrix[weights.Length];
+        long used = 0;
+        for (int i = 0; i < packed.Length; used += LengthOf(weights[i]), i++)
+        {
+            packed[i] = new PackedMatrix(weights[i], threads, room.Part(used, PackedMatrix.LengthOf(weights[i])));
+        }
+
+        return packed;
+
+        static long LengthOf(Tensor weight) => (PackedMatrix.LengthOf(weight) + TensorBuffer.Alignment - 1) / TensorBuffer.Alignment * TensorBuffer.Alignment;
+    }
 
     private static float[] Copy(Tensor? tensor)
     {

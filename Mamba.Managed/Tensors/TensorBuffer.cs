@@ -20,14 +20,16 @@ public sealed unsafe class TensorBuffer : IDisposable
     public const int Alignment = 64;
 
     private readonly MemoryMappedViewAccessor? view;
+    private readonly TensorBuffer? whole;
     private byte* start;
 
-    private TensorBuffer(byte* start, long length, MemoryMappedViewAccessor? view)
+    private TensorBuffer(byte* start, long length, MemoryMappedViewAccessor? view, TensorBuffer? whole = null)
     {
         this.start = start;
         this.view = view;
+        this.whole = whole;
         Length = length;
-        if (view is null && length > 0)
+        if (IsOwner && length > 0)
         {
             GC.AddMemoryPressure(length);
         }
@@ -38,6 +40,8 @@ public sealed unsafe class TensorBuffer : IDisposable
 
     /// <summary>Length in bytes.</summary>
     public long Length { get; }
+
+    private bool IsOwner => view is null && whole is null;
 
     /// <summary>Whether the bytes belong to a mapped file and must not be written.</summary>
     public bool IsReadOnly => view is not null;
@@ -64,7 +68,13 @@ public sealed unsafe class TensorBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         nuint size = (nuint)Math.Max(bytes, 1);
-        byte* memory = (byte*)NativeMemory.AlignedAlloc((size + Alignment - 1) / Alignment * Alignment, Alignment);
+        size = (size + Alignment - 1) / Alignment * Alignment;
+        byte* memory = (byte*)NativeMemory.AlignedAlloc(size, size < HugePages.Length ? Alignment : HugePages.Length);
+        if (size >= HugePages.Length)
+        {
+            HugePages.Request(memory, size);
+        }
+
         if (clear)
         {
             NativeMemory.Clear(memory, size);
@@ -86,6 +96,15 @@ public sealed unsafe class TensorBuffer : IDisposable
         byte* pointer = null;
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
         return new TensorBuffer(pointer + view.PointerOffset, length, view);
+    }
+
+    /// <summary>A part of allocated memory as a buffer of its own; the memory lives as long as the whole or any part is reachable.</summary>
+    internal TensorBuffer Part(long offset, long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, Length, nameof(length));
+        return new TensorBuffer(Pointer + offset, length, null, this);
     }
 
     /// <summary>The bytes [<paramref name="offset"/>, <paramref name="offset"/> + count x sizeof(T)) as elements.</summary>
@@ -126,7 +145,7 @@ public sealed unsafe class TensorBuffer : IDisposable
             view.SafeMemoryMappedViewHandle.ReleasePointer();
             view.Dispose();
         }
-        else
+        else if (IsOwner)
         {
             NativeMemory.AlignedFree(start);
             if (Length > 0)
