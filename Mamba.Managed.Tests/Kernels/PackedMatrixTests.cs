@@ -133,6 +133,21 @@ public class PackedMatrixTests
         AssertChains(x, weight.ToArray(), new float[Outputs], y, rows, Outputs, Inputs);
     }
 
+    // Rows and inputs of one block and of several, a ragged last panel, a piece for few workers and more workers than pieces.
+    [Test]
+    public void Workers_together_give_the_bits_of_one_alone(
+        [Values(ElementType.Float32, ElementType.Float16, ElementType.Q8_0, ElementType.Q4_K)] ElementType type,
+        [Values(1, 2, 7, 300)] int rows, [Values(21, 600)] int outputs, [Values(256, 1536)] int inputs)
+    {
+        PackedMatrix weight = new(Weights(type, outputs, inputs));
+        float[] x = Random(rows * inputs, 7), bias = Random(outputs, 8), expected = new float[rows * outputs], y = new float[rows * outputs];
+        using ProductScratch single = MatrixProduct.CreateScratch(1), scratch = MatrixProduct.CreateScratch(3);
+        MatrixProduct.Forward(Worker.Alone, single, x, inputs, weight, bias, expected, rows);
+        using WorkerPool pool = new(3);
+        pool.Run(new LambdaRegion(worker => MatrixProduct.Forward(worker, scratch, x, inputs, weight, bias, y, rows)));
+        Assert.That(y, Is.EqualTo(expected));
+    }
+
     [Test]
     public void A_row_comes_out_as_it_was_converted([ValueSource(nameof(Types))] ElementType type)
     {

@@ -215,5 +215,6 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         MixerPass.Grow(ref normal, copies * config.DModel);
         MixerPass.Grow(ref mixed, rows * config.DModel);
         pass.Reserve(blocks[0].Mixer, rows);
+        scratch.Restart();
     }
 }

@@ -16,11 +16,11 @@ internal static unsafe class IntegerProduct
     // 21 tiles: with 512 inputs 110 kB, or 150 kB as words, a fraction of a second-level cache.
     private const int RowBlock = 21 * TileRows;
 
-    // Up to this many rows each passes over the panels by itself: two tiles' worth of expanding weights would not pay.
-    private const int FewRows = 2;
+    /// <summary>Up to this many rows each passes over the panels by itself: expanding weights for a tile would not pay.</summary>
+    public const int FewRows = 2;
 
     // Inputs of a row that are converted at a time, a multiple of every block length.
-    private const int RowDepth = 8 * DepthBlock;
+    private const int RowDepth = 16 * DepthBlock;
 
     /// <summary>Numbers of 4 bytes that a worker needs for its rows, at any group length.</summary>
     public static int LeftLength => Math.Max(FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false), RowBlock * QuantisedRows.RowLength(DepthBlock, 16, words: true));
@@ -28,57 +28,41 @@ internal static unsafe class IntegerProduct
     /// <summary>Numbers of 4 bytes that a worker needs for two panels.</summary>
     public const int RightLength = 2 * Width * (DepthBlock / 16) * (2 + (16 / ICodePlanes.QuadLength));
 
-    /// <summary>Computes the panels [first, last) of some rows.</summary>
+    /// <summary>Computes pieces of the product with some rows.</summary>
     /// <param name="left">[<see cref="LeftLength"/>]</param>
     /// <param name="right">[<see cref="RightLength"/>]</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
     /// <param name="kernels">Those of the weights.</param>
+    /// <param name="bias">[outputs] or null.</param>
     /// <param name="y">[rows, outputs]</param>
     /// <param name="rows">Which rows.</param>
-    /// <param name="panels">Which panels.</param>
+    /// <param name="pieces">Those of all workers on these rows.</param>
+    /// <param name="pieceLength">Panels of a piece.</param>
     public static void Run(
-        int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, MatrixView y, (int Start, int End) rows, (int Start, int End) panels)
+        int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y, (int Start, int End) rows, Pieces pieces,
+        int pieceLength)
     {
-        if (rows.End - rows.Start <= FewRows)
-        {
-            Rows(left, x, weight, kernels, y, rows, panels);
-            return;
-        }
-
-        for (int start = rows.Start; start < rows.End; start += RowBlock)
-        {
-            int height = Math.Min(RowBlock, rows.End - start);
-            for (int k = 0; k < x.Columns; k += DepthBlock)
-            {
-                int depth = Math.Min(DepthBlock, x.Columns - k);
-                QuantisedRows.Pack(x, start, height, k, depth, kernels.GroupLength, kernels.Zero, TileRows, kernels.TileTakesWords, left);
-                for (int panel = panels.Start; panel < panels.End; panel += 2)
-                {
-                    int count = Math.Min(2, panels.End - panel);
-                    for (int i = 0; i < count; i++)
-                    {
-                        kernels.Expand(weight.Panel(panel + i), k, depth, right + (i * kernels.ExpandedLength(depth)));
-                    }
-
-                    for (int next = panel + count; next < Math.Min(panel + count + 2, panels.End); next++)
-                    {
-                        Prefetch.Lines(weight.Panel(next) + kernels.PanelBytes(k), kernels.PanelBytes(depth));
-                    }
-
-                    Tiles(left, depth, right, count, kernels, y, start, height, panel * Width, isFirst: k == 0);
-                }
-            }
-        }
+        Blocks product = new(left, right, x, weight, kernels, bias, y, pieceLength);
+        BlockedProduct.Run(product, pieces, rows, x.Columns, RowBlock, DepthBlock, pieceLength);
     }
 
-    // Four panels at a time stay in the first-level cache while all rows pass.
+    /// <summary>Computes the panels [first, last) of at most <see cref="FewRows"/> rows.</summary>
+    /// <param name="left">[<see cref="LeftLength"/>]</param>
+    /// <param name="x">[rows, inputs]</param>
+    /// <param name="weight">[outputs, inputs]</param>
+    /// <param name="kernels">Those of the weights.</param>
+    /// <param name="y">[rows, outputs]</param>
+    /// <param name="panels">Which panels.</param>
+    /// <param name="isArranged">Whether <paramref name="left"/> holds these rows from a call for other panels.</param>
     [SkipLocalsInit]
-    private static void Rows(int* left, MatrixView x, PackedMatrix weight, BlockPanels kernels, MatrixView y, (int Start, int End) rows, (int Start, int End) panels)
+    public static void Rows(
+        int* left, MatrixView x, PackedMatrix weight, BlockPanels kernels, MatrixView y, (int Start, int End) panels, bool isArranged)
     {
+        // So many panels stay in the first-level cache while all rows pass.
         const int Step = 4;
         float* edge = stackalloc float[Width];
-        for (int row = rows.Start; row < rows.End; row++)
+        for (int row = 0; row < x.Rows; row++)
         {
             int column = panels.Start * Width;
             new Span<float>(y.At(row, column), Math.Min(panels.End * Width, y.Columns) - column).Clear();
@@ -87,14 +71,18 @@ internal static unsafe class IntegerProduct
         for (int k = 0; k < x.Columns; k += RowDepth)
         {
             int depth = Math.Min(RowDepth, x.Columns - k), length = QuantisedRows.RowLength(depth, kernels.GroupLength, words: false);
-            QuantisedRows.Pack(x, rows.Start, rows.End - rows.Start, k, depth, kernels.GroupLength, kernels.Zero, 1, words: false, left);
+            if (!isArranged || x.Columns > RowDepth)
+            {
+                QuantisedRows.Pack(x, 0, x.Rows, k, depth, kernels.GroupLength, kernels.Zero, 1, words: false, left);
+            }
+
             int whole = Math.Min(panels.End, y.Columns / Width);
             for (int panel = panels.Start; panel < panels.End; panel += Step)
             {
                 int count = Math.Min(Step, whole - panel);
-                for (int row = rows.Start; row < rows.End; row++)
+                for (int row = 0; row < x.Rows; row++)
                 {
-                    int* from = left + ((row - rows.Start) * length);
+                    int* from = left + (row * length);
                     if (count > 0)
                     {
                         kernels.Row(from, x.Columns, k, depth, weight.Panel(panel), count, y.At(row, panel * Width));
@@ -152,6 +140,39 @@ internal static unsafe class IntegerProduct
             for (; column < columns; column++)
             {
                 to[column] = from[column];
+            }
+        }
+    }
+
+    private readonly struct Blocks(
+        int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y, int pieceLength) : IBlockedProduct
+    {
+        public void Arrange(int row, int height, int k, int depth) =>
+            QuantisedRows.Pack(x, row, height, k, depth, kernels.GroupLength, kernels.Zero, TileRows, kernels.TileTakesWords, left);
+
+        public void Multiply(int row, int height, int k, int depth, int panel, int next)
+        {
+            int end = Math.Min(panel + pieceLength, weight.Panels);
+            for (int at = panel, count; at < end; at += count)
+            {
+                count = Math.Min(2, end - at);
+                for (int i = 0; i < count; i++)
+                {
+                    kernels.Expand(weight.Panel(at + i), k, depth, right + (i * kernels.ExpandedLength(depth)));
+                }
+
+                int following = at + count < end ? at + count : next;
+                for (int i = following; following >= 0 && i < Math.Min(following + 2, weight.Panels); i++)
+                {
+                    Prefetch.Lines(weight.Panel(i) + kernels.PanelBytes(k), kernels.PanelBytes(depth));
+                }
+
+                Tiles(left, depth, right, count, kernels, y, row, height, at * Width, isFirst: k == 0);
+            }
+
+            for (int i = row; k + depth == x.Columns && i < row + height; i++)
+            {
+                MatrixProduct.AddBias(bias, y, i, panel, end);
             }
         }
     }

@@ -8,17 +8,17 @@ namespace Mamba.Managed.Kernels;
 /// <remarks>
 /// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the width or the number of
 /// rows: a row gives the same bits alone and in any batch. The bias is added last.
-/// One row reads its panels straight from memory. Several go through the tile of <see cref="StridedProduct"/>: their inputs are put in order
-/// a block at a time, and each panel passes by once, unpacked where its weights are not floats.
+/// One row reads its panels straight from memory. Several go through a tile, <see cref="FloatProduct"/> or <see cref="IntegerProduct"/>.
+/// Workers take their parts as <see cref="Pieces"/>: who computes an output leaves no trace in it, and on a shared machine one processor may be
+/// far slower than the next.
 /// </remarks>
 internal static unsafe class MatrixProduct
 {
     private const int Width = PackedMatrix.PanelWidth;
-    private const int DepthBlock = StridedProduct.DepthBlock;
 
     /// <summary>Room for the rows and weights that the workers put in order.</summary>
     public static ProductScratch CreateScratch(int workers) =>
-        new(workers, Math.Max(StridedProduct.LeftBlock, IntegerProduct.LeftLength), Math.Max(2 * Width * DepthBlock, IntegerProduct.RightLength));
+        new(workers, Math.Max(StridedProduct.LeftBlock, IntegerProduct.LeftLength), Math.Max(FloatProduct.RightLength, IntegerProduct.RightLength));
 
     /// <summary>Computes this worker's share of the product; a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -29,8 +29,12 @@ internal static unsafe class MatrixProduct
     /// <param name="bias">[outputs] or empty.</param>
     /// <param name="y">[rows, outputs], tightly packed; must not overlap x.</param>
     /// <param name="rows">How many rows.</param>
+    /// <param name="fixedShares">
+    /// Whether of a single row each worker computes just the outputs that <see cref="Worker.Range"/> gives it, to go on with them without a barrier.
+    /// </param>
     public static void Forward(
-        Worker worker, ProductScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows)
+        Worker worker, ProductScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows,
+        bool fixedShares = false)
     {
         Throw.UnlessLength(rows * weight.Outputs, y.Length);
         Throw.UnlessLength(bias.IsEmpty ? 0 : weight.Outputs, bias.Length);
@@ -47,40 +51,88 @@ internal static unsafe class MatrixProduct
                 new MatrixView(input, rows, weight.Inputs, xPitch),
                 weight,
                 add,
-                new MatrixView(output, rows, weight.Outputs));
+                new MatrixView(output, rows, weight.Outputs),
+                fixedShares);
         }
 
         GC.KeepAlive(weight);
     }
 
-    private static void Share(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
+    private static void Share(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, bool fixedShares)
     {
-        int down = x.Rows == 1 ? 1 : StridedProduct.GridRows(worker.Count, x.Rows, weight.Outputs);
-        int across = worker.Count / down;
-        (int Start, int End) rows = new Worker(null, worker.Index / across, down).Range(x.Rows, StridedProduct.RowGrain);
-        (int Start, int End) panels = new Worker(null, worker.Index % across, across).Range(weight.Panels, x.Rows == 1 ? 1 : ProductTile.WidestPanels);
-        if (rows.Start == rows.End || panels.Start == panels.End)
+        float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
+        if (x.Rows == 1 || (x.Rows <= IntegerProduct.FewRows && weight.Blocks is not null))
+        {
+            if (fixedShares || worker.Count == 1)
+            {
+                Few((int*)left, x, weight, bias, y, worker.Range(weight.Panels), isArranged: false);
+            }
+            else
+            {
+                FewPieces(worker, scratch, x, weight, bias, y);
+            }
+
+            return;
+        }
+
+        int down = StridedProduct.GridRows(worker.Count, x.Rows, weight.Outputs);
+        (int Start, int End) rows = new Worker(null, worker.Index / (worker.Count / down), down).Range(x.Rows, StridedProduct.RowGrain);
+        int pieceLength = BlockedProduct.PieceLength(weight.Panels);
+        Pieces pieces = scratch.Deal(worker, down, (weight.Panels + pieceLength - 1) / pieceLength);
+        if (weight.Blocks is { } blocks)
+        {
+            IntegerProduct.Run((int*)left, right, x, weight, blocks, bias, y, rows, pieces, pieceLength);
+        }
+        else
+        {
+            FloatProduct.Run(left, right, x, weight, weight.Floats!, bias, y, rows, pieces, pieceLength);
+        }
+    }
+
+    /// <summary>Adds the bias to the outputs of some panels.</summary>
+    internal static void AddBias(float* bias, MatrixView y, int row, int firstPanel, int lastPanel)
+    {
+        int first = firstPanel * Width, count = Math.Min(lastPanel * Width, y.Columns) - first;
+        if (bias is not null && count > 0)
+        {
+            Span<float> outputs = new(y.At(row, first), count);
+            TensorPrimitives.Add(outputs, new ReadOnlySpan<float>(bias + first, count), outputs);
+        }
+    }
+
+    private static void FewPieces(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
+    {
+        // Some eight pieces for each worker, of panels in pairs as the widest vectors take them.
+        int length = (weight.Panels / (8 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
+        Pieces pieces = scratch.Deal(worker, 1, (weight.Panels + length - 1) / length);
+        bool isArranged = false;
+        for (int piece = pieces.Next(0); piece >= 0; piece = pieces.Next(0))
+        {
+            int first = piece * length;
+            Few((int*)scratch.LeftOf(worker), x, weight, bias, y, (first, Math.Min(first + length, weight.Panels)), isArranged);
+            isArranged = true;
+        }
+    }
+
+    private static void Few(int* left, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, (int Start, int End) panels, bool isArranged)
+    {
+        if (panels.Start == panels.End)
         {
             return;
         }
 
-        float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
         if (weight.Blocks is { } blocks)
         {
-            IntegerProduct.Run((int*)left, right, x, weight, blocks, y, rows, panels);
-        }
-        else if (x.Rows == 1)
-        {
-            OneRow(x.Start, weight, weight.Floats!, y.Start, panels);
+            IntegerProduct.Rows(left, x, weight, blocks, y, panels, isArranged);
         }
         else
         {
-            Rows(left, right, x, weight, weight.Floats!, y, rows, panels);
+            OneRow(x.Start, weight, weight.Floats!, y.Start, panels);
         }
 
-        for (int row = rows.Start; bias is not null && row < rows.End; row++)
+        for (int row = 0; row < x.Rows; row++)
         {
-            AddBias(new(bias, y.Columns), new(y.At(row, 0), y.Columns), panels.Start, panels.End);
+            AddBias(bias, y, row, panels.Start, panels.End);
         }
     }
 
@@ -100,37 +152,5 @@ internal static unsafe class MatrixProduct
             int first = whole * Width, count = weight.Outputs - first;
             new ReadOnlySpan<float>(edge, count).CopyTo(new Span<float>(y + first, count));
         }
-    }
-
-    private static void Rows(
-        float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, MatrixView y, (int Start, int End) rows, (int Start, int End) panels)
-    {
-        // Blocks of equal size: no small one for which all panels pass by again.
-        int deepest = StridedProduct.EvenBlock(x.Columns, DepthBlock, PackedMatrix.DepthBlock);
-        int tallest = StridedProduct.EvenBlock(rows.End - rows.Start, StridedProduct.LeftBlock / deepest, ProductTile.TallestRows);
-        for (int start = rows.Start; start < rows.End; start += tallest)
-        {
-            int height = Math.Min(tallest, rows.End - start);
-            for (int k = 0; k < x.Columns; k += deepest)
-            {
-                int depth = Math.Min(deepest, x.Columns - k);
-                ProductPacking.Rows(x, start, height, k, depth, left);
-                for (int panel = panels.Start; panel < panels.End; panel += ProductTile.WidestPanels)
-                {
-                    int count = Math.Min(ProductTile.WidestPanels, panels.End - panel), column = panel * Width;
-                    float* w = kernels.Unpack(weight.Panel(panel), k, depth, right);
-                    float* last = count == 1 ? w : kernels.Unpack(weight.Panel(panel + 1), k, depth, right + (depth * Width));
-                    float* ahead = panel + count < panels.End ? kernels.Unpack(weight.Panel(panel + count), k, 0, right) : null;
-                    int width = Math.Min(count * Width, y.Columns - column);
-                    StridedProduct.Block(left, w, (nint)(last - w), depth, y, start, height, column, width, k > 0, ahead);
-                }
-            }
-        }
-    }
-
-    private static void AddBias(ReadOnlySpan<float> bias, Span<float> row, int firstPanel, int lastPanel)
-    {
-        Range mine = (firstPanel * Width)..Math.Min(lastPanel * Width, row.Length);
-        TensorPrimitives.Add(row[mine], bias[mine], row[mine]);
     }
 }

@@ -23,9 +23,10 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     private float[] selected = [];
     private float[] steps = [];
 
-    /// <summary>Makes room; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
+    /// <summary>Makes room, and forgets a pass that failed; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
     public void Reserve(PackedMixer mixer, int rows)
     {
+        scratch.Restart();
         Grow(ref gated, rows * 2 * mixer.DInner);
         Grow(ref channels, rows * mixer.DInner);
         Grow(ref selected, rows * mixer.XProj.Outputs);
@@ -62,7 +63,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             worker.Barrier();
         }
 
-        MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows);
+        MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows, fixedShares: true);
         if (rows > 1)
         {
             // Of a single row a worker has computed the steps of just those channels that it scans.

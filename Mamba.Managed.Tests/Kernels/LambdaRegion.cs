@@ -1,0 +1,9 @@
+using Mamba.Managed.Execution;
+
+namespace Mamba.Managed.Tests.Kernels;
+
+/// <summary>A region that is one function.</summary>
+internal sealed class LambdaRegion(Action<Worker> execute) : IRegion
+{
+    public void Execute(Worker worker) => execute(worker);
+}

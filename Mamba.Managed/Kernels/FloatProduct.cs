@@ -1,0 +1,63 @@
+namespace Mamba.Managed.Kernels;
+
+/// <summary>y = x W^T for several rows and weights that are floating-point numbers.</summary>
+/// <remarks>
+/// Through the tile of <see cref="StridedProduct"/>: inputs are put in order a block at a time, and each panel passes by once, unpacked where its
+/// weights are not floats.
+/// </remarks>
+internal static unsafe class FloatProduct
+{
+    private const int Width = PackedMatrix.PanelWidth;
+    private const int DepthBlock = StridedProduct.DepthBlock;
+
+    /// <summary>Floats that a worker needs for two panels.</summary>
+    public const int RightLength = 2 * Width * DepthBlock;
+
+    /// <summary>Computes pieces of the product with some rows.</summary>
+    /// <param name="left">[<see cref="StridedProduct.LeftBlock"/>]</param>
+    /// <param name="right">[<see cref="RightLength"/>]</param>
+    /// <param name="x">[rows, inputs]</param>
+    /// <param name="weight">[outputs, inputs]</param>
+    /// <param name="kernels">Those of the weights.</param>
+    /// <param name="bias">[outputs] or null.</param>
+    /// <param name="y">[rows, outputs]</param>
+    /// <param name="rows">Which rows.</param>
+    /// <param name="pieces">Those of all workers on these rows.</param>
+    /// <param name="pieceLength">Panels of a piece.</param>
+    public static void Run(
+        float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y, (int Start, int End) rows, Pieces pieces,
+        int pieceLength)
+    {
+        // Blocks of equal size: no small one for which all panels pass by again.
+        int deepest = StridedProduct.EvenBlock(x.Columns, DepthBlock, PackedMatrix.DepthBlock);
+        int tallest = StridedProduct.EvenBlock(rows.End - rows.Start, StridedProduct.LeftBlock / deepest, ProductTile.TallestRows);
+        Blocks product = new(left, right, x, weight, kernels, bias, y, pieceLength);
+        BlockedProduct.Run(product, pieces, rows, x.Columns, tallest, deepest, pieceLength);
+    }
+
+    private readonly struct Blocks(
+        float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y, int pieceLength) : IBlockedProduct
+    {
+        public void Arrange(int row, int height, int k, int depth) => ProductPacking.Rows(x, row, height, k, depth, left);
+
+        public void Multiply(int row, int height, int k, int depth, int panel, int next)
+        {
+            int end = Math.Min(panel + pieceLength, weight.Panels);
+            for (int at = panel, count; at < end; at += count)
+            {
+                count = Math.Min(ProductTile.WidestPanels, end - at);
+                float* w = kernels.Unpack(weight.Panel(at), k, depth, right);
+                float* last = count == 1 ? w : kernels.Unpack(weight.Panel(at + 1), k, depth, right + (depth * Width));
+                int following = at + count < end ? at + count : next;
+                float* ahead = following >= 0 ? kernels.Unpack(weight.Panel(following), k, 0, right) : null;
+                int column = at * Width, width = Math.Min(count * Width, y.Columns - column);
+                StridedProduct.Block(left, w, (nint)(last - w), depth, y, row, height, column, width, k > 0, ahead);
+            }
+
+            for (int i = row; k + depth == x.Columns && i < row + height; i++)
+            {
+                MatrixProduct.AddBias(bias, y, i, panel, end);
+            }
+        }
+    }
+}
