@@ -9,6 +9,11 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
     private const int TileRows = IntegerProduct.TileRows;
     private const int TilePitch = 2 * Width;
+    private const byte SignBit = 0x80;
+
+    // Where there is one instruction for products of bytes and their sums, it does more than the widest vectors without it, except for codes of
+    // up to 4 bits, whose sums may stay words. Signed codes become unsigned for it.
+    private static bool AddsProducts => InstructionSets.Current >= InstructionSet.Avx2 && TFormat.Bits > 4 && Lanes256.AddsProducts;
 
     public override void Expand(byte* panel, int first, int depth, float* to)
     {
@@ -33,7 +38,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     public override void Tile(int* x, int depth, float* panels, int count, float* sums)
     {
         // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
-        if (InstructionSets.Current == InstructionSet.Avx512 && count == 2)
+        if (InstructionSets.Current == InstructionSet.Avx512 && count == 2 && !AddsProducts)
         {
             Tile<Lanes512, Vector512<float>>(x, depth, panels, panels + ExpandedLength(depth), sums);
             return;
@@ -97,14 +102,20 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         for (int lane = 0; lane < Width; lane += L.Count)
         {
             byte* from = unit + (4 * lane);
-            L.Store(to + lane, TCodes.Bytes<L, V>(from, quad));
-            L.Store(to + lane + Width, TCodes.Bytes<L, V>(from, quad + 1));
-            L.Store(to + lane + (2 * Width), TCodes.Bytes<L, V>(from, quad + 2));
-            L.Store(to + lane + (3 * Width), TCodes.Bytes<L, V>(from, quad + 3));
+            L.Store(to + lane, TileCodes<L, V>(from, quad));
+            L.Store(to + lane + Width, TileCodes<L, V>(from, quad + 1));
+            L.Store(to + lane + (2 * Width), TileCodes<L, V>(from, quad + 2));
+            L.Store(to + lane + (3 * Width), TileCodes<L, V>(from, quad + 3));
         }
 
         return to + (4 * Width);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V TileCodes<L, V>(byte* unit, int quad)
+        where L : struct, ILanes<V> => TFormat.Bits == 8 && L.Count >= Lanes256.Count && Lanes256.AddsProducts
+            ? L.FlipBytes(TCodes.Bytes<L, V>(unit, quad), SignBit)
+            : TCodes.Bytes<L, V>(unit, quad);
 
     private static void Tiles<L, V>(int* x, int depth, float* panel, float* sums)
         where L : struct, ILanes<V>
@@ -131,7 +142,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* r = right + (2 * Width);
 
             // Codes of 8 bits pass by twice: both bytes of a word at once would take more registers than there are.
-            for (int quads = TFormat.GroupLength / 4; TFormat.Bits == 8 && quads > 0; quads--)
+            for (int quads = TFormat.GroupLength / 4; TFormat.Bits == 8 && !L.AddsProducts && quads > 0; quads--)
             {
                 V w0 = L.FirstBytes(L.Load(l)), w1 = L.FirstBytes(L.Load(r));
                 Six<L, V>(w0, w1, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
@@ -145,7 +156,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             for (int quads = TFormat.GroupLength / 4; quads > 0; quads--)
             {
                 V w0 = L.Load(l), w1 = L.Load(r);
-                if (TFormat.Bits == 8)
+                if (TFormat.Bits == 8 && !L.AddsProducts)
                 {
                     (w0, w1) = (L.SecondBytes(w0), L.SecondBytes(w1));
                 }
@@ -197,8 +208,9 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Add<L, V>(V sum, V codes, V x)
         where L : struct, ILanes<V> =>
-        TFormat.Bits == 8 ? L.AddIntegers(sum, L.MultiplyAddWords(codes, x))
-        : TFormat.Bits <= 4 ? L.AddWords(sum, L.MultiplyAddBytes(codes, x))
+        TFormat.Bits <= 4 ? L.AddWords(sum, L.MultiplyAddBytes(codes, x))
+        : L.AddsProducts ? L.AddProducts(sum, codes, x)
+        : TFormat.Bits == 8 ? L.AddIntegers(sum, L.MultiplyAddWords(codes, x))
         : L.AddIntegers(sum, Widen<L, V>(L.MultiplyAddBytes(codes, x)));
 
     // The sums of one row over a group join its outputs.

@@ -37,7 +37,9 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
 
     public override int Zero => TFormat.IsAffine ? 0 : TFormat.Zero;
 
-    public override bool TileTakesWords => TFormat.Bits == 8;
+    public override bool TileTakesWords => TFormat.Bits == 8 && !AddsProducts;
+
+    public override int TileZero => TFormat.Bits == 8 && AddsProducts ? SignBit : Zero;
 
     public override int PanelBytes(int inputs) => inputs / blockLength * blockBytes;
 

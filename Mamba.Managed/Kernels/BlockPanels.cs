@@ -18,6 +18,9 @@ internal abstract unsafe class BlockPanels : PanelKernels
     /// <summary>Whether the rows of a tile are words instead of bytes: codes of 8 bits are signed, and only products of words take two signs.</summary>
     public abstract bool TileTakesWords { get; }
 
+    /// <summary>The code of the weight 0 in an expanded panel.</summary>
+    public abstract int TileZero { get; }
+
     /// <summary>One row against neighbouring panels.</summary>
     /// <param name="x">Some inputs of a row, alone, as of <see cref="QuantisedRows"/>.</param>
     /// <param name="inputs">Inputs of the whole row.</param>

@@ -148,7 +148,7 @@ internal static unsafe class IntegerProduct
         int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y, int pieceLength) : IBlockedProduct
     {
         public void Arrange(int row, int height, int k, int depth) =>
-            QuantisedRows.Pack(x, row, height, k, depth, kernels.GroupLength, kernels.Zero, TileRows, kernels.TileTakesWords, left);
+            QuantisedRows.Pack(x, row, height, k, depth, kernels.GroupLength, kernels.TileZero, TileRows, kernels.TileTakesWords, left);
 
         public void Multiply(int row, int height, int k, int depth, int panel, int next)
         {

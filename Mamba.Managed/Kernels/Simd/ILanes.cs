@@ -63,6 +63,9 @@ internal unsafe interface ILanes<V>
     /// <summary>The bits of each byte that <paramref name="mask"/> has.</summary>
     static abstract V MaskBytes(V bytes, byte mask);
 
+    /// <summary>The other bits of each byte where <paramref name="mask"/> has one.</summary>
+    static abstract V FlipBytes(V bytes, byte mask);
+
     /// <summary>The first byte of each word, with its sign.</summary>
     static abstract V FirstBytes(V words);
 
@@ -79,6 +82,12 @@ internal unsafe interface ILanes<V>
 
     /// <summary>For each two bytes the sum of their products as a word; no byte of <paramref name="b"/> may be -128.</summary>
     static abstract V MultiplyAddSignedBytes(V a, V b);
+
+    /// <summary>Whether there is <see cref="AddProducts"/>: one instruction where else there are up to four.</summary>
+    static virtual bool AddsProducts => false;
+
+    /// <summary>The sum and the products of the four bytes of each lane.</summary>
+    static virtual V AddProducts(V sum, V unsigned, V signed) => throw new PlatformNotSupportedException();
 
     static abstract V AddWords(V a, V b);
 

@@ -74,6 +74,9 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> MaskBytes(Vector128<float> bytes, byte mask) => (bytes.AsByte() & Vector128.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FlipBytes(Vector128<float> bytes, byte mask) => (bytes.AsByte() ^ Vector128.Create(mask)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> FirstBytes(Vector128<float> words) => ((words.AsInt16() << 8) >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

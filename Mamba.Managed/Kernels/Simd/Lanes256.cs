@@ -9,6 +9,8 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 {
     public static int Count => Vector256<float>.Count;
 
+    public static bool AddsProducts => AvxVnni.IsSupported;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
 
@@ -73,6 +75,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> MaskBytes(Vector256<float> bytes, byte mask) => (bytes.AsByte() & Vector256.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FlipBytes(Vector256<float> bytes, byte mask) => (bytes.AsByte() ^ Vector256.Create(mask)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> FirstBytes(Vector256<float> words) => ((words.AsInt16() << 8) >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -90,6 +95,10 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> MultiplyAddSignedBytes(Vector256<float> a, Vector256<float> b) =>
         Avx2.MultiplyAddAdjacent(Avx2.Abs(a.AsSByte()), Avx2.Sign(b.AsSByte(), a.AsSByte())).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddProducts(Vector256<float> sum, Vector256<float> unsigned, Vector256<float> signed) =>
+        AvxVnni.MultiplyWideningAndAdd(sum.AsInt32(), unsigned.AsByte(), signed.AsSByte()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> AddWords(Vector256<float> a, Vector256<float> b) => (a.AsInt16() + b.AsInt16()).AsSingle();

@@ -73,6 +73,9 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> MaskBytes(Vector512<float> bytes, byte mask) => (bytes.AsByte() & Vector512.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FlipBytes(Vector512<float> bytes, byte mask) => (bytes.AsByte() ^ Vector512.Create(mask)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> FirstBytes(Vector512<float> words) => ((words.AsInt16() << 8) >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -72,6 +72,9 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     public static float MaskBytes(float bytes, byte mask) => Lane(Integer(bytes) & (mask * 0x01010101));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FlipBytes(float bytes, byte mask) => Lane(Integer(bytes) ^ (mask * 0x01010101));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float FirstBytes(float words) => Words((sbyte)Integer(words), (sbyte)(Integer(words) >> 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
