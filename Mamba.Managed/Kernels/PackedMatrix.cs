@@ -31,7 +31,7 @@ internal sealed unsafe class PackedMatrix
         Inputs = weight.Count / Math.Max(Outputs, 1);
         kernels = PanelKernels.For(weight.Type);
         panelBytes = kernels.PanelBytes(Inputs);
-        buffer = room ?? TensorBuffer.Allocate(LengthOf(weight), clear: false);
+        buffer = room ?? Allocate();
         if (!Pack(weight, threads))
         {
             // The short cuts of half precision do not know infinity, NaN and numbers from 64 up; single precision does.
@@ -39,7 +39,7 @@ internal sealed unsafe class PackedMatrix
             weight = weight.ToFloat32();
             kernels = PanelKernels.For(weight.Type);
             panelBytes = kernels.PanelBytes(Inputs);
-            buffer = TensorBuffer.Allocate(LengthOf(weight), clear: false);
+            buffer = Allocate();
             Pack(weight, threads);
         }
     }
@@ -82,6 +82,8 @@ internal sealed unsafe class PackedMatrix
     }
 
     private static int PanelsOf(int outputs) => (outputs + PanelWidth - 1) / PanelWidth;
+
+    private TensorBuffer Allocate() => TensorBuffer.Allocate((long)Panels * panelBytes, clear: false);
 
     private bool Pack(Tensor weight, int threads)
     {

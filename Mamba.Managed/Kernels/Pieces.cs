@@ -1,4 +1,5 @@
 using Mamba.Managed.Execution;
+using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
@@ -13,7 +14,7 @@ namespace Mamba.Managed.Kernels;
 internal readonly unsafe struct Pieces(int* taken, Worker worker, int count)
 {
     /// <summary>Numbers from one worker's to the next.</summary>
-    public const int Pitch = 64 / sizeof(int);
+    public const int Pitch = Prefetch.LineBytes / sizeof(int);
 
     /// <summary>The next piece of a block of rows, or -1 if all are taken.</summary>
     public int Next(int block)

@@ -4,8 +4,8 @@ namespace Mamba.Managed.Tensors;
 
 /// <summary>Asks the system for large pages, so that a processor that streams weights has one address to translate every 2 MB instead of every 4 kB.</summary>
 /// <remarks>
-/// Linux gives them on request by default (<c>/sys/kernel/mm/transparent_hugepage/enabled</c> says <c>madvise</c>); .NET has no call for it, so this
-/// is one to the C library that .NET itself runs on. Elsewhere, and where the system refuses, pages stay as they are.
+/// Linux gives them on request where <c>/sys/kernel/mm/transparent_hugepage/enabled</c> says <c>madvise</c>. .NET has no call for it, so this is
+/// one to the C library that .NET itself runs on. Elsewhere, and where the system refuses, pages stay as they are.
 /// </remarks>
 internal static unsafe partial class HugePages
 {
