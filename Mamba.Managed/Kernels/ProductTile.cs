@@ -43,9 +43,9 @@ internal readonly unsafe struct ProductTile
     public required nint Pitch { get; init; }
 
     /// <summary>Part of the panel that is needed next, and at the same distance as now of the one beside it: fetched meanwhile.</summary>
-    public required float* Ahead { get; init; }
+    public required byte* Ahead { get; init; }
 
-    /// <summary>Floats of <see cref="Ahead"/> to fetch for each term.</summary>
+    /// <summary>Bytes of <see cref="Ahead"/> to fetch for each term.</summary>
     public required nint AheadStep { get; init; }
 
     /// <summary>Whether the chains begin from what <see cref="Sums"/> holds, or from 0.</summary>
@@ -171,103 +171,51 @@ internal readonly unsafe struct ProductTile
         }
 
         float* r = Left;
-        float* ahead = Ahead;
-        nint step = AheadStep, second = (nint)(SecondRight - Right);
-        for (int k = Depth; k > 0; k--)
+        byte* ahead = Ahead;
+        nint step = AheadStep, second = (nint)(SecondRight - Right) * sizeof(float);
+        int k = Depth;
+
+        // Four terms at a time: a processor whose other thread is busy has few slots left for counting. Twice as wide and as tall a tile is as long.
+        for (; L.Count < Width && k >= 4; k -= 4)
         {
-            if (Sse.IsSupported)
+            Fetch<L, V, Vectors>(ahead, second);
+            if (step > Prefetch.LineBytes / 4)
             {
-                Sse.Prefetch1(ahead);
-                if (L.Count == Width && Vectors.Value > 1)
-                {
-                    Sse.Prefetch1(ahead + second);
-                }
-
-                ahead += step;
+                Fetch<L, V, Vectors>(ahead + step, second);
+                Fetch<L, V, Vectors>(ahead + (2 * step), second);
+                Fetch<L, V, Vectors>(ahead + (3 * step), second);
             }
 
-            V w0 = L.Load(w);
-            V w1 = Vectors.Value > 1 ? L.Load(x) : w0;
-            V value = L.Broadcast(r[0]);
-            a0 = L.MultiplyAdd(value, w0, a0);
-            a1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, a1) : a1;
-            if (Rows.Value > 1)
-            {
-                value = L.Broadcast(r[1]);
-                b0 = L.MultiplyAdd(value, w0, b0);
-                b1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, b1) : b1;
-            }
+            Term<L, V, Vectors, Rows>(
+                0, r, w, x,
+                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+            Term<L, V, Vectors, Rows>(
+                1, r, w, x,
+                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+            Term<L, V, Vectors, Rows>(
+                2, r, w, x,
+                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+            Term<L, V, Vectors, Rows>(
+                3, r, w, x,
+                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+            ahead += 4 * step;
+            r += 4 * Rows.Value;
+            w += 4 * Width;
+            x += 4 * Width;
+        }
 
-            if (Rows.Value > 2)
-            {
-                value = L.Broadcast(r[2]);
-                c0 = L.MultiplyAdd(value, w0, c0);
-                c1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, c1) : c1;
-            }
-
-            if (Rows.Value > 3)
-            {
-                value = L.Broadcast(r[3]);
-                d0 = L.MultiplyAdd(value, w0, d0);
-                d1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, d1) : d1;
-            }
-
-            if (Rows.Value > 4)
-            {
-                value = L.Broadcast(r[4]);
-                e0 = L.MultiplyAdd(value, w0, e0);
-                e1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, e1) : e1;
-            }
-
-            if (Rows.Value > 5)
-            {
-                value = L.Broadcast(r[5]);
-                f0 = L.MultiplyAdd(value, w0, f0);
-                f1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, f1) : f1;
-            }
-
-            if (Rows.Value > 6)
-            {
-                value = L.Broadcast(r[6]);
-                g0 = L.MultiplyAdd(value, w0, g0);
-                g1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, g1) : g1;
-            }
-
-            if (Rows.Value > 7)
-            {
-                value = L.Broadcast(r[7]);
-                h0 = L.MultiplyAdd(value, w0, h0);
-                h1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, h1) : h1;
-            }
-
-            if (Rows.Value > 8)
-            {
-                value = L.Broadcast(r[8]);
-                i0 = L.MultiplyAdd(value, w0, i0);
-                i1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, i1) : i1;
-            }
-
-            if (Rows.Value > 9)
-            {
-                value = L.Broadcast(r[9]);
-                j0 = L.MultiplyAdd(value, w0, j0);
-                j1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, j1) : j1;
-            }
-
-            if (Rows.Value > 10)
-            {
-                value = L.Broadcast(r[10]);
-                k0 = L.MultiplyAdd(value, w0, k0);
-                k1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, k1) : k1;
-            }
-
-            if (Rows.Value > 11)
-            {
-                value = L.Broadcast(r[11]);
-                l0 = L.MultiplyAdd(value, w0, l0);
-                l1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, l1) : l1;
-            }
-
+        for (; k > 0; k--)
+        {
+            Fetch<L, V, Vectors>(ahead, second);
+            Term<L, V, Vectors, Rows>(
+                0, r, w, x,
+                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+            ahead += step;
             r += Rows.Value;
             w += Width;
             x += Width;
@@ -380,6 +328,112 @@ internal readonly unsafe struct ProductTile
                 L.Store(u + (11 * pitch), l1);
             }
         }
+    }
 
+    // The products of one term with all rows join the sums.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Term<L, V, Vectors, Rows>(
+        int term, float* r, float* w, float* x,
+        ref V a0, ref V b0, ref V c0, ref V d0, ref V e0, ref V f0, ref V g0, ref V h0, ref V i0, ref V j0, ref V k0, ref V l0,
+        ref V a1, ref V b1, ref V c1, ref V d1, ref V e1, ref V f1, ref V g1, ref V h1, ref V i1, ref V j1, ref V k1, ref V l1)
+        where L : struct, ILanes<V>
+        where Vectors : struct, ICount
+        where Rows : struct, ICount
+    {
+        V w0 = L.Load(w + (term * Width)), w1 = Vectors.Value > 1 ? L.Load(x + (term * Width)) : w0;
+        V value = L.Broadcast(r[term * Rows.Value]);
+        a0 = L.MultiplyAdd(value, w0, a0);
+        a1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, a1) : a1;
+        if (Rows.Value > 1)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 1]);
+            b0 = L.MultiplyAdd(value, w0, b0);
+            b1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, b1) : b1;
+        }
+
+        if (Rows.Value > 2)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 2]);
+            c0 = L.MultiplyAdd(value, w0, c0);
+            c1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, c1) : c1;
+        }
+
+        if (Rows.Value > 3)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 3]);
+            d0 = L.MultiplyAdd(value, w0, d0);
+            d1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, d1) : d1;
+        }
+
+        if (Rows.Value > 4)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 4]);
+            e0 = L.MultiplyAdd(value, w0, e0);
+            e1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, e1) : e1;
+        }
+
+        if (Rows.Value > 5)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 5]);
+            f0 = L.MultiplyAdd(value, w0, f0);
+            f1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, f1) : f1;
+        }
+
+        if (Rows.Value > 6)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 6]);
+            g0 = L.MultiplyAdd(value, w0, g0);
+            g1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, g1) : g1;
+        }
+
+        if (Rows.Value > 7)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 7]);
+            h0 = L.MultiplyAdd(value, w0, h0);
+            h1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, h1) : h1;
+        }
+
+        if (Rows.Value > 8)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 8]);
+            i0 = L.MultiplyAdd(value, w0, i0);
+            i1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, i1) : i1;
+        }
+
+        if (Rows.Value > 9)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 9]);
+            j0 = L.MultiplyAdd(value, w0, j0);
+            j1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, j1) : j1;
+        }
+
+        if (Rows.Value > 10)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 10]);
+            k0 = L.MultiplyAdd(value, w0, k0);
+            k1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, k1) : k1;
+        }
+
+        if (Rows.Value > 11)
+        {
+            value = L.Broadcast(r[(term * Rows.Value) + 11]);
+            l0 = L.MultiplyAdd(value, w0, l0);
+            l1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, l1) : l1;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch<L, V, Vectors>(byte* ahead, nint second)
+        where L : struct, ILanes<V>
+        where Vectors : struct, ICount
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(ahead);
+            if (L.Count == Width && Vectors.Value > 1)
+            {
+                Sse.Prefetch1(ahead + second);
+            }
+        }
     }
 }

@@ -19,8 +19,8 @@ internal static unsafe class StridedProduct
     /// <summary>Depth of one block: longer chains in registers pay for a panel of b that comes from the second-level cache.</summary>
     public const int DepthBlock = 1024;
 
-    /// <summary>Entries of a block of a: half of a second-level cache of 1 MB.</summary>
-    public const int LeftBlock = 1 << 17;
+    /// <summary>Entries of a block of a: half of a second-level cache of 512 kB.</summary>
+    public const int LeftBlock = 1 << 16;
 
     /// <summary>Rows from which workers share out: a third of the tallest tile, so that shares are even.</summary>
     public const int RowGrain = 4;
@@ -134,7 +134,7 @@ internal static unsafe class StridedProduct
             panels = width - at >= widest ? ProductTile.WidestPanels : 1;
             float* first = right + (at / Width * panelPitch);
             float* next = at + (panels * Width) < width ? first + (panels * panelPitch) : ahead;
-            nint step = next is null ? 0 : Width / slivers;
+            nint step = next is null ? 0 : Width * sizeof(float) / slivers;
             ProductTile tile = new()
             {
                 Left = left,
@@ -144,7 +144,7 @@ internal static unsafe class StridedProduct
                 Sums = c.At(row, column + at),
                 Pitch = (nint)c.RowPitch,
                 Accumulate = accumulate,
-                Ahead = next is null ? first : next,
+                Ahead = (byte*)(next is null ? first : next),
                 AheadStep = step,
             };
             for (int i = 0; i < height; i += tallest)
