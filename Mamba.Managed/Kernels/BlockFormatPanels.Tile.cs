@@ -15,6 +15,8 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     // up to 4 bits, whose sums may stay words. Signed codes become unsigned for it.
     private static bool AddsProducts => InstructionSets.Current >= InstructionSet.Avx2 && TFormat.Bits > 4 && Lanes256.AddsProducts;
 
+    private static bool TakesWords => TFormat.Bits == 8 && !AddsProducts;
+
     public override void Expand(byte* panel, int first, int depth, float* to)
     {
         panel += PanelBytes(first);
@@ -99,23 +101,38 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private static float* ExpandQuads<L, V>(byte* unit, int quad, float* to)
         where L : struct, ILanes<V>
     {
+        int rows = ExpandsToWords<L, V>() ? 2 : 1;
         for (int lane = 0; lane < Width; lane += L.Count)
         {
             byte* from = unit + (4 * lane);
-            L.Store(to + lane, TileCodes<L, V>(from, quad));
-            L.Store(to + lane + Width, TileCodes<L, V>(from, quad + 1));
-            L.Store(to + lane + (2 * Width), TileCodes<L, V>(from, quad + 2));
-            L.Store(to + lane + (3 * Width), TileCodes<L, V>(from, quad + 3));
+            StoreCodes<L, V>(TCodes.Bytes<L, V>(from, quad), to + lane);
+            StoreCodes<L, V>(TCodes.Bytes<L, V>(from, quad + 1), to + lane + (rows * Width));
+            StoreCodes<L, V>(TCodes.Bytes<L, V>(from, quad + 2), to + lane + (2 * rows * Width));
+            StoreCodes<L, V>(TCodes.Bytes<L, V>(from, quad + 3), to + lane + (3 * rows * Width));
         }
 
-        return to + (4 * Width);
+        return to + (4 * rows * Width);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V TileCodes<L, V>(byte* unit, int quad)
-        where L : struct, ILanes<V> => TFormat.Bits == 8 && L.Count >= Lanes256.Count && Lanes256.AddsProducts
-            ? L.FlipBytes(TCodes.Bytes<L, V>(unit, quad), SignBit)
-            : TCodes.Bytes<L, V>(unit, quad);
+    private static void StoreCodes<L, V>(V codes, float* to)
+        where L : struct, ILanes<V>
+    {
+        if (ExpandsToWords<L, V>())
+        {
+            L.Store(to, L.FirstBytes(codes));
+            L.Store(to + Width, L.SecondBytes(codes));
+        }
+        else
+        {
+            L.Store(to, TFormat.Bits == 8 ? L.FlipBytes(codes, SignBit) : codes);
+        }
+    }
+
+    // As TakesWords says, in terms that the compiler knows.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool ExpandsToWords<L, V>()
+        where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.AddsProducts);
 
     private static void Tiles<L, V>(int* x, int depth, float* panel, float* sums)
         where L : struct, ILanes<V>
@@ -141,30 +158,21 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* l = left + (2 * Width);
             float* r = right + (2 * Width);
 
-            // Codes of 8 bits pass by twice: both bytes of a word at once would take more registers than there are.
-            for (int quads = TFormat.GroupLength / 4; TFormat.Bits == 8 && !L.AddsProducts && quads > 0; quads--)
+            // Four at a time, as in ProductTile, unless that took more registers than there are.
+            int step = TFormat.Bits is 5 or 6 && !L.AddsProducts ? 1 : 4;
+            for (int remaining = (TFormat.Bits == 8 && !L.AddsProducts ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {
-                V w0 = L.FirstBytes(L.Load(l)), w1 = L.FirstBytes(L.Load(r));
-                Six<L, V>(w0, w1, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
-                x += TileRows;
-                l += Width;
-                r += Width;
-            }
-
-            l = left + (2 * Width);
-            r = right + (2 * Width);
-            for (int quads = TFormat.GroupLength / 4; quads > 0; quads--)
-            {
-                V w0 = L.Load(l), w1 = L.Load(r);
-                if (TFormat.Bits == 8 && !L.AddsProducts)
+                Six<L, V>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                if (step > 1)
                 {
-                    (w0, w1) = (L.SecondBytes(w0), L.SecondBytes(w1));
+                    Six<L, V>(1, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                    Six<L, V>(2, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                    Six<L, V>(3, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
                 }
 
-                Six<L, V>(w0, w1, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
-                x += TileRows;
-                l += Width;
-                r += Width;
+                x += step * TileRows;
+                l += step * Width;
+                r += step * Width;
             }
 
             Finish<L, V>(head, left, right, a0, a1, sums);
@@ -181,25 +189,26 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     // A number of each of the six rows against two vectors of codes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Six<L, V>(
-        V w0, V w1, float* x, ref V a0, ref V a1, ref V b0, ref V b1, ref V c0, ref V c1, ref V d0, ref V d1, ref V e0, ref V e1, ref V f0, ref V f1)
+        int at, float* left, float* right, float* x,
+        ref V a0, ref V a1, ref V b0, ref V b1, ref V c0, ref V c1, ref V d0, ref V d1, ref V e0, ref V e1, ref V f0, ref V f1)
         where L : struct, ILanes<V>
     {
-        V value = L.Broadcast(x[0]);
+        V w0 = L.Load(left + (at * Width)), w1 = L.Load(right + (at * Width)), value = L.Broadcast(x[at * TileRows]);
         a0 = Add<L, V>(a0, w0, value);
         a1 = Add<L, V>(a1, w1, value);
-        value = L.Broadcast(x[1]);
+        value = L.Broadcast(x[(at * TileRows) + 1]);
         b0 = Add<L, V>(b0, w0, value);
         b1 = Add<L, V>(b1, w1, value);
-        value = L.Broadcast(x[2]);
+        value = L.Broadcast(x[(at * TileRows) + 2]);
         c0 = Add<L, V>(c0, w0, value);
         c1 = Add<L, V>(c1, w1, value);
-        value = L.Broadcast(x[3]);
+        value = L.Broadcast(x[(at * TileRows) + 3]);
         d0 = Add<L, V>(d0, w0, value);
         d1 = Add<L, V>(d1, w1, value);
-        value = L.Broadcast(x[4]);
+        value = L.Broadcast(x[(at * TileRows) + 4]);
         e0 = Add<L, V>(e0, w0, value);
         e1 = Add<L, V>(e1, w1, value);
-        value = L.Broadcast(x[5]);
+        value = L.Broadcast(x[(at * TileRows) + 5]);
         f0 = Add<L, V>(f0, w0, value);
         f1 = Add<L, V>(f1, w1, value);
     }
@@ -224,9 +233,15 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             (sum0, sum1) = (Widen<L, V>(sum0), Widen<L, V>(sum1));
         }
 
-        V start = L.Broadcast(head[0]), scale = L.Broadcast(head[TileRows]);
-        V y0 = L.MultiplyAdd(L.Multiply(L.Load(left), scale), L.ToSingle(L.AddIntegers(sum0, start)), L.Load(y));
-        V y1 = L.MultiplyAdd(L.Multiply(L.Load(right), scale), L.ToSingle(L.AddIntegers(sum1, start)), L.Load(z));
+        if (!TFormat.IsAffine && (TFormat.Bits < 8 || L.AddsProducts))
+        {
+            V start = L.Broadcast(head[0]);
+            (sum0, sum1) = (L.AddIntegers(sum0, start), L.AddIntegers(sum1, start));
+        }
+
+        V scale = L.Broadcast(head[TileRows]);
+        V y0 = L.MultiplyAdd(L.Multiply(L.Load(left), scale), L.ToSingle(sum0), L.Load(y));
+        V y1 = L.MultiplyAdd(L.Multiply(L.Load(right), scale), L.ToSingle(sum1), L.Load(z));
         if (TFormat.IsAffine)
         {
             V shift = L.Broadcast(head[2 * TileRows]);

@@ -37,7 +37,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
 
     public override int Zero => TFormat.IsAffine ? 0 : TFormat.Zero;
 
-    public override bool TileTakesWords => TFormat.Bits == 8 && !AddsProducts;
+    public override bool TileTakesWords => TakesWords;
 
     public override int TileZero => TFormat.Bits == 8 && AddsProducts ? SignBit : Zero;
 

@@ -32,10 +32,15 @@ internal abstract unsafe class BlockPanels : PanelKernels
     public abstract void Row(int* x, int inputs, int first, int depth, byte* panels, int count, float* y);
 
     /// <summary>Numbers of 4 bytes of an expanded panel.</summary>
-    public int ExpandedLength(int depth) => depth / GroupLength * Width * (2 + (GroupLength / ICodePlanes.QuadLength));
+    public int ExpandedLength(int depth) => depth / GroupLength * Width * (2 + (GroupLength / ICodePlanes.QuadLength * (TileTakesWords ? 2 : 1)));
 
     /// <summary>Scales, minima and codes of neighbouring inputs as <see cref="Tile"/> reads them.</summary>
-    /// <remarks><code>per group:  | scale x 16 | -minimum x 16 | q0 .. q3 x 16 | q4 .. q7 x 16 | ...</code></remarks>
+    /// <remarks>
+    /// <code>
+    /// per group:  | scale x 16 | -minimum x 16 | q0 .. q3 x 16 | q4 .. q7 x 16 | ...
+    /// as words:                                | q0, q2 x 16 | q1, q3 x 16 | q4, q6 x 16 | ...
+    /// </code>
+    /// </remarks>
     /// <param name="panel">The panel.</param>
     /// <param name="first">The first input: a multiple of the block length.</param>
     /// <param name="depth">How many inputs: a multiple of the block length.</param>

@@ -26,7 +26,7 @@ internal static unsafe class IntegerProduct
     public static int LeftLength => Math.Max(FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false), RowBlock * QuantisedRows.RowLength(DepthBlock, 16, words: true));
 
     /// <summary>Numbers of 4 bytes that a worker needs for two panels.</summary>
-    public const int RightLength = 2 * Width * (DepthBlock / 16) * (2 + (16 / ICodePlanes.QuadLength));
+    public const int RightLength = 2 * Width * (DepthBlock / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength));
 
     /// <summary>Computes pieces of the product with some rows.</summary>
     /// <param name="left">[<see cref="LeftLength"/>]</param>

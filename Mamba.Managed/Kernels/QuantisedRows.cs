@@ -10,7 +10,7 @@ namespace Mamba.Managed.Kernels;
 /// entry. Rows are interleaved, <c>height</c> at a time, in the order in which a tile reads them, 4 bytes each:
 /// <code>
 /// per group:  | start x height | scale x height | shift x height | q0 .. q3 x height | q4 .. q7 x height | ...
-/// as words:                                                      | q0, q2 x height | q4, q6 x height | ... | q1, q3 x height | ...
+/// as words:                                                      | q0, q2 x height | q1, q3 x height | q4, q6 x height | ...
 /// </code>
 /// start is -zero times the sum of q, an integer, and shift is scale times that sum, what a minimum is multiplied by.
 /// </remarks>
@@ -138,14 +138,13 @@ internal static unsafe class QuantisedRows
     private static int* Words(ulong* numbers, int groupLength, int height, int* to)
     {
         const ulong Lowest = 0x0000FFFF_0000FFFF;
-        int* second = to + (groupLength / ICodePlanes.QuadLength * height);
-        for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, numbers += 2, to += height, second += height)
+        for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, numbers += 2, to += 2 * height)
         {
             ulong pairs = (numbers[0] & Lowest) | ((numbers[1] & Lowest) << 16);
-            *to = (int)pairs;
-            *second = (int)(pairs >> 32);
+            to[0] = (int)pairs;
+            to[height] = (int)(pairs >> 32);
         }
 
-        return second;
+        return to;
     }
 }
