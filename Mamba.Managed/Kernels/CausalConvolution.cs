@@ -28,30 +28,82 @@ internal static unsafe class CausalConvolution
         switch (InstructionSets.Current)
         {
             case InstructionSet.Avx512:
-                start = sequence.Channels<Lanes512, Vector512<float>>(start, end);
+                start = sequence.Forward<Lanes512, Vector512<float>>(start, end);
                 break;
             case InstructionSet.Avx2:
-                start = sequence.Channels<Lanes256, Vector256<float>>(start, end);
+                start = sequence.Forward<Lanes256, Vector256<float>>(start, end);
                 break;
             case InstructionSet.Vector128:
-                start = sequence.Channels<Lanes128, Vector128<float>>(start, end);
+                start = sequence.Forward<Lanes128, Vector128<float>>(start, end);
                 break;
             default:
                 break;
         }
 
-        sequence.Channels<LanesScalar, float>(start, end);
+        sequence.Forward<LanesScalar, float>(start, end);
+    }
+
+    /// <summary>Asks for what a single row reads.</summary>
+    /// <param name="rows">[width, channels]: weights or a window.</param>
+    /// <param name="channels">Channels of all arrays.</param>
+    /// <param name="width">Width of the convolution.</param>
+    /// <param name="start">First channel.</param>
+    /// <param name="end">End of the channels.</param>
+    public static void Fetch(float* rows, int channels, int width, int start, int end)
+    {
+        for (int j = 0; j < width; j++)
+        {
+            Prefetch.Lines(rows + ((long)j * channels) + start, (end - start) * sizeof(float));
+        }
     }
 
     private readonly struct Sequence(
         float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu)
     {
+        public int Forward<L, V>(int start, int end)
+            where L : struct, ILanes<V>
+        {
+            end = start + ((end - start) / L.Count * L.Count);
+            if (length == 1)
+            {
+                OneRow<L, V>(start, end);
+            }
+            else
+            {
+                Rows<L, V>(start, end);
+            }
+
+            return end;
+        }
+
+        // The window is passed over once: what a tap has read moves on.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public int Channels<L, V>(int start, int end)
+        private void OneRow<L, V>(int start, int end)
+            where L : struct, ILanes<V>
+        {
+            for (int c = start; c < end; c += L.Count)
+            {
+                V sum = bias is null ? L.Broadcast(0) : L.Load(bias + c);
+                float* by = weight + c, slot = window + c;
+                for (int j = width - 1; j > 0; j--, by += channels, slot += channels)
+                {
+                    V input = L.Load(slot + channels);
+                    sum = L.MultiplyAdd(L.Load(by), input, sum);
+                    L.Store(slot, input);
+                }
+
+                V last = L.Load(x + c);
+                sum = L.MultiplyAdd(L.Load(by), last, sum);
+                L.Store(slot, last);
+                L.Store(y + c, silu ? Elementary.Silu<L, V>(sum) : sum);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Rows<L, V>(int start, int end)
             where L : struct, ILanes<V>
         {
             // Row by row, in the order in which memory lies; the rows before are in the first-level cache.
-            end = start + ((end - start) / L.Count * L.Count);
             for (int t = 0; t < length; t++)
             {
                 float* to = y + ((long)t * channels);
@@ -72,8 +124,6 @@ internal static unsafe class CausalConvolution
                     L.Store(window + ((long)j * channels) + c, L.Load(Input(length - width + j, c)));
                 }
             }
-
-            return end;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -108,8 +108,14 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
         fixed (float* x = gated, weight = mixer.ConvWeight, bias = mixer.ConvBias, y = channels)
         {
-            foreach (Sequence sequence in sequences)
+            for (int i = 0; i < sequences.Length; i++)
             {
+                Sequence sequence = sequences[i];
+                if (sequence.Length == 1 && i + 1 < sequences.Length)
+                {
+                    FetchWindow(worker, mixer, sequences[i + 1].Layers[layer].Window);
+                }
+
                 long row = sequence.Start;
                 fixed (float* window = sequence.Layers[layer].Window)
                 {
@@ -159,6 +165,15 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                     scan.Forward(start, end);
                 }
             }
+        }
+    }
+
+    private static void FetchWindow(Worker worker, PackedMixer mixer, ReadOnlySpan<float> rows)
+    {
+        (int start, int end) = worker.Range(mixer.DInner, PackedMatrix.PanelWidth);
+        fixed (float* first = rows)
+        {
+            CausalConvolution.Fetch(first, mixer.DInner, mixer.DConv, start, end);
         }
     }
 
