@@ -43,17 +43,17 @@ internal static unsafe class CausalConvolution
         sequence.Forward<LanesScalar, float>(start, end);
     }
 
-    /// <summary>Asks for what a single row reads.</summary>
-    /// <param name="rows">[width, channels]: weights or a window.</param>
+    /// <summary>Asks for the window that a single row reads soon.</summary>
+    /// <param name="window">[width, channels]</param>
     /// <param name="channels">Channels of all arrays.</param>
     /// <param name="width">Width of the convolution.</param>
     /// <param name="start">First channel.</param>
     /// <param name="end">End of the channels.</param>
-    public static void Fetch(float* rows, int channels, int width, int start, int end)
+    public static void Fetch(float* window, int channels, int width, int start, int end)
     {
         for (int j = 0; j < width; j++)
         {
-            Prefetch.Lines(rows + ((long)j * channels) + start, (end - start) * sizeof(float));
+            Prefetch.Lines(window + ((long)j * channels) + start, (end - start) * sizeof(float));
         }
     }
 
@@ -83,7 +83,7 @@ internal static unsafe class CausalConvolution
         {
             for (int c = start; c < end; c += L.Count)
             {
-                V sum = bias is null ? L.Broadcast(0) : L.Load(bias + c);
+                V sum = Bias<L, V>(c);
                 float* by = weight + c, slot = window + c;
                 for (int j = width - 1; j > 0; j--, by += channels, slot += channels)
                 {
@@ -108,10 +108,15 @@ internal static unsafe class CausalConvolution
             {
                 float* to = y + ((long)t * channels);
                 float* oldest = x + ((long)(t - width + 1) * xPitch);
-                for (int c = start; c < end; c += L.Count)
+                int c = start;
+                for (; t >= width - 1 && c <= end - (4 * L.Count); c += 4 * L.Count)
                 {
-                    V sum = bias is null ? L.Broadcast(0) : L.Load(bias + c);
-                    sum = t < width - 1 ? Begin<L, V>(t, c, sum) : Taps<L, V>(oldest + c, c, sum);
+                    Four<L, V>(oldest + c, c, to + c);
+                }
+
+                for (; c < end; c += L.Count)
+                {
+                    V sum = t < width - 1 ? Begin<L, V>(t, c) : Taps<L, V>(oldest + c, c);
                     L.Store(to + c, silu ? Elementary.Silu<L, V>(sum) : sum);
                 }
             }
@@ -126,10 +131,41 @@ internal static unsafe class CausalConvolution
             }
         }
 
+        // Four vectors in step: each alone is a long chain, and its taps a short loop.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private V Taps<L, V>(float* from, int c, V sum)
+        private void Four<L, V>(float* from, int c, float* to)
             where L : struct, ILanes<V>
         {
+            V s0 = Bias<L, V>(c), s1 = Bias<L, V>(c + L.Count), s2 = Bias<L, V>(c + (2 * L.Count)), s3 = Bias<L, V>(c + (3 * L.Count));
+            float* by = weight + c;
+            for (int j = width; j > 0; j--, from += xPitch, by += channels)
+            {
+                s0 = L.MultiplyAdd(L.Load(by), L.Load(from), s0);
+                s1 = L.MultiplyAdd(L.Load(by + L.Count), L.Load(from + L.Count), s1);
+                s2 = L.MultiplyAdd(L.Load(by + (2 * L.Count)), L.Load(from + (2 * L.Count)), s2);
+                s3 = L.MultiplyAdd(L.Load(by + (3 * L.Count)), L.Load(from + (3 * L.Count)), s3);
+            }
+
+            if (silu)
+            {
+                Elementary.Silu<L, V>(ref s0, ref s1, ref s2, ref s3);
+            }
+
+            L.Store(to, s0);
+            L.Store(to + L.Count, s1);
+            L.Store(to + (2 * L.Count), s2);
+            L.Store(to + (3 * L.Count), s3);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private V Bias<L, V>(int c)
+            where L : struct, ILanes<V> => bias is null ? L.Broadcast(0) : L.Load(bias + c);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private V Taps<L, V>(float* from, int c)
+            where L : struct, ILanes<V>
+        {
+            V sum = Bias<L, V>(c);
             float* by = weight + c;
             for (int j = width; j > 0; j--, from += xPitch, by += channels)
             {
@@ -140,9 +176,10 @@ internal static unsafe class CausalConvolution
         }
 
         // The first rows, which reach back into the window.
-        private V Begin<L, V>(int t, int c, V sum)
+        private V Begin<L, V>(int t, int c)
             where L : struct, ILanes<V>
         {
+            V sum = Bias<L, V>(c);
             for (int j = 0; j < width; j++)
             {
                 sum = L.MultiplyAdd(L.Load(weight + ((long)j * channels) + c), L.Load(Input(t - width + 1 + j, c)), sum);

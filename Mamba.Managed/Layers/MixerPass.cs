@@ -113,7 +113,10 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                 Sequence sequence = sequences[i];
                 if (sequence.Length == 1 && i + 1 < sequences.Length)
                 {
-                    FetchWindow(worker, mixer, sequences[i + 1].Layers[layer].Window);
+                    fixed (float* next = sequences[i + 1].Layers[layer].Window)
+                    {
+                        CausalConvolution.Fetch(next, inner, mixer.DConv, start, end);
+                    }
                 }
 
                 long row = sequence.Start;
@@ -165,15 +168,6 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                     scan.Forward(start, end);
                 }
             }
-        }
-    }
-
-    private static void FetchWindow(Worker worker, PackedMixer mixer, ReadOnlySpan<float> rows)
-    {
-        (int start, int end) = worker.Range(mixer.DInner, PackedMatrix.PanelWidth);
-        fixed (float* first = rows)
-        {
-            CausalConvolution.Fetch(first, mixer.DInner, mixer.DConv, start, end);
         }
     }
 

@@ -70,6 +70,19 @@ internal static class Elementary
         where L : struct, ILanes<V> =>
         L.Divide(x, L.Add(L.Broadcast(1f), Exp2<L, V>(L.Multiply(x, L.Broadcast(-Log2E)))));
 
+    /// <summary>Four of <see cref="Silu{L, V}(V)"/> in step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Silu<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
+        where L : struct, ILanes<V>
+    {
+        V c = L.Broadcast(-Log2E);
+        V y0 = L.Multiply(x0, c), y1 = L.Multiply(x1, c), y2 = L.Multiply(x2, c), y3 = L.Multiply(x3, c);
+        Exp2<L, V>(ref y0, ref y1, ref y2, ref y3);
+        c = L.Broadcast(1f);
+        (x0, x1) = (L.Divide(x0, L.Add(c, y0)), L.Divide(x1, L.Add(c, y1)));
+        (x2, x3) = (L.Divide(x2, L.Add(c, y2)), L.Divide(x3, L.Add(c, y3)));
+    }
+
     /// <summary>log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), without overflow and with small relative error at both ends.</summary>
     /// <remarks>log(1 + y) = 2 atanh(s) with s = y / (2 + y), at most 1/3, by its series to s^13; the rest is below 2e-8.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
