@@ -120,8 +120,8 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     {
         if (ExpandsToWords<L, V>())
         {
-            L.Store(to, L.FirstBytes(codes));
-            L.Store(to + Width, L.SecondBytes(codes));
+            L.Store(to, L.FirstTwo(codes));
+            L.Store(to + Width, L.LastTwo(codes));
         }
         else
         {

@@ -23,7 +23,7 @@ internal static unsafe class IntegerProduct
     private const int RowDepth = 16 * DepthBlock;
 
     /// <summary>Numbers of 4 bytes that a worker needs for its rows, at any group length.</summary>
-    public static int LeftLength => Math.Max(FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false), RowBlock * QuantisedRows.RowLength(DepthBlock, 16, words: true));
+    public static int LeftLength => Math.Max(FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false), RowBlock * QuantisedRows.RowLength(DepthBlock, 32, words: true));
 
     /// <summary>Numbers of 4 bytes that a worker needs for two panels.</summary>
     public const int RightLength = 2 * Width * (DepthBlock / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength));
@@ -73,7 +73,7 @@ internal static unsafe class IntegerProduct
             int depth = Math.Min(RowDepth, x.Columns - k), length = QuantisedRows.RowLength(depth, kernels.GroupLength, words: false);
             if (!isArranged || x.Columns > RowDepth)
             {
-                QuantisedRows.Pack(x, 0, x.Rows, k, depth, kernels.GroupLength, kernels.Zero, 1, words: false, left);
+                QuantisedRows.Pack(x, 0, x.Rows, k, depth, kernels.GroupLength, kernels.Zero, words: false, left);
             }
 
             int whole = Math.Min(panels.End, y.Columns / Width);
@@ -148,7 +148,7 @@ internal static unsafe class IntegerProduct
         int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y, int pieceLength) : IBlockedProduct
     {
         public void Arrange(int row, int height, int k, int depth) =>
-            QuantisedRows.Pack(x, row, height, k, depth, kernels.GroupLength, kernels.TileZero, TileRows, kernels.TileTakesWords, left);
+            QuantisedRows.PackTiles(x, row, height, k, depth, kernels.GroupLength, kernels.TileZero, kernels.TileTakesWords, left);
 
         public void Multiply(int row, int height, int k, int depth, int panel, int next)
         {

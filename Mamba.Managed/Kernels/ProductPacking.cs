@@ -59,8 +59,8 @@ internal static unsafe class ProductPacking
         }
     }
 
-    // to[k, i] = from[i, k]. Four lines i at a time; the last four may overlap those before.
-    private static void Interleave(float* from, long pitch, long step, int count, int depth, float* to, int width)
+    /// <summary>to[k, i] = from[i, k].</summary>
+    public static void Interleave(float* from, long pitch, long step, int count, int depth, float* to, int width)
     {
         if (count < 4 || !Vector128.IsHardwareAccelerated)
         {
@@ -68,6 +68,7 @@ internal static unsafe class ProductPacking
             return;
         }
 
+        // Four lines i at a time; the last four may overlap those before.
         for (int i = 0; i < count; i += 4)
         {
             int first = Math.Min(i, count - 4);

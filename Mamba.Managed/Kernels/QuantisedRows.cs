@@ -7,10 +7,10 @@ namespace Mamba.Managed.Kernels;
 /// <summary>Rows of activations as signed bytes, for products with weights that are integers themselves.</summary>
 /// <remarks>
 /// Inputs that share a scale in the weights share one here: x = scale q with |q| up to 127, so the error is at most 1/254 of a group's largest
-/// entry. Rows are interleaved, <c>height</c> at a time, in the order in which a tile reads them, 4 bytes each:
+/// entry. A row is a run of numbers of 4 bytes:
 /// <code>
-/// per group:  | start x height | scale x height | shift x height | q0 .. q3 x height | q4 .. q7 x height | ...
-/// as words:                                                      | q0, q2 x height | q1, q3 x height | q4, q6 x height | ...
+/// per group:  | start | scale | shift | q0 .. q3 | q4 .. q7 | ...
+/// as words:                           | q0, q1 | q2, q3 | ...
 /// </code>
 /// start is -zero times the sum of q, an integer, and shift is scale times that sum, what a minimum is multiplied by.
 /// </remarks>
@@ -24,7 +24,10 @@ internal static unsafe class QuantisedRows
     // Below this a group counts as zeros; above it, Most / largest is finite.
     private const float Least = 1e-30f;
 
-    /// <summary>Numbers in front of a group, of each row.</summary>
+    // Groups whose scales are found before the first of them is converted: a division is too long to wait for.
+    private const int GroupsAtOnce = 32;
+
+    /// <summary>Numbers in front of a group.</summary>
     public const int HeadLength = 3;
 
     /// <summary>Numbers of 4 bytes that one row takes.</summary>
@@ -34,58 +37,77 @@ internal static unsafe class QuantisedRows
     /// <summary>Converts rows.</summary>
     /// <param name="x">[rows, inputs], neighbouring inputs next to each other.</param>
     /// <param name="row">The first row.</param>
-    /// <param name="count">How many rows; what lacks to a multiple of <paramref name="height"/> is filled up with zeros.</param>
+    /// <param name="count">How many rows.</param>
     /// <param name="first">The first input.</param>
     /// <param name="depth">How many inputs: a multiple of <paramref name="groupLength"/>.</param>
     /// <param name="groupLength">16 or 32.</param>
     /// <param name="zero">The code of the weight 0.</param>
-    /// <param name="height">Rows that are interleaved.</param>
     /// <param name="words">Whether entries become words instead of bytes.</param>
-    /// <param name="to">[count rounded up, <see cref="RowLength"/>]</param>
-    public static void Pack(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, int height, bool words, int* to)
+    /// <param name="to">[count, <see cref="RowLength"/>]</param>
+    public static void Pack(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, bool words, int* to)
     {
-        int length = RowLength(depth, groupLength, words) * height;
-        for (int i = 0; i < count; i += height, to += length)
+        for (int i = 0; i < count; i++, to += RowLength(depth, groupLength, words))
         {
-            if (count - i < height)
-            {
-                new Span<int>(to, length).Clear();
-            }
-
-            for (int j = 0; j < Math.Min(height, count - i); j++)
-            {
-                Row(x.At(row + i + j, first), depth, groupLength, zero, height, words, to + j);
-            }
+            Row(x.At(row + i, first), depth, groupLength, zero, words, to);
         }
     }
 
-    private static void Row(float* x, int depth, int groupLength, int zero, int height, bool words, int* to)
+    /// <summary>Converts rows as <see cref="Pack"/>, and puts a tile's side by side: [tiles, <see cref="RowLength"/>, 6], what lacks zero.</summary>
+    [SkipLocalsInit]
+    public static void PackTiles(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, bool words, int* to)
+    {
+        const int Height = IntegerProduct.TileRows;
+        int length = RowLength(depth, groupLength, words);
+        int* rows = stackalloc int[Height * length];
+        for (int i = 0; i < count; i += Height, to += Height * length)
+        {
+            int found = Math.Min(Height, count - i);
+            Pack(x, row + i, found, first, depth, groupLength, zero, words, rows);
+            new Span<int>(rows + (found * length), (Height - found) * length).Clear();
+            ProductPacking.Interleave((float*)rows, length, 1, Height, length, (float*)to, Height);
+        }
+    }
+
+    private static void Row(float* x, int depth, int groupLength, int zero, bool words, int* to)
     {
         switch (InstructionSets.Current)
         {
             case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, depth, groupLength, zero, height, words, to);
+                Row<Lanes512, Vector512<float>>(x, depth, groupLength, zero, words, to);
                 break;
             case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, depth, groupLength, zero, height, words, to);
+                Row<Lanes256, Vector256<float>>(x, depth, groupLength, zero, words, to);
                 break;
             case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, depth, groupLength, zero, height, words, to);
+                Row<Lanes128, Vector128<float>>(x, depth, groupLength, zero, words, to);
                 break;
             default:
-                Row<LanesScalar, float>(x, depth, groupLength, zero, height, words, to);
+                Row<LanesScalar, float>(x, depth, groupLength, zero, words, to);
                 break;
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
-    private static void Row<L, V>(float* x, int depth, int groupLength, int zero, int height, bool words, int* to)
+    private static void Row<L, V>(float* x, int depth, int groupLength, int zero, bool words, int* to)
         where L : struct, ILanes<V>
     {
-        float* numbers = stackalloc float[32];
-        byte* bytes = (byte*)numbers;
-        for (float* end = x + depth; x < end; x += groupLength)
+        float* inverses = stackalloc float[GroupsAtOnce];
+        int length = RowLength(groupLength, groupLength, words);
+        for (int groups = depth / groupLength; groups > 0; groups -= GroupsAtOnce)
+        {
+            int count = Math.Min(groups, GroupsAtOnce);
+            Scales<L, V>(x, count, groupLength, length, inverses, (float*)to + 1);
+            Groups<L, V>(x, count, groupLength, zero, words, length, inverses, to);
+            x += count * groupLength;
+            to += count * length;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Scales<L, V>(float* x, int count, int groupLength, int pitch, float* inverses, float* scales)
+        where L : struct, ILanes<V>
+    {
+        for (int group = 0; group < count; group++, x += groupLength, scales += pitch)
         {
             // As integers magnitudes have the same order, and NaN is above infinity.
             V largest = L.Broadcast(0);
@@ -95,56 +117,37 @@ internal static unsafe class QuantisedRows
             }
 
             float magnitude = BitConverter.Int32BitsToSingle(L.Largest(largest));
-            float scale = magnitude < Least ? 0 : float.IsFinite(magnitude) ? magnitude / Most : float.NaN;
-            V inverse = L.Broadcast(magnitude < Least ? 0 : Most / magnitude);
-            V total = L.Broadcast(0);
+            *scales = magnitude < Least ? 0 : float.IsFinite(magnitude) ? magnitude / Most : float.NaN;
+            inverses[group] = magnitude < Least ? 0 : Most / magnitude;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Groups<L, V>(float* x, int count, int groupLength, int zero, bool words, int pitch, float* inverses, int* to)
+        where L : struct, ILanes<V>
+    {
+        for (int group = 0; group < count; group++, x += groupLength, to += pitch)
+        {
+            V inverse = L.Broadcast(inverses[group]), total = L.Broadcast(0);
+            byte* entries = (byte*)(to + HeadLength);
             for (int i = 0; i < groupLength; i += L.Count)
             {
                 V rounded = L.Add(L.Multiply(L.Load(x + i), inverse), L.Broadcast(Rounder));
                 total = L.AddIntegers(total, rounded);
                 if (words)
                 {
-                    L.Store(numbers + i, rounded);
+                    L.StoreWords((ushort*)entries + i, rounded);
                 }
                 else
                 {
-                    L.StoreBytes(bytes + i, rounded);
+                    L.StoreBytes(entries + i, rounded);
                 }
             }
 
             // Each entry counts Rounder's bits too; what overflows comes back.
             int sum = L.Sum(total) - (groupLength * BitConverter.SingleToInt32Bits(Rounder));
             to[0] = -zero * sum;
-            ((float*)to)[height] = scale;
-            ((float*)to)[2 * height] = scale * sum;
-            to += HeadLength * height;
-            to = words ? Words((ulong*)numbers, groupLength, height, to) : Bytes((int*)bytes, groupLength, height, to);
+            ((float*)to)[2] = ((float*)to)[1] * sum;
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int* Bytes(int* quads, int groupLength, int height, int* to)
-    {
-        for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, to += height)
-        {
-            *to = *quads++;
-        }
-
-        return to;
-    }
-
-    // The lowest words of each four numbers, two at a time: the first with the third and the second with the fourth.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int* Words(ulong* numbers, int groupLength, int height, int* to)
-    {
-        const ulong Lowest = 0x0000FFFF_0000FFFF;
-        for (int i = 0; i < groupLength; i += ICodePlanes.QuadLength, numbers += 2, to += 2 * height)
-        {
-            ulong pairs = (numbers[0] & Lowest) | ((numbers[1] & Lowest) << 16);
-            to[0] = (int)pairs;
-            to[height] = (int)(pairs >> 32);
-        }
-
-        return to;
     }
 }

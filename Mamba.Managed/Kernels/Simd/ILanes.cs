@@ -66,11 +66,11 @@ internal unsafe interface ILanes<V>
     /// <summary>The other bits of each byte where <paramref name="mask"/> has one.</summary>
     static abstract V FlipBytes(V bytes, byte mask);
 
-    /// <summary>The first byte of each word, with its sign.</summary>
-    static abstract V FirstBytes(V words);
+    /// <summary>The first two bytes of each lane as words, with their signs.</summary>
+    static abstract V FirstTwo(V bytes);
 
-    /// <summary>The second byte of each word, with its sign.</summary>
-    static abstract V SecondBytes(V words);
+    /// <summary>The last two bytes of each lane as words, with their signs.</summary>
+    static abstract V LastTwo(V bytes);
 
     static abstract V Or(V a, V b);
 
@@ -99,6 +99,9 @@ internal unsafe interface ILanes<V>
 
     /// <summary>The lowest byte of each lane.</summary>
     static abstract void StoreBytes(byte* destination, V integers);
+
+    /// <summary>The lower word of each lane.</summary>
+    static abstract void StoreWords(ushort* destination, V integers);
 
     /// <summary>The largest of all lanes.</summary>
     static abstract int Largest(V integers);

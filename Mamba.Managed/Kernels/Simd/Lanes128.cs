@@ -77,10 +77,12 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> FlipBytes(Vector128<float> bytes, byte mask) => (bytes.AsByte() ^ Vector128.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> FirstBytes(Vector128<float> words) => ((words.AsInt16() << 8) >> 8).AsSingle();
+    public static Vector128<float> FirstTwo(Vector128<float> bytes) =>
+        (Vector128.Shuffle(bytes.AsByte(), Vector128.Create((byte)0, 0, 1, 1, 4, 4, 5, 5, 8, 8, 9, 9, 12, 12, 13, 13)).AsInt16() >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> SecondBytes(Vector128<float> words) => (words.AsInt16() >> 8).AsSingle();
+    public static Vector128<float> LastTwo(Vector128<float> bytes) =>
+        (Vector128.Shuffle(bytes.AsByte(), Vector128.Create((byte)2, 2, 3, 3, 6, 6, 7, 7, 10, 10, 11, 11, 14, 14, 15, 15)).AsInt16() >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Or(Vector128<float> a, Vector128<float> b) => a | b;
@@ -115,17 +117,18 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> ToSingle(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreBytes(byte* destination, Vector128<float> integers)
-    {
-        Vector128<short> words = Vector128.Narrow(integers.AsInt32(), integers.AsInt32());
-        *(uint*)destination = Vector128.Narrow(words, words).AsUInt32().ToScalar();
-    }
+    public static void StoreBytes(byte* destination, Vector128<float> integers) =>
+        *(uint*)destination = Vector128.Shuffle(integers.AsByte(), Vector128.Create((byte)0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12)).AsUInt32().ToScalar();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(ushort* destination, Vector128<float> integers) =>
+        *(ulong*)destination = Vector128.Shuffle(integers.AsByte(), Vector128.Create((byte)0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13)).AsUInt64().ToScalar();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Largest(Vector128<float> integers)
     {
         Vector128<int> two = Vector128.Max(integers.AsInt32(), Vector128.Shuffle(integers.AsInt32(), Vector128.Create(2, 3, 0, 1)));
-        return Math.Max(two[0], two[1]);
+        return Vector128.Max(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -78,10 +78,12 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> FlipBytes(Vector256<float> bytes, byte mask) => (bytes.AsByte() ^ Vector256.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> FirstBytes(Vector256<float> words) => ((words.AsInt16() << 8) >> 8).AsSingle();
+    public static Vector256<float> FirstTwo(Vector256<float> bytes) =>
+        (Avx2.Shuffle(bytes.AsByte(), Vector256.Create(Vector128.Create((byte)0, 0, 1, 1, 4, 4, 5, 5, 8, 8, 9, 9, 12, 12, 13, 13))).AsInt16() >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> SecondBytes(Vector256<float> words) => (words.AsInt16() >> 8).AsSingle();
+    public static Vector256<float> LastTwo(Vector256<float> bytes) =>
+        (Avx2.Shuffle(bytes.AsByte(), Vector256.Create(Vector128.Create((byte)2, 2, 3, 3, 6, 6, 7, 7, 10, 10, 11, 11, 14, 14, 15, 15))).AsInt16() >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Or(Vector256<float> a, Vector256<float> b) => a | b;
@@ -115,8 +117,16 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBytes(byte* destination, Vector256<float> integers)
     {
-        Lanes128.StoreBytes(destination, integers.GetLower());
-        Lanes128.StoreBytes(destination + Lanes128.Count, integers.GetUpper());
+        // Of each half the four bytes gather in its first lane.
+        Vector256<byte> bytes = Avx2.Shuffle(integers.AsByte(), Vector256.Create(Vector128.Create((byte)0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12)));
+        *(ulong*)destination = Sse2.UnpackLow(bytes.GetLower().AsUInt32(), bytes.GetUpper().AsUInt32()).AsUInt64().ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(ushort* destination, Vector256<float> integers)
+    {
+        Vector256<byte> words = Avx2.Shuffle(integers.AsByte(), Vector256.Create(Vector128.Create((byte)0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13)));
+        Avx2.Permute4x64(words.AsUInt64(), 0b1000).GetLower().Store((ulong*)destination);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -76,10 +76,12 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> FlipBytes(Vector512<float> bytes, byte mask) => (bytes.AsByte() ^ Vector512.Create(mask)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> FirstBytes(Vector512<float> words) => ((words.AsInt16() << 8) >> 8).AsSingle();
+    public static Vector512<float> FirstTwo(Vector512<float> bytes) =>
+        (Avx512BW.Shuffle(bytes.AsByte(), Vector512.Create(Vector128.Create((byte)0, 0, 1, 1, 4, 4, 5, 5, 8, 8, 9, 9, 12, 12, 13, 13))).AsInt16() >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> SecondBytes(Vector512<float> words) => (words.AsInt16() >> 8).AsSingle();
+    public static Vector512<float> LastTwo(Vector512<float> bytes) =>
+        (Avx512BW.Shuffle(bytes.AsByte(), Vector512.Create(Vector128.Create((byte)2, 2, 3, 3, 6, 6, 7, 7, 10, 10, 11, 11, 14, 14, 15, 15))).AsInt16() >> 8).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Or(Vector512<float> a, Vector512<float> b) => a | b;
@@ -108,6 +110,9 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBytes(byte* destination, Vector512<float> integers) => Avx512F.ConvertToVector128SByte(integers.AsInt32()).Store((sbyte*)destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(ushort* destination, Vector512<float> integers) => Avx512F.ConvertToVector256Int16(integers.AsInt32()).Store((short*)destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Largest(Vector512<float> integers) => Lanes256.Largest(Vector256.Max(integers.GetLower().AsInt32(), integers.GetUpper().AsInt32()).AsSingle());

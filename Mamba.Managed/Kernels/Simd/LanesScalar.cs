@@ -75,10 +75,10 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     public static float FlipBytes(float bytes, byte mask) => Lane(Integer(bytes) ^ (mask * 0x01010101));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float FirstBytes(float words) => Words((sbyte)Integer(words), (sbyte)(Integer(words) >> 16));
+    public static float FirstTwo(float bytes) => Words((sbyte)Integer(bytes), (sbyte)(Integer(bytes) >> 8));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float SecondBytes(float words) => Words((sbyte)(Integer(words) >> 8), Integer(words) >> 24);
+    public static float LastTwo(float bytes) => Words((sbyte)(Integer(bytes) >> 16), Integer(bytes) >> 24);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Or(float a, float b) => Lane(Integer(a) | Integer(b));
@@ -115,6 +115,9 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBytes(byte* destination, float integers) => *destination = (byte)Integer(integers);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreWords(ushort* destination, float integers) => *destination = (ushort)Integer(integers);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Largest(float integers) => Integer(integers);
