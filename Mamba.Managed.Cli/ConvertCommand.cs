@@ -25,7 +25,7 @@ internal static class ConvertCommand
         }
         else
         {
-            Checkpoint.Save(destination, ModelConversion.Load(source).ConvertTo(WeightTypes.OfFolder(type), threads));
+            ModelConversion.ToFolder(source, destination, WeightTypes.OfFolder(type), threads);
         }
     }
 }

@@ -1,9 +1,11 @@
+using System.Text.Json;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Tests.Checkpoints;
 
@@ -40,6 +42,56 @@ public class ModelConversionTests
         GgufVocabulary? vocabulary = GgufVocabulary.Read(GgufFile.Open(second).Metadata);
         Assert.That(vocabulary?.Tokens, Is.EqualTo(GgufVocabulary.OfBytes().Tokens));
         Assert.That(GgufFile.Open(second).Metadata.Keys, Is.EqualTo(GgufFile.Open(first).Metadata.Keys));
+    }
+
+    [Test]
+    public void The_published_tokenizer_goes_along_from_folder_to_file_and_back()
+    {
+        MambaConfig config = new() { DModel = 16, NLayer = 1, VocabSize = 50280 };
+        string first = Path.Combine(folder, "first"), file = Path.Combine(folder, "model.gguf"), second = Path.Combine(folder, "second"), third = Path.Combine(folder, "third");
+        Checkpoint.Save(first, MambaLanguageModel.Create(config, 1));
+        File.Copy(Path.Combine(Fixtures, "gpt-neox-tokenizer", "tokenizer.json"), Path.Combine(first, "tokenizer.json"));
+        ModelConversion.ToGguf(first, file, GgufFileType.F16);
+        ModelConversion.ToFolder(file, second, ElementType.BFloat16);
+        ModelConversion.ToFolder(second, third, ElementType.Float16);
+
+        GgufVocabulary expected = GgufVocabulary.Read(GgufFile.Open(Path.Combine(Fixtures, "gguf", "gpt-neox-vocab.gguf")).Metadata)!;
+        GgufVocabulary found = GgufVocabulary.Read(GgufFile.Open(file).Metadata)!;
+        const int Known = 50277;
+        Assert.That(found.Tokens.Take(Known), Is.EqualTo(expected.Tokens.Take(Known)));
+        Assert.That(found.TokenTypes.Take(Known), Is.EqualTo(expected.TokenTypes.Take(Known)));
+        Assert.That(found.Merges, Is.EqualTo(expected.Merges));
+        Assert.That((found.StartTokenId, found.EndTokenId, found.Pre), Is.EqualTo((0, 0, "olmo")));
+
+        Tokenizer[] tokenizers = [.. new[] { first, file, second, third }.Select(model => Tokenizer.Load(model, config))];
+        using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Fixtures, "gpt-neox-tokenizer", "golden.json")));
+        foreach (JsonElement entry in golden.RootElement.EnumerateArray())
+        {
+            int[] ids = [.. entry.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())];
+            Assert.That(tokenizers.Select(tokenizer => tokenizer.Encode(entry.GetProperty("text").GetString()!)), Is.All.EqualTo(ids));
+        }
+    }
+
+    [Test]
+    public void A_tokenizer_that_is_not_supported_is_not_left_out_in_silence()
+    {
+        string source = Path.Combine(folder, "source"), file = Path.Combine(folder, "model.gguf");
+        Checkpoint.Save(source, MambaLanguageModel.Create(new() { DModel = 16, NLayer = 1, VocabSize = 300 }, 1));
+        File.WriteAllText(Path.Combine(source, "tokenizer.json"), """{ "model": { "type": "Unigram" } }""");
+        Assert.That(
+            () => ModelConversion.ToGguf(source, file, GgufFileType.F16),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("expected BPE, found Unigram").And.Message.Contains("move the file away"));
+        Assert.That(File.Exists(file), Is.False);
+    }
+
+    [Test]
+    public void A_model_of_bytes_needs_no_tokenizer_in_its_folder()
+    {
+        string file = Path.Combine(folder, "model.gguf"), back = Path.Combine(folder, "back");
+        ModelConversion.ToGguf(Path.Combine(Fixtures, "shakespeare-bytes"), file, GgufFileType.F32);
+        ModelConversion.ToFolder(file, back, ElementType.Float32);
+        Assert.That(File.Exists(Path.Combine(back, "tokenizer.json")), Is.False);
+        Assert.That(Tokenizer.Load(back, ModelConversion.Load(back).Config), Is.TypeOf<ByteTokenizer>());
     }
 
     [Test]

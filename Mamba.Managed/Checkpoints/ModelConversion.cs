@@ -2,6 +2,7 @@ using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Checkpoints;
 
@@ -27,22 +28,39 @@ public static class ModelConversion
     /// <param name="destination">The file; replaced when it exists.</param>
     /// <param name="type">Which types the tensors take.</param>
     /// <param name="vocabulary">
-    /// The tokenizer to carry; null for that of a GGUF source, or of bytes where the model has 256 tokens and no tokenizer of its own.
+    /// The tokenizer to carry; null for that of the source, or of bytes where the model has 256 tokens and no tokenizer of its own.
     /// </param>
     /// <param name="threads">Threads that quantise; 0 for one per processor.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
-    /// <exception cref="InvalidDataException">The source is malformed.</exception>
+    /// <exception cref="InvalidDataException">The source is malformed, or its tokenizer of a kind that is not supported.</exception>
     /// <exception cref="ArgumentException">A weight is not finite, or the vocabulary has more tokens than the embedding.</exception>
     public static void ToGguf(string source, string destination, GgufFileType type, GgufVocabulary? vocabulary = null, int threads = 0)
     {
         MambaLanguageModel model = Load(source);
-        bool isFolder = Directory.Exists(source);
-        GgufMetadata? metadata = isFolder ? null : GgufFile.Open(source).Metadata;
-        vocabulary ??= metadata is null ? null : GgufVocabulary.Read(metadata);
-        bool readsBytes = model.Config.VocabSize == Bytes && !(isFolder && File.Exists(Path.Combine(source, "tokenizer.json")));
-        vocabulary ??= readsBytes ? GgufVocabulary.OfBytes() with { EndTokenId = model.Config.EndTokenId } : null;
+        GgufMetadata? metadata = Directory.Exists(source) ? null : GgufFile.Open(source).Metadata;
+        vocabulary ??= metadata is null ? OfFolder(source, model.Config) : GgufVocabulary.Read(metadata);
+        vocabulary ??= model.Config.VocabSize == Bytes ? GgufVocabulary.OfBytes() with { EndTokenId = model.Config.EndTokenId } : null;
         string name = metadata?.GetString("general.name") ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
         GgufCheckpoint.Save(destination, model, type, vocabulary, name, threads);
+    }
+
+    /// <summary>Writes a model as a folder as of <see cref="Checkpoint.Save"/>, with <c>tokenizer.json</c> where the source has a tokenizer.</summary>
+    /// <param name="source">A folder or a GGUF file.</param>
+    /// <param name="destination">The folder; what it holds of a model is replaced.</param>
+    /// <param name="type">Float32, Float16 or BFloat16.</param>
+    /// <param name="threads">Threads that convert; 0 for one per processor.</param>
+    /// <exception cref="FileNotFoundException">There is no such source.</exception>
+    /// <exception cref="InvalidDataException">The source is malformed, or its tokenizer of a kind that is not supported.</exception>
+    /// <exception cref="ArgumentException">The type stores blocks or integers.</exception>
+    public static void ToFolder(string source, string destination, ElementType type, int threads = 0)
+    {
+        MambaLanguageModel model = Load(source);
+        GgufVocabulary? vocabulary = Directory.Exists(source) ? OfFolder(source, model.Config) : GgufVocabulary.Read(GgufFile.Open(source).Metadata);
+        Checkpoint.Save(destination, model.ConvertTo(type, threads));
+        if (vocabulary is { IsBytes: false })
+        {
+            TokenizerFile.Write(Path.Combine(destination, Tokenizer.FileName), TokenizerParts.FromGguf(vocabulary));
+        }
     }
 
     /// <summary>The model with every parameter in one type, for files that hold no blocks.</summary>
@@ -76,5 +94,19 @@ public static class ModelConversion
 
             return converted;
         };
+    }
+
+    // Null where there is no tokenizer.json.
+    private static GgufVocabulary? OfFolder(string folder, MambaConfig config)
+    {
+        string path = Path.Combine(folder, Tokenizer.FileName);
+        try
+        {
+            return File.Exists(path) ? TokenizerFile.Read(path, config.EndTokenId).ToGguf() : null;
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{error.Message}; move the file away to convert the model without a tokenizer", error);
+        }
     }
 }

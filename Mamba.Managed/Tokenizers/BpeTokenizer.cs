@@ -73,7 +73,7 @@ public sealed class BpeTokenizer : Tokenizer
     /// <param name="endTokenId">The token that ends a text; null for <c>&lt;|endoftext|&gt;</c>, where the file has it.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged or describes another kind of tokenizer.</exception>
-    public static BpeTokenizer Load(string path, int? endTokenId = null) => TokenizerFile.Read(path, endTokenId);
+    public static BpeTokenizer Load(string path, int? endTokenId = null) => TokenizerFile.Read(path, endTokenId).ToTokenizer();
 
     /// <inheritdoc/>
     public override int[] Encode(string text)

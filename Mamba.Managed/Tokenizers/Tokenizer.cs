@@ -9,7 +9,7 @@ namespace Mamba.Managed.Tokenizers;
 /// <remarks>A tokenizer never changes after it was made; any number of threads may use it at once.</remarks>
 public abstract class Tokenizer
 {
-    private const string FileName = "tokenizer.json";
+    internal const string FileName = "tokenizer.json";
     private const int ByteVocabulary = 256;
 
     /// <summary>What kind this is, as <c>bytes</c> or <c>bpe</c>.</summary>
@@ -72,42 +72,7 @@ public abstract class Tokenizer
     public static Tokenizer FromGguf(GgufVocabulary vocabulary)
     {
         ArgumentNullException.ThrowIfNull(vocabulary);
-        if (vocabulary.Model != "gpt2")
-        {
-            throw new InvalidDataException($"expected a tokenizer of model gpt2 (byte-level BPE), found {vocabulary.Model}");
-        }
-
-        if (vocabulary.Merges.Count == 0 && vocabulary.Tokens.SequenceEqual(GgufVocabulary.OfBytes().Tokens))
-        {
-            return new ByteTokenizer();
-        }
-
-        const int Control = 3, UserDefined = 4, Unused = 5;
-        List<KeyValuePair<string, int>> tokens = [];
-        List<AddedToken> added = [];
-        foreach ((int id, string token) in vocabulary.Tokens.Index())
-        {
-            switch (vocabulary.TokenTypes.Count == 0 ? 0 : vocabulary.TokenTypes[id])
-            {
-                case Control:
-                    added.Add(new(id, token, IsSpecial: true, IsNormalized: false));
-                    break;
-                case UserDefined:
-                    added.Add(new(id, token, IsSpecial: false, IsNormalized: true));
-                    break;
-                case Unused:
-                    break;
-                default:
-                    tokens.Add(new(token, id));
-                    break;
-            }
-        }
-
-        // GPT-2's own tokenizer is the one of its family that takes text as it comes.
-        return new BpeTokenizer(tokens, [.. vocabulary.Merges.Select(Pair)], added, vocabulary.EndTokenId, vocabulary.Pre != "gpt-2");
-
-        static (string Left, string Right) Pair(string merge) => merge.Split(' ') is [string left, string right] ? (left, right)
-            : throw new InvalidDataException($"expected merges of two tokens with a space between, found '{merge}'");
+        return vocabulary.IsBytes ? new ByteTokenizer() : TokenizerParts.FromGguf(vocabulary).ToTokenizer();
     }
 
     /// <summary>One line: the kind and the number of tokens.</summary>
@@ -126,7 +91,7 @@ public abstract class Tokenizer
         }
 
         string path = Path.Combine(folder, FileName);
-        return File.Exists(path) ? TokenizerFile.Read(path, config.EndTokenId)
+        return File.Exists(path) ? TokenizerFile.Read(path, config.EndTokenId).ToTokenizer()
             : config.VocabSize == ByteVocabulary ? new ByteTokenizer()
             : throw new FileNotFoundException(
                 Throw.Invariant($"{path}: expected this file, as a vocabulary of {config.VocabSize} is not that of bytes ({ByteVocabulary}); add it to the folder"));

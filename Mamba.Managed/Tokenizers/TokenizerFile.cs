@@ -1,8 +1,10 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using Mamba.Managed.Checkpoints;
 
 namespace Mamba.Managed.Tokenizers;
 
-/// <summary>Reads <c>tokenizer.json</c> of Hugging Face's <c>tokenizers</c> as far as byte-level BPE needs it.</summary>
+/// <summary>Reads and writes <c>tokenizer.json</c> of Hugging Face's <c>tokenizers</c> as far as byte-level BPE needs it.</summary>
 /// <remarks>What the file asks for and this library does not do is an error, so that no text ever gets other ids than its model learnt.</remarks>
 internal static class TokenizerFile
 {
@@ -10,7 +12,7 @@ internal static class TokenizerFile
     private const string EndOfText = "<|endoftext|>";
 
     /// <summary>Reads a file.</summary>
-    public static BpeTokenizer Read(string path, int? endTokenId)
+    public static TokenizerParts Read(string path, int? endTokenId)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         FileInfo file = new(path);
@@ -31,7 +33,7 @@ internal static class TokenizerFile
 
     /// <summary>Reads the contents of a file.</summary>
     /// <exception cref="InvalidDataException">Whatever is wrong, in one line.</exception>
-    public static BpeTokenizer Parse(ReadOnlyMemory<byte> json, int? endTokenId)
+    public static TokenizerParts Parse(ReadOnlyMemory<byte> json, int? endTokenId)
     {
         try
         {
@@ -45,7 +47,72 @@ internal static class TokenizerFile
         }
     }
 
-    private static BpeTokenizer Build(JsonElement root, int? endTokenId)
+    /// <summary>Writes a file; replaced as a whole when it exists.</summary>
+    public static void Write(string path, TokenizerParts parts) => AtomicFile.Write(path, stream =>
+    {
+        // As readable as what others write: the letters of the byte alphabet as they are.
+        using Utf8JsonWriter json = new(stream, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        json.WriteStartObject();
+        json.WriteString("version", "1.0");
+        json.WriteNull("truncation");
+        json.WriteNull("padding");
+        json.WriteStartArray("added_tokens");
+        foreach (AddedToken token in parts.Added)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("id", token.Id);
+            json.WriteString("content", token.Content);
+            json.WriteBoolean("single_word", false);
+            json.WriteBoolean("lstrip", false);
+            json.WriteBoolean("rstrip", false);
+            json.WriteBoolean("normalized", token.IsNormalized);
+            json.WriteBoolean("special", token.IsSpecial);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        if (parts.Normalises)
+        {
+            json.WriteStartObject("normalizer");
+            json.WriteString("type", "NFC");
+            json.WriteEndObject();
+        }
+        else
+        {
+            json.WriteNull("normalizer");
+        }
+
+        foreach (string name in (string[])["pre_tokenizer", "post_processor", "decoder"])
+        {
+            json.WriteStartObject(name);
+            json.WriteString("type", "ByteLevel");
+            json.WriteBoolean("add_prefix_space", false);
+            json.WriteBoolean("trim_offsets", true);
+            json.WriteBoolean("use_regex", true);
+            json.WriteEndObject();
+        }
+
+        json.WriteStartObject("model");
+        json.WriteString("type", "BPE");
+        json.WriteStartObject("vocab");
+        foreach ((string token, int id) in parts.Vocabulary)
+        {
+            json.WriteNumber(token, id);
+        }
+
+        json.WriteEndObject();
+        json.WriteStartArray("merges");
+        foreach ((string left, string right) in parts.Merges)
+        {
+            json.WriteStringValue(left + " " + right);
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndObject();
+    });
+
+    private static TokenizerParts Build(JsonElement root, int? endTokenId)
     {
         JsonElement model = Get(root, "model", JsonValueKind.Object) ?? throw Missing("model");
         Expect(model, "type", "BPE", "model");
@@ -83,7 +150,7 @@ internal static class TokenizerFile
         (string, string)[] merges = Merges(Get(model, "merges", JsonValueKind.Array) ?? throw Missing("model.merges"));
         AddedToken[] added = Get(root, "added_tokens", JsonValueKind.Array) is { } list ? [.. list.EnumerateArray().Select(Added)] : [];
         int? end = endTokenId ?? added.FirstOrDefault(token => token.IsSpecial && token.Content == EndOfText)?.Id;
-        return new BpeTokenizer(vocabulary, merges, added, end, normalizer is not null);
+        return new(vocabulary, merges, added, end, normalizer is not null);
     }
 
     private static KeyValuePair<string, int>[] Vocabulary(JsonElement vocabulary) =>

@@ -37,6 +37,9 @@ public sealed record GgufVocabulary(
     /// <summary>Token of what the tokenizer does not know, where the file names one.</summary>
     public int? UnknownTokenId { get; init; }
 
+    /// <summary>Whether this is the tokenizer of <see cref="OfBytes"/>.</summary>
+    internal bool IsBytes => Merges.Count == 0 && Tokens.SequenceEqual(OfBytes().Tokens);
+
     /// <summary>The tokenizer in a file's metadata; null where there is none.</summary>
     /// <exception cref="InvalidDataException">A value is of another type than the format asks for, or an id is no token's.</exception>
     public static GgufVocabulary? Read(GgufMetadata metadata)
