@@ -10,11 +10,14 @@ internal static unsafe class FloatProduct
     private const int Width = PackedMatrix.PanelWidth;
     private const int DepthBlock = StridedProduct.DepthBlock;
 
+    /// <summary>Floats that a worker needs for its rows.</summary>
+    public const int LeftLength = 2 * StridedProduct.LeftBlock;
+
     /// <summary>Floats that a worker needs for two panels.</summary>
     public const int RightLength = 2 * Width * DepthBlock;
 
     /// <summary>Computes pieces of the product with some rows.</summary>
-    /// <param name="left">[<see cref="StridedProduct.LeftBlock"/>]</param>
+    /// <param name="left">[<see cref="LeftLength"/>]</param>
     /// <param name="right">[<see cref="RightLength"/>]</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
@@ -28,9 +31,10 @@ internal static unsafe class FloatProduct
         float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y, (int Start, int End) rows, Pieces pieces,
         int pieceLength)
     {
-        // Blocks of equal size: no small one for which all panels pass by again.
+        // Blocks of equal size: no small one for which all panels pass by again. What is unpacked for each block of rows is worth a larger one.
+        int leftLength = kernels is SinglePanels ? StridedProduct.LeftBlock : LeftLength;
         int deepest = StridedProduct.EvenBlock(x.Columns, DepthBlock, PackedMatrix.DepthBlock);
-        int tallest = StridedProduct.EvenBlock(rows.End - rows.Start, StridedProduct.LeftBlock / deepest, ProductTile.TallestRows);
+        int tallest = StridedProduct.EvenBlock(rows.End - rows.Start, leftLength / deepest, ProductTile.TallestRows);
         Blocks product = new(left, right, x, weight, kernels, bias, y, pieceLength);
         BlockedProduct.Run(product, pieces, rows, x.Columns, tallest, deepest, pieceLength);
     }

@@ -18,7 +18,7 @@ internal static unsafe class MatrixProduct
 
     /// <summary>Room for the rows and weights that the workers put in order.</summary>
     public static ProductScratch CreateScratch(int workers) =>
-        new(workers, Math.Max(StridedProduct.LeftBlock, IntegerProduct.LeftLength), Math.Max(FloatProduct.RightLength, IntegerProduct.RightLength));
+        new(workers, Math.Max(FloatProduct.LeftLength, IntegerProduct.LeftLength), Math.Max(FloatProduct.RightLength, IntegerProduct.RightLength));
 
     /// <summary>Computes this worker's share of the product; a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>

@@ -175,7 +175,7 @@ internal readonly unsafe struct ProductTile
         nint step = AheadStep, second = (nint)(SecondRight - Right) * sizeof(float);
         int k = Depth;
 
-        // Four terms at a time: a processor whose other thread is busy has few slots left for counting. Twice as wide and as tall a tile is as long.
+        // Four terms at a time: a processor whose other thread is busy has few slots left for counting. The widest tile is four times as large anyway.
         for (; L.Count < Width && k >= 4; k -= 4)
         {
             Fetch<L, V, Vectors>(ahead, second);
