@@ -45,21 +45,29 @@ public static class ModelConversion
     }
 
     /// <summary>Writes a model as a folder as of <see cref="Checkpoint.Save"/>, with <c>tokenizer.json</c> where the source has a tokenizer.</summary>
+    /// <remarks>That of a folder is copied as it is, of whatever kind it may be.</remarks>
     /// <param name="source">A folder or a GGUF file.</param>
     /// <param name="destination">The folder; what it holds of a model is replaced.</param>
     /// <param name="type">Float32, Float16 or BFloat16.</param>
     /// <param name="threads">Threads that convert; 0 for one per processor.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
-    /// <exception cref="InvalidDataException">The source is malformed, or its tokenizer of a kind that is not supported.</exception>
+    /// <exception cref="InvalidDataException">The source is malformed, or the tokenizer of a GGUF file of a kind that is not supported.</exception>
     /// <exception cref="ArgumentException">The type stores blocks or integers.</exception>
     public static void ToFolder(string source, string destination, ElementType type, int threads = 0)
     {
         MambaLanguageModel model = Load(source);
-        GgufVocabulary? vocabulary = Directory.Exists(source) ? OfFolder(source, model.Config) : GgufVocabulary.Read(GgufFile.Open(source).Metadata);
+        string path = Path.Combine(source, Tokenizer.FileName), copy = Path.Combine(destination, Tokenizer.FileName);
+        byte[]? file = File.Exists(path) ? File.ReadAllBytes(path) : null;
+        GgufVocabulary? vocabulary = Directory.Exists(source) ? null : GgufVocabulary.Read(GgufFile.Open(source).Metadata);
+        TokenizerParts? parts = vocabulary is null or { IsBytes: true } ? null : TokenizerParts.FromGguf(vocabulary);
         Checkpoint.Save(destination, model.ConvertTo(type, threads));
-        if (vocabulary is { IsBytes: false })
+        if (file is not null)
         {
-            TokenizerFile.Write(Path.Combine(destination, Tokenizer.FileName), TokenizerParts.FromGguf(vocabulary));
+            AtomicFile.Write(copy, stream => stream.Write(file));
+        }
+        else if (parts is not null)
+        {
+            TokenizerFile.Write(copy, parts);
         }
     }
 
