@@ -27,11 +27,11 @@ internal static class BlockProductReference
         (int size, int length) = (TFormat.Type.BlockSize(), TFormat.Type.BlockLength());
         float[] y = new float[weight.Shape[0]];
         BlockParts parts = new() { Codes = new byte[length], Scales = new sbyte[length / TFormat.GroupLength], Minima = new byte[length / TFormat.GroupLength] };
+        parts.Reset();
         for (int output = 0; output < y.Length; output++)
         {
             for (int block = 0; block < x.Length / length; block++)
             {
-                BlockFormats.Clear(ref parts);
                 TFormat.Unpack(weight.Bytes.Slice(((output * x.Length / length) + block) * size, size), ref parts);
                 for (int g = 0; g < parts.Scales.Length; g++)
                 {

@@ -46,17 +46,17 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
     public override bool Pack(ReadOnlySpan<byte> row, int inputs, byte* panel, int output)
     {
         int size = TFormat.Type.BlockSize(), length = blockLength;
-        BlockParts parts = new() { Codes = stackalloc byte[length], Scales = stackalloc sbyte[groups], Minima = stackalloc byte[groups] };
+        byte* codes = stackalloc byte[length];
+        BlockParts parts = new() { Codes = new(codes, length), Scales = stackalloc sbyte[groups], Minima = stackalloc byte[groups] };
         bool readable = true;
-        for (int i = 0; i < inputs / length; i++)
+        for (; row.Length >= size; row = row[size..])
         {
-            BlockFormats.Clear(ref parts);
-            TFormat.Unpack(row.Slice(i * size, size), ref parts);
+            TFormat.Unpack(row, ref parts);
             readable &= PackHead(parts, panel, output);
             panel += headBytes;
             for (int k = 0; k < length; k += UnitLength, panel += unitBytes)
             {
-                TCodes.Pack(parts.Codes.Slice(k, UnitLength), panel + (ICodePlanes.QuadLength * output));
+                TCodes.Pack(codes + k, panel + (ICodePlanes.QuadLength * output));
             }
         }
 
@@ -106,6 +106,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
         return TFormat.HasGroups ? L.Multiply(minimum, L.FromSigned(t)) : minimum;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool PackHead(in BlockParts parts, byte* head, int output)
     {
         bool readable = ScaledHalf.TryScale(BitConverter.HalfToUInt16Bits(parts.Scale), out ((ushort*)head)[output]);

@@ -34,8 +34,8 @@ internal unsafe interface ICodePlanes
 
     /// <summary>Stores the codes of one output.</summary>
     /// <param name="codes">[32]</param>
-    /// <param name="unit">The unit, at the output; zero-filled where it goes.</param>
-    static abstract void Pack(ReadOnlySpan<byte> codes, byte* unit);
+    /// <param name="unit">The unit, at the output.</param>
+    static abstract void Pack(byte* codes, byte* unit);
 }
 
 /// <summary>Signed bytes.</summary>
@@ -45,7 +45,14 @@ internal readonly unsafe struct Codes8 : ICodePlanes
     public static V Bytes<L, V>(byte* unit, int quad)
         where L : struct, ILanes<V> => L.Load((float*)(unit + (quad * CodePlane.RowBytes)));
 
-    public static void Pack(ReadOnlySpan<byte> codes, byte* unit) => CodePlane.Pack(codes, 0, 8, unit);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pack(byte* codes, byte* unit)
+    {
+        for (int i = 0; i < ICodePlanes.UnitLength; i += ICodePlanes.QuadLength, unit += CodePlane.RowBytes)
+        {
+            *(uint*)unit = *(uint*)(codes + i);
+        }
+    }
 }
 
 /// <summary>Codes of 6 bits.</summary>
@@ -65,16 +72,17 @@ internal readonly unsafe struct Codes6 : ICodePlanes
                     L.MaskBytes(L.ShiftWords(L.Load(rows + (2 * PackedMatrix.PanelWidth)), -6), 0x03)));
     }
 
-    public static void Pack(ReadOnlySpan<byte> codes, byte* unit)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pack(byte* codes, byte* unit)
     {
-        ReadOnlySpan<uint> quads = MemoryMarshal.Cast<byte, uint>(codes);
-        for (int quad = 0; quad < quads.Length; quad += 4)
+        const uint Two = 0xC0C0C0C0;
+        uint* quads = (uint*)codes;
+        for (uint* end = quads + (ICodePlanes.UnitLength / ICodePlanes.QuadLength); quads < end; quads += 4, unit += 3 * CodePlane.RowBytes)
         {
-            uint fourth = quads[quad + 3];
-            for (int row = 0; row < 3; row++, unit += CodePlane.RowBytes)
-            {
-                *(uint*)unit = quads[quad + row] | ((fourth >> (4 - (2 * row)) & 0x03030303) << 6);
-            }
+            uint fourth = quads[3];
+            *(uint*)unit = quads[0] | ((fourth << 2) & Two);
+            *(uint*)(unit + CodePlane.RowBytes) = quads[1] | ((fourth << 4) & Two);
+            *(uint*)(unit + (2 * CodePlane.RowBytes)) = quads[2] | ((fourth << 6) & Two);
         }
     }
 }
@@ -86,7 +94,8 @@ internal readonly unsafe struct Codes5 : ICodePlanes
     public static V Bytes<L, V>(byte* unit, int quad)
         where L : struct, ILanes<V> => L.Or(CodePlane.Four<L, V>(unit, quad), CodePlane.One<L, V>(unit + CodePlane.FourBytes, quad, 4));
 
-    public static void Pack(ReadOnlySpan<byte> codes, byte* unit)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pack(byte* codes, byte* unit)
     {
         CodePlane.Pack(codes, 0, 4, unit);
         CodePlane.Pack(codes, 4, 1, unit + CodePlane.FourBytes);
@@ -100,7 +109,8 @@ internal readonly unsafe struct Codes4 : ICodePlanes
     public static V Bytes<L, V>(byte* unit, int quad)
         where L : struct, ILanes<V> => CodePlane.Four<L, V>(unit, quad);
 
-    public static void Pack(ReadOnlySpan<byte> codes, byte* unit) => CodePlane.Pack(codes, 0, 4, unit);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pack(byte* codes, byte* unit) => CodePlane.Pack(codes, 0, 4, unit);
 }
 
 /// <summary>Codes of 3 bits.</summary>
@@ -110,7 +120,8 @@ internal readonly unsafe struct Codes3 : ICodePlanes
     public static V Bytes<L, V>(byte* unit, int quad)
         where L : struct, ILanes<V> => L.Or(CodePlane.Two<L, V>(unit, quad, 0), CodePlane.One<L, V>(unit + CodePlane.TwoBytes, quad, 2));
 
-    public static void Pack(ReadOnlySpan<byte> codes, byte* unit)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pack(byte* codes, byte* unit)
     {
         CodePlane.Pack(codes, 0, 2, unit);
         CodePlane.Pack(codes, 2, 1, unit + CodePlane.TwoBytes);
@@ -124,7 +135,8 @@ internal readonly unsafe struct Codes2 : ICodePlanes
     public static V Bytes<L, V>(byte* unit, int quad)
         where L : struct, ILanes<V> => CodePlane.Two<L, V>(unit, quad, 0);
 
-    public static void Pack(ReadOnlySpan<byte> codes, byte* unit) => CodePlane.Pack(codes, 0, 2, unit);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pack(byte* codes, byte* unit) => CodePlane.Pack(codes, 0, 2, unit);
 }
 
 /// <summary>One plane of a unit: some bits of each code.</summary>
@@ -158,18 +170,39 @@ internal static unsafe class CodePlane
     public static V One<L, V>(byte* plane, int quad, int to)
         where L : struct, ILanes<V> => L.MaskBytes(L.ShiftWords(L.Load((float*)plane), to - quad), (byte)(1 << to));
 
-    /// <summary>Puts <paramref name="width"/> bits of each code, those from <paramref name="from"/> up, into a plane.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Pack(ReadOnlySpan<byte> codes, int from, int width, byte* plane)
+    /// <summary>Stores <paramref name="width"/> bits of each code, those from <paramref name="from"/> up.</summary>
+    /// <param name="codes">[32]</param>
+    /// <param name="from">The lowest of the bits.</param>
+    /// <param name="width">How many: 1, 2 or 4.</param>
+    /// <param name="plane">The plane, at the output.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Pack(byte* codes, int from, int width, byte* plane)
     {
-        // Quads of a byte are a power of two; dividing by a variable would take longer than all the rest.
-        int shift = 3 - BitOperations.Log2((uint)width);
-        uint mask = ((1u << width) - 1) * 0x01010101;
-        ReadOnlySpan<uint> quads = MemoryMarshal.Cast<byte, uint>(codes);
-        for (int quad = 0; quad < quads.Length; quad++)
+        ulong* quads = (ulong*)codes;
+        uint a = Join(quads[0], from, width), b = Join(quads[1], from, width), c = Join(quads[2], from, width), d = Join(quads[3], from, width);
+        if (width == 1)
         {
-            int bit = (quad & ((1 << shift) - 1)) * width;
-            *(uint*)(plane + ((quad >> shift) * RowBytes)) |= ((quads[quad] >> from) & mask) << bit;
+            *(uint*)plane = a | (b << 2) | (c << 4) | (d << 6);
         }
+        else if (width == 2)
+        {
+            *(uint*)plane = a | (b << 4);
+            *(uint*)(plane + RowBytes) = c | (d << 4);
+        }
+        else
+        {
+            *(uint*)plane = a;
+            *(uint*)(plane + RowBytes) = b;
+            *(uint*)(plane + (2 * RowBytes)) = c;
+            *(uint*)(plane + (3 * RowBytes)) = d;
+        }
+    }
+
+    // Some bits of two neighbouring quads in one: those of the second above those of the first.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint Join(ulong quads, int from, int width)
+    {
+        ulong bits = (quads >> from) & (((1UL << width) - 1) * 0x0101010101010101);
+        return (uint)(bits | (bits >> (32 - width)));
     }
 }

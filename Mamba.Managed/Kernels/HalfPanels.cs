@@ -83,7 +83,8 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
         if (values.Length % 2 == 1)
         {
-            readable &= TCode.TryEncode(values[^1], out *(ushort*)to);
+            readable &= TCode.TryEncode(values[^1], out ushort last);
+            *to = last;
         }
 
         return readable;

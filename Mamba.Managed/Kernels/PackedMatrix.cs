@@ -106,9 +106,13 @@ internal sealed unsafe class PackedMatrix
 
         void PackPanel(int panel)
         {
-            Unsafe.InitBlockUnaligned(Panel(panel), 0, (uint)panelBytes);
-            int first = panel * PanelWidth;
-            for (int row = first; row < Math.Min(first + PanelWidth, Outputs); row++)
+            int first = panel * PanelWidth, end = Math.Min(first + PanelWidth, Outputs);
+            if (end < first + PanelWidth)
+            {
+                Unsafe.InitBlockUnaligned(Panel(panel), 0, (uint)panelBytes);
+            }
+
+            for (int row = first; row < end; row++)
             {
                 if (!kernels.Pack(weight.Buffer.Span<byte>(weight.Offset + ((long)row * rowBytes), rowBytes), Inputs, Panel(panel), row - first))
                 {

@@ -35,7 +35,7 @@ internal abstract unsafe class PanelKernels
     /// <summary>Puts one row of a matrix into a panel.</summary>
     /// <param name="row">The row's bytes, as a tensor stores them.</param>
     /// <param name="inputs">Elements of the row.</param>
-    /// <param name="panel">Zero-filled where this row goes.</param>
+    /// <param name="panel">The panel.</param>
     /// <param name="output">0 to 15.</param>
     /// <returns>False where a weight or a scale is not finite or too large for the format's short cuts.</returns>
     public abstract bool Pack(ReadOnlySpan<byte> row, int inputs, byte* panel, int output);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
@@ -90,8 +91,8 @@ internal readonly struct Q5_K : IBlockFormat
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
         SixBitPairs.Unpack(block, ref parts);
-        SuperBlock.Unpack(block[16..], 1, 4, parts.Codes);
         SuperBlock.Unpack(block[48..], 4, 0, parts.Codes);
+        SuperBlock.Unpack(block[16..], 1, 4, parts.Codes);
     }
 
     public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
@@ -118,16 +119,20 @@ internal static class SixBitPairs
 
     private const int Groups = 8;
 
+    // Of four bytes side by side.
+    private const uint SixBits = 0x3F3F3F3F;
+    private const uint LowHalves = 0x0F0F0F0F;
+
     /// <summary>Takes out d, m and the pairs.</summary>
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
         (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block), BinaryPrimitives.ReadHalfLittleEndian(block[2..]));
-        ReadOnlySpan<byte> pairs = block.Slice(4, 12);
-        for (int g = 0; g < Groups; g++)
-        {
-            parts.Scales[g] = (sbyte)(g < 4 ? pairs[g] & 63 : (pairs[g + 4] & 0xF) | (pairs[g - 4] >> 6 << 4));
-            parts.Minima[g] = (byte)(g < 4 ? pairs[g + 4] & 63 : (pairs[g + 4] >> 4) | (pairs[g] >> 6 << 4));
-        }
+        ReadOnlySpan<uint> pairs = MemoryMarshal.Cast<byte, uint>(block.Slice(4, 12));
+        Span<uint> scales = MemoryMarshal.Cast<sbyte, uint>(parts.Scales), minima = MemoryMarshal.Cast<byte, uint>(parts.Minima);
+        (uint first, uint second, uint low) = (pairs[0], pairs[1], pairs[2]);
+        (scales[0], minima[0]) = (first & SixBits, second & SixBits);
+        scales[1] = (low & LowHalves) | ((first & ~SixBits) >> 2);
+        minima[1] = ((low >> 4) & LowHalves) | ((second & ~SixBits) >> 2);
     }
 
     /// <summary>Finds scales and codes, and stores the scales.</summary>

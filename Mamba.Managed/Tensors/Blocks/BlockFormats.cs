@@ -20,6 +20,13 @@ internal ref struct BlockParts
 
     /// <summary>m.</summary>
     public Half Minimum { get; set; }
+
+    /// <summary>Makes s and t 1, as they are where a format has none.</summary>
+    public readonly void Reset()
+    {
+        Scales.Fill(1);
+        Minima.Fill(1);
+    }
 }
 
 /// <summary>One way to store a block of neighbouring elements with shared scales.</summary>
@@ -46,7 +53,7 @@ internal interface IBlockFormat
 
     /// <summary>Takes the numbers of one block out of their bits.</summary>
     /// <param name="block">[block size]</param>
-    /// <param name="parts">Codes are zero, scales and minima 1 before the call.</param>
+    /// <param name="parts">Every number is written that the format has.</param>
     static abstract void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts);
 
     /// <summary>Finds the block whose elements come near to <paramref name="values"/>.</summary>
@@ -116,9 +123,9 @@ internal static class BlockFormats
         (int size, int length) = (TFormat.Type.BlockSize(), TFormat.Type.BlockLength());
         int groupLength = TFormat.GroupLength;
         BlockParts parts = new() { Codes = stackalloc byte[length], Scales = stackalloc sbyte[length / groupLength], Minima = stackalloc byte[length / groupLength] };
+        parts.Reset();
         for (int i = 0; i < values.Length / length; i++)
         {
-            Clear(ref parts);
             TFormat.Unpack(blocks.Slice(i * size, size), ref parts);
             for (int g = 0; g < parts.Scales.Length; g++)
             {
@@ -132,14 +139,6 @@ internal static class BlockFormats
                 }
             }
         }
-    }
-
-    /// <summary>Makes parts ready for <see cref="IBlockFormat.Unpack"/>.</summary>
-    public static void Clear(ref BlockParts parts)
-    {
-        parts.Codes.Clear();
-        parts.Scales.Fill(1);
-        parts.Minima.Fill(1);
     }
 
     private static void Quantise<TFormat>(ReadOnlySpan<float> values, Span<byte> blocks)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.Tensors.Blocks;
@@ -13,16 +14,16 @@ internal static class SmallBlock
     /// <param name="low">[16]: two codes a byte.</param>
     /// <param name="high">The fifth bits.</param>
     /// <param name="codes">[32]</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack(ReadOnlySpan<byte> low, uint high, Span<byte> codes)
     {
         const ulong LowHalves = 0x0F0F0F0F0F0F0F0F;
         ReadOnlySpan<ulong> from = MemoryMarshal.Cast<byte, ulong>(low);
         Span<ulong> to = MemoryMarshal.Cast<byte, ulong>(codes[..Length]);
-        (to[0], to[1], to[2], to[3]) = (from[0] & LowHalves, from[1] & LowHalves, (from[0] >> 4) & LowHalves, (from[1] >> 4) & LowHalves);
-        for (int i = 0; high != 0; i++, high >>= 1)
-        {
-            codes[i] |= (byte)((high & 1) << 4);
-        }
+        to[0] = (from[0] & LowHalves) | FifthBits(high);
+        to[1] = (from[1] & LowHalves) | FifthBits(high >> 8);
+        to[2] = ((from[0] >> 4) & LowHalves) | FifthBits(high >> 16);
+        to[3] = ((from[1] >> 4) & LowHalves) | FifthBits(high >> 24);
     }
 
     /// <summary>Stores the codes of a block and returns their fifth bits.</summary>
@@ -53,6 +54,18 @@ internal static class SmallBlock
         (Half d, Half m) = ((Half)scale, (Half)minimum);
         ScaleSearch.RoundAffine(values, (float)d, (float)m, levels, codes);
         return (d, m);
+    }
+
+    /// <summary>The opposite of a number of half precision, without the way through single precision that negation takes.</summary>
+    public static Half ReadNegative(ReadOnlySpan<byte> bytes) => BitConverter.UInt16BitsToHalf((ushort)(BinaryPrimitives.ReadUInt16LittleEndian(bytes) ^ 0x8000));
+
+    // Bit i of eight becomes 16 in byte i: of a copy in each byte bit i is left there, which a carry takes to the top.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong FifthBits(uint bits)
+    {
+        const ulong Bytes = 0x0101010101010101, Diagonal = 0x8040201008040201;
+        ulong left = ((bits & 0xFF) * Bytes) & Diagonal;
+        return ((left + (0x7F * Bytes)) >> 3) & (0x10 * Bytes);
     }
 }
 
@@ -136,7 +149,7 @@ internal readonly struct Q4_1 : IBlockFormat
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block), -BinaryPrimitives.ReadHalfLittleEndian(block[2..]));
+        (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block), SmallBlock.ReadNegative(block[2..]));
         SmallBlock.Unpack(block[4..], 0, parts.Codes);
     }
 
@@ -196,7 +209,7 @@ internal readonly struct Q5_1 : IBlockFormat
 
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
-        (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block), -BinaryPrimitives.ReadHalfLittleEndian(block[2..]));
+        (parts.Scale, parts.Minimum) = (BinaryPrimitives.ReadHalfLittleEndian(block), SmallBlock.ReadNegative(block[2..]));
         SmallBlock.Unpack(block[8..], BinaryPrimitives.ReadUInt32LittleEndian(block[4..]), parts.Codes);
     }
 

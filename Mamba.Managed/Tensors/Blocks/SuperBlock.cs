@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
@@ -16,24 +18,26 @@ internal static class SuperBlock
     /// <summary>Elements of a block.</summary>
     public const int Length = 256;
 
-    /// <summary>Adds a plane's bits, shifted, to <paramref name="codes"/>, eight bytes at a time.</summary>
+    /// <summary>Spreads the bits of a plane over <paramref name="codes"/>.</summary>
     /// <param name="plane">[32 width]</param>
     /// <param name="width">Bits of each code that the plane holds: 1, 2 or 4.</param>
-    /// <param name="shift">Where they belong in a code.</param>
+    /// <param name="shift">Where they belong in a code. Those below are kept, those above become 0.</param>
     /// <param name="codes">[256]</param>
     /// <param name="run">Neighbouring codes in neighbouring bytes, before the next bits of the same bytes follow.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack(ReadOnlySpan<byte> plane, int width, int shift, Span<byte> codes, int run = 32)
     {
-        ulong mask = ((1UL << width) - 1) * 0x0101010101010101;
-        ReadOnlySpan<ulong> from = MemoryMarshal.Cast<byte, ulong>(plane);
-        Span<ulong> to = MemoryMarshal.Cast<byte, ulong>(codes[..Length]);
-        for (int length = run / sizeof(ulong); !to.IsEmpty; from = from[length..])
+        Vector128<byte> mask = Vector128.Create((byte)((1 << width) - 1)), kept = Vector128.Create((byte)((1 << shift) - 1));
+        ref byte from = ref MemoryMarshal.GetReference(plane[..(Length / 8 * width)]), to = ref MemoryMarshal.GetReference(codes[..Length]);
+        nuint length = (nuint)run;
+        for (nuint at = 0, source = 0; at < Length; source += length)
         {
-            for (int bit = 0; bit < 8; bit += width, to = to[length..])
+            for (int bit = 0; bit < 8; bit += width, at += length)
             {
-                for (int i = 0; i < length; i++)
+                for (nuint i = 0; i < length; i += (nuint)Vector128<byte>.Count)
                 {
-                    to[i] |= ((from[i] >> bit) & mask) << shift;
+                    Vector128<byte> bits = (Vector128.LoadUnsafe(ref from, source + i).AsUInt64() >> bit).AsByte() & mask;
+                    ((Vector128.LoadUnsafe(ref to, at + i) & kept) | (bits.AsUInt64() << shift).AsByte()).StoreUnsafe(ref to, at + i);
                 }
             }
         }

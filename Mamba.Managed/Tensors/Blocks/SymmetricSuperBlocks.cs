@@ -22,14 +22,15 @@ internal readonly struct Q3_K : IBlockFormat
     public static void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts)
     {
         parts.Scale = BinaryPrimitives.ReadHalfLittleEndian(block[108..]);
-        SuperBlock.Unpack(block, 1, 2, parts.Codes);
         SuperBlock.Unpack(block[32..], 2, 0, parts.Codes);
-        ReadOnlySpan<byte> scales = block.Slice(96, 12);
-        for (int g = 0; g < parts.Scales.Length; g++)
+        SuperBlock.Unpack(block, 1, 2, parts.Codes);
+        ReadOnlySpan<uint> packed = MemoryMarshal.Cast<byte, uint>(block.Slice(96, 12));
+        Span<uint> scales = MemoryMarshal.Cast<sbyte, uint>(parts.Scales);
+        for (int i = 0; i < scales.Length; i++)
         {
-            int low = (scales[g % 8] >> (g / 8 * 4)) & 0xF;
-            int high = (scales[8 + (g % 4)] >> (g / 4 * 2)) & 3;
-            parts.Scales[g] = (sbyte)((low | (high << 4)) - 32);
+            // Four groups at a time; 32 less without a borrow from one byte to the next.
+            uint s = ((packed[i % 2] >> (i / 2 * 4)) & 0x0F0F0F0F) | (((packed[2] >> (i * 2)) & 0x03030303) << 4);
+            scales[i] = ((s | 0x80808080) - 0x20202020) ^ 0x80808080;
         }
     }
 
