@@ -42,12 +42,12 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         this.threads = threads;
         (embedding, head) = Pack(model.Vocabulary);
         Release(model.Vocabulary);
-        blocks = [.. model.Layers.Select(block =>
+        blocks = new (float[] Norm, PackedMixer Mixer)[model.Layers.Count];
+        Parallel.For(0, blocks.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
         {
-            (float[] Norm, PackedMixer Mixer) packed = Pack(block);
-            Release(block);
-            return packed;
-        })];
+            blocks[i] = Pack(model.Layers[i]);
+            Release(model.Layers[i]);
+        });
         finalNorm = Copy(model.NormF);
 
         void Release<T>(IParameterTree<T> part)
@@ -73,13 +73,13 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             (embedding, head) = Pack(after.Vocabulary);
         }
 
-        for (int i = 0; i < blocks.Length; i++)
+        Parallel.For(0, blocks.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
         {
             if (Differ(before.Layers[i], after.Layers[i]))
             {
                 blocks[i] = Pack(after.Layers[i]);
             }
-        }
+        });
 
         static bool Differ<T>(IParameterTree<T> a, IParameterTree<T> b) =>
             !a.Parameters().Select(p => p.Value).SequenceEqual(b.Parameters().Select(p => p.Value));
@@ -158,7 +158,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         return (packed, vocabulary.Head is null ? packed : new PackedMatrix(vocabulary.Head.Weight, threads));
     }
 
-    private (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block) => (Copy(block.Norm), new PackedMixer(block.Mixer, threads));
+    private static (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block) => (Copy(block.Norm), new PackedMixer(block.Mixer));
 
     private static float[] Copy(RmsNorm norm)
     {

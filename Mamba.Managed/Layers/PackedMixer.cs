@@ -8,12 +8,12 @@ internal sealed class PackedMixer
 {
     private const float Log2E = 1.44269504088896341f;
 
-    public PackedMixer(SelectiveStateSpaceModel mixer, int threads = 1)
+    public PackedMixer(SelectiveStateSpaceModel mixer)
     {
         (DInner, DState) = (mixer.ALog.Shape[0], mixer.ALog.Shape[1]);
         DConv = mixer.Conv1d.Weight.Shape[^1];
         NormEpsilon = mixer.MixerNormEpsilon;
-        PackedMatrix[] matrices = Pack(threads, mixer.InProj.Weight, mixer.XProj.Weight, mixer.DtProj.Weight, mixer.OutProj.Weight);
+        PackedMatrix[] matrices = Pack(mixer.InProj.Weight, mixer.XProj.Weight, mixer.DtProj.Weight, mixer.OutProj.Weight);
         (InProj, InBias) = (matrices[0], Copy(mixer.InProj.Bias));
         (XProj, DtProj) = (matrices[1], matrices[2]);
         (OutProj, OutBias) = (matrices[3], Copy(mixer.OutProj.Bias));
@@ -63,7 +63,7 @@ internal sealed class PackedMixer
     public float[] OutBias { get; }
 
     // One after the other, as a step reads them: together even small ones fill large pages.
-    private static PackedMatrix[] Pack(int threads, params ReadOnlySpan<Tensor> weights)
+    private static PackedMatrix[] Pack(params ReadOnlySpan<Tensor> weights)
     {
         long length = 0;
         foreach (Tensor weight in weights)
@@ -76,7 +76,7 @@ internal sealed class PackedMixer
         long used = 0;
         for (int i = 0; i < packed.Length; used += LengthOf(weights[i]), i++)
         {
-            packed[i] = new PackedMatrix(weights[i], threads, room.Part(used, PackedMatrix.LengthOf(weights[i])));
+            packed[i] = new PackedMatrix(weights[i], room: room.Part(used, PackedMatrix.LengthOf(weights[i])));
         }
 
         return packed;
@@ -94,12 +94,15 @@ internal sealed class PackedMixer
     // [rows, ..., columns] to [columns, rows], so that neighbouring channels are neighbours in memory.
     internal static float[] Transpose(Tensor tensor)
     {
-        int rows = tensor.Shape[0], columns = tensor.Shape[^1];
+        int rows = tensor.Shape[0];
         float[] values = Copy(tensor);
         float[] turned = new float[values.Length];
-        for (int i = 0; i < values.Length; i++)
+        for (int row = 0, at = 0; row < rows; row++)
         {
-            turned[(i % columns * rows) + (i / columns)] = values[i];
+            for (int to = row; to < turned.Length; to += rows, at++)
+            {
+                turned[to] = values[at];
+            }
         }
 
         return turned;
