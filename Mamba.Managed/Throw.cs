@@ -27,5 +27,34 @@ internal static class Throw
     [DoesNotReturn]
     public static T Argument<T>(string message, string? argument) => throw new ArgumentException(message, argument);
 
+    /// <summary>Throws what a file that is wrong gets; the text is only made when it is needed.</summary>
+    /// <exception cref="InvalidDataException"><paramref name="condition"/> does not hold.</exception>
+    public static void Unless([DoesNotReturnIf(false)] bool condition, [InterpolatedStringHandlerArgument(nameof(condition))] ref Problem problem)
+    {
+        if (!condition)
+        {
+            throw new InvalidDataException(problem.ToStringAndClear());
+        }
+    }
+
     public static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The text of an error, empty where there is none: thousands of tokens are checked and none is wrong.</summary>
+    [InterpolatedStringHandler]
+    internal ref struct Problem
+    {
+        private DefaultInterpolatedStringHandler text;
+
+        public Problem(int literalLength, int formattedCount, bool condition, out bool isOne)
+        {
+            isOne = !condition;
+            text = isOne ? new(literalLength, formattedCount, CultureInfo.InvariantCulture) : default;
+        }
+
+        public void AppendLiteral(string value) => text.AppendLiteral(value);
+
+        public void AppendFormatted<T>(T value) => text.AppendFormatted(value);
+
+        public string ToStringAndClear() => text.ToStringAndClear();
+    }
 }

@@ -26,37 +26,53 @@ public sealed class BpeTokenizer : Tokenizer
     /// <param name="addedTokens">Tokens found in the text as it stands; they may be in the vocabulary too, under the same id.</param>
     /// <param name="endTokenId">The token that ends a text, if any.</param>
     /// <param name="normalize">Whether text is brought to Unicode form C.</param>
-    /// <exception cref="InvalidDataException">A token or an id is there twice, an id is negative or far above the number of tokens, a merge names or makes an unknown token.</exception>
+    /// <exception cref="InvalidDataException">A token or an id is there twice, an id is negative or far above the number of tokens, a merge is there twice, or names or makes an unknown token.</exception>
     public BpeTokenizer(
         IReadOnlyCollection<KeyValuePair<string, int>> vocabulary,
         IReadOnlyCollection<(string Left, string Right)> merges,
         IReadOnlyCollection<AddedToken> addedTokens,
         int? endTokenId = null,
         bool normalize = true)
+        : this(new TokenizerParts(
+            vocabulary ?? throw new ArgumentNullException(nameof(vocabulary)),
+            [.. (merges ?? throw new ArgumentNullException(nameof(merges))).Select(merge => merge.Left + " " + merge.Right)],
+            addedTokens ?? throw new ArgumentNullException(nameof(addedTokens)),
+            endTokenId,
+            normalize))
     {
-        ArgumentNullException.ThrowIfNull(vocabulary);
-        ArgumentNullException.ThrowIfNull(merges);
-        ArgumentNullException.ThrowIfNull(addedTokens);
-        Dictionary<string, int> ids = new(vocabulary.Count, StringComparer.Ordinal);
-        foreach ((string token, int id) in vocabulary)
+    }
+
+    internal BpeTokenizer(TokenizerParts parts)
+    {
+        Dictionary<string, int> ids = new(parts.Vocabulary.Count, StringComparer.Ordinal);
+        foreach ((string token, int id) in parts.Vocabulary)
         {
-            Check(token.Length > 0, $"expected tokens of at least one character, found an empty one with id {id}");
-            Check(ids.TryAdd(token, id), $"expected each token once, found '{token}' twice");
+            Throw.Unless(token.Length > 0, $"expected tokens of at least one character, found an empty one with id {id}");
+            Throw.Unless(ids.TryAdd(token, id), $"expected each token once, found '{token}' twice");
         }
 
-        bytes = Table(ids, addedTokens);
-        Check(bytes.Length > 0, $"expected a vocabulary, found no tokens");
-        Check(endTokenId is null || ((uint)endTokenId < (uint)bytes.Length && bytes[endTokenId.Value] is not null), $"expected an end token of the vocabulary, found id {endTokenId}");
-        EndTokenId = endTokenId;
-        normalisation = normalize ? CanonicalComposition.Load() : null;
-        rawTokens = new(addedTokens.Where(token => !token.IsNormalized));
-        normalTokens = new(addedTokens.Where(token => token.IsNormalized).Select(token => token with { Content = Normalise(token.Content) }));
-        merger = Merger.Create(new BpeOptions(ids)
+        bytes = Table(ids, parts.Added);
+        Throw.Unless(bytes.Length > 0, $"expected a vocabulary, found no tokens");
+        EndTokenId = parts.EndTokenId;
+        Throw.Unless(
+            EndTokenId is not { } end || ((uint)end < (uint)bytes.Length && bytes[end] is not null),
+            $"expected an end token of the vocabulary, found id {EndTokenId}");
+        normalisation = parts.Normalises ? CanonicalComposition.Load() : null;
+        rawTokens = new(parts.Added.Where(token => !token.IsNormalized));
+        normalTokens = new(parts.Added.Where(token => token.IsNormalized).Select(token => token with { Content = Normalise(token.Content) }));
+        try
         {
-            ByteLevel = true,
-            Merges = Lines(merges, ids),
-            PreTokenizer = new WordSplitter(),
-        });
+            merger = Merger.Create(new BpeOptions(ids)
+            {
+                ByteLevel = true,
+                Merges = parts.Merges,
+                PreTokenizer = new WordSplitter(),
+            });
+        }
+        catch (Exception error) when (error is ArgumentException or InvalidOperationException)
+        {
+            throw new InvalidDataException(ProblemOf(parts.Merges, ids) ?? error.Message, error);
+        }
     }
 
     /// <inheritdoc/>
@@ -127,50 +143,47 @@ public sealed class BpeTokenizer : Tokenizer
         long most = (long)ids.Count + addedTokens.Count + MostGaps;
         foreach (int id in ids.Values.Concat(addedTokens.Select(token => token.Id)))
         {
-            Check(id >= 0 && id < most, $"expected ids from 0 to {most - 1} for {ids.Count} tokens and {addedTokens.Count} added ones, found {id}");
+            Throw.Unless(id >= 0 && id < most, $"expected ids from 0 to {most - 1} for {ids.Count} tokens and {addedTokens.Count} added ones, found {id}");
         }
 
         byte[]?[] table = new byte[ids.Values.Concat(addedTokens.Select(token => token.Id)).DefaultIfEmpty(-1).Max() + 1][];
         foreach ((string token, int id) in ids)
         {
-            Check(table[id] is null, $"expected each id once, found {id} twice");
+            Throw.Unless(table[id] is null, $"expected each id once, found {id} twice");
             table[id] = ByteAlphabet.BytesOf(token);
         }
 
         HashSet<string> contents = new(StringComparer.Ordinal);
         foreach (AddedToken token in addedTokens)
         {
-            Check(token.Content.Length > 0, $"expected added tokens of at least one character, found an empty one with id {token.Id}");
-            Check(contents.Add(token.Content), $"expected each added token once, found '{token.Content}' twice");
+            Throw.Unless(token.Content.Length > 0, $"expected added tokens of at least one character, found an empty one with id {token.Id}");
+            Throw.Unless(contents.Add(token.Content), $"expected each added token once, found '{token.Content}' twice");
             bool known = ids.TryGetValue(token.Content, out int id);
-            Check(known ? id == token.Id : table[token.Id] is null, $"expected an id of its own for the added token '{token.Content}', found {token.Id}, which another token has or which differs from the vocabulary's");
+            Throw.Unless(known ? id == token.Id : table[token.Id] is null, $"expected an id of its own for the added token '{token.Content}', found {token.Id}, which another token has or which differs from the vocabulary's");
             table[token.Id] ??= ByteAlphabet.BytesOf(token.Content);
         }
 
         return table;
     }
 
-    private static List<string> Lines(IReadOnlyCollection<(string Left, string Right)> merges, Dictionary<string, int> ids)
+    // What is wrong with the first merge that the merger cannot take.
+    private static string? ProblemOf(IEnumerable<string> merges, Dictionary<string, int> ids)
     {
-        List<string> lines = new(merges.Count);
-        foreach ((string left, string right) in merges)
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        foreach (string merge in merges)
         {
-            // The merger reads a pair as two words, so a space within one would make another pair of it.
-            Check(left.Length > 0 && right.Length > 0 && !left.Contains(' ') && !right.Contains(' '), $"expected merges of two tokens without spaces, found '{left}' and '{right}'");
-            Check(ids.ContainsKey(left) && ids.ContainsKey(right), $"expected merges of tokens in the vocabulary, found '{left}' and '{right}'");
-            Check(ids.ContainsKey(left + right), $"expected merges that make a token of the vocabulary, found '{left}' and '{right}'");
-            lines.Add(left + " " + right);
+            string? expected = merge.Split(' ') is not [string left, string right] ? "merges of two tokens with a space between and none within"
+                : !ids.ContainsKey(left) || !ids.ContainsKey(right) ? "merges of tokens in the vocabulary"
+                : !ids.ContainsKey(left + right) ? "merges that make a token of the vocabulary"
+                : !seen.Add(merge) ? "each merge once"
+                : null;
+            if (expected is not null)
+            {
+                return $"expected {expected}, found '{merge}'";
+            }
         }
 
-        return lines;
-    }
-
-    private static void Check(bool condition, FormattableString problem)
-    {
-        if (!condition)
-        {
-            throw new InvalidDataException(Throw.Invariant(problem));
-        }
+        return null;
     }
 
     private string Normalise(string text) => normalisation?.Normalise(text) ?? text;

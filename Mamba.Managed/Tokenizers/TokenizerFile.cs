@@ -102,9 +102,9 @@ internal static class TokenizerFile
 
         json.WriteEndObject();
         json.WriteStartArray("merges");
-        foreach ((string left, string right) in parts.Merges)
+        foreach (string merge in parts.Merges)
         {
-            json.WriteStringValue(left + " " + right);
+            json.WriteStringValue(merge);
         }
 
         json.WriteEndArray();
@@ -119,19 +119,19 @@ internal static class TokenizerFile
         foreach (string unused in (string[])["unk_token", "continuing_subword_prefix", "end_of_word_suffix"])
         {
             string text = Get(model, unused, JsonValueKind.String)?.GetString() ?? "";
-            Check(text.Length == 0, $"model.{unused}: expected none, found '{text}'; this kind is not supported");
+            Throw.Unless(text.Length == 0, $"model.{unused}: expected none, found '{text}'; this kind is not supported");
         }
 
         foreach (string unused in (string[])["dropout", "byte_fallback", "ignore_merges"])
         {
             bool none = !model.TryGetProperty(unused, out JsonElement value) || value.ValueKind is JsonValueKind.Null or JsonValueKind.False
                 || (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number == 0);
-            Check(none, $"model.{unused}: expected none; this kind is not supported");
+            Throw.Unless(none, $"model.{unused}: expected none; this kind is not supported");
         }
 
         JsonElement splitter = Get(root, "pre_tokenizer", JsonValueKind.Object) ?? throw Missing("pre_tokenizer");
         Expect(splitter, "type", "ByteLevel", "pre_tokenizer");
-        Check(!Flag(splitter, "add_prefix_space", true) && Flag(splitter, "use_regex", true), $"pre_tokenizer: expected add_prefix_space false and use_regex true");
+        Throw.Unless(!Flag(splitter, "add_prefix_space", true) && Flag(splitter, "use_regex", true), $"pre_tokenizer: expected add_prefix_space false and use_regex true");
         JsonElement decoder = Get(root, "decoder", JsonValueKind.Object) ?? throw Missing("decoder");
         Expect(decoder, "type", "ByteLevel", "decoder");
         JsonElement? processor = Get(root, "post_processor", JsonValueKind.Object);
@@ -147,7 +147,7 @@ internal static class TokenizerFile
         }
 
         KeyValuePair<string, int>[] vocabulary = Vocabulary(Get(model, "vocab", JsonValueKind.Object) ?? throw Missing("model.vocab"));
-        (string, string)[] merges = Merges(Get(model, "merges", JsonValueKind.Array) ?? throw Missing("model.merges"));
+        string[] merges = Merges(Get(model, "merges", JsonValueKind.Array) ?? throw Missing("model.merges"));
         AddedToken[] added = Get(root, "added_tokens", JsonValueKind.Array) is { } list ? [.. list.EnumerateArray().Select(Added)] : [];
         int? end = endTokenId ?? added.FirstOrDefault(token => token.IsSpecial && token.Content == EndOfText)?.Id;
         return new(vocabulary, merges, added, end, normalizer is not null);
@@ -156,26 +156,21 @@ internal static class TokenizerFile
     private static KeyValuePair<string, int>[] Vocabulary(JsonElement vocabulary) =>
         [.. vocabulary.EnumerateObject().Select(entry => KeyValuePair.Create(entry.Name, Id(entry.Value, "model.vocab")))];
 
-    private static (string Left, string Right)[] Merges(JsonElement merges) => [.. merges.EnumerateArray().Select(merge =>
+    // Older files write a pair as one string with a space between, newer ones as an array of two.
+    private static string[] Merges(JsonElement merges) => [.. merges.EnumerateArray().Select(merge => merge.ValueKind switch
     {
-        // Older files write a pair as one string with a space between, newer ones as an array of two.
-        string[] pair = merge.ValueKind switch
-        {
-            JsonValueKind.String => merge.GetString()!.Split(' '),
-            JsonValueKind.Array when merge.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String) =>
-                [.. merge.EnumerateArray().Select(part => part.GetString()!)],
-            _ => [],
-        };
-        Check(pair.Length == 2, $"model.merges: expected pairs of tokens, found {Excerpt(merge)}");
-        return (pair[0], pair[1]);
+        JsonValueKind.String => merge.GetString()!,
+        JsonValueKind.Array when merge.GetArrayLength() == 2 && merge.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String) =>
+            $"{merge[0].GetString()} {merge[1].GetString()}",
+        _ => throw new InvalidDataException($"model.merges: expected pairs of tokens, found {Excerpt(merge)}"),
     })];
 
     private static AddedToken Added(JsonElement token)
     {
-        Check(token.ValueKind == JsonValueKind.Object, $"added_tokens: expected objects, found {Excerpt(token)}");
+        Throw.Unless(token.ValueKind == JsonValueKind.Object, $"added_tokens: expected objects, found {Excerpt(token)}");
         string content = Get(token, "content", JsonValueKind.String)?.GetString() ?? throw Missing("added_tokens.content");
         bool plain = !Flag(token, "single_word", false) && !Flag(token, "lstrip", false) && !Flag(token, "rstrip", false);
-        Check(plain, $"added_tokens: expected single_word, lstrip and rstrip false for '{content}'; this kind is not supported");
+        Throw.Unless(plain, $"added_tokens: expected single_word, lstrip and rstrip false for '{content}'; this kind is not supported");
         bool special = Flag(token, "special", false);
         int id = Id(Get(token, "id", JsonValueKind.Number) ?? throw Missing("added_tokens.id"), "added_tokens.id");
         return new(id, content, special, Flag(token, "normalized", !special));
@@ -184,7 +179,7 @@ internal static class TokenizerFile
     private static int Id(JsonElement value, string where)
     {
         int id = 0;
-        Check(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out id), $"{where}: expected whole numbers below 2^31, found {Excerpt(value)}");
+        Throw.Unless(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out id), $"{where}: expected whole numbers below 2^31, found {Excerpt(value)}");
         return id;
     }
 
@@ -195,25 +190,25 @@ internal static class TokenizerFile
             return otherwise;
         }
 
-        Check(value.ValueKind is JsonValueKind.True or JsonValueKind.False, $"{name}: expected true or false, found {Excerpt(value)}");
+        Throw.Unless(value.ValueKind is JsonValueKind.True or JsonValueKind.False, $"{name}: expected true or false, found {Excerpt(value)}");
         return value.GetBoolean();
     }
 
     private static void Expect(JsonElement parent, string name, string expected, string where)
     {
         string found = Get(parent, name, JsonValueKind.String)?.GetString() ?? "nothing";
-        Check(found == expected, $"{where}.{name}: expected {expected}, found {found}; this kind is not supported");
+        Throw.Unless(found == expected, $"{where}.{name}: expected {expected}, found {found}; this kind is not supported");
     }
 
     private static JsonElement? Get(JsonElement parent, string name, JsonValueKind kind)
     {
-        Check(parent.ValueKind == JsonValueKind.Object, $"expected an object with {name}, found {Excerpt(parent)}");
+        Throw.Unless(parent.ValueKind == JsonValueKind.Object, $"expected an object with {name}, found {Excerpt(parent)}");
         if (!parent.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
         {
             return null;
         }
 
-        Check(value.ValueKind == kind, $"{name}: expected {kind}, found {Excerpt(value)}");
+        Throw.Unless(value.ValueKind == kind, $"{name}: expected {kind}, found {Excerpt(value)}");
         return value;
     }
 
@@ -223,13 +218,5 @@ internal static class TokenizerFile
     {
         string text = value.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? value.ValueKind.ToString() : value.GetRawText();
         return text.Length <= 40 ? text : text[..40] + "...";
-    }
-
-    private static void Check(bool condition, FormattableString problem)
-    {
-        if (!condition)
-        {
-            throw new InvalidDataException(Throw.Invariant(problem));
-        }
     }
 }

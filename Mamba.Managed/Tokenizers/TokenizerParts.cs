@@ -4,13 +4,13 @@ namespace Mamba.Managed.Tokenizers;
 
 /// <summary>What a byte-level BPE tokenizer is made of, and what files of either kind hold of it.</summary>
 /// <param name="Vocabulary">Each token, written in GPT-2's byte alphabet, with its id.</param>
-/// <param name="Merges">The pairs of tokens that merge, first those that merge first.</param>
+/// <param name="Merges">The pairs of tokens that merge, with a space between; first those that merge first.</param>
 /// <param name="Added">Tokens found in the text as it stands.</param>
 /// <param name="EndTokenId">The token that ends a text, if any.</param>
 /// <param name="Normalises">Whether text is brought to Unicode form C.</param>
 internal sealed record TokenizerParts(
     IReadOnlyCollection<KeyValuePair<string, int>> Vocabulary,
-    IReadOnlyCollection<(string Left, string Right)> Merges,
+    IReadOnlyCollection<string> Merges,
     IReadOnlyCollection<AddedToken> Added,
     int? EndTokenId,
     bool Normalises)
@@ -27,7 +27,7 @@ internal sealed record TokenizerParts(
     private const int Unused = 5;
 
     /// <summary>The parts that a GGUF file holds.</summary>
-    /// <exception cref="InvalidDataException">The tokenizer is of another kind, or a merge is not a pair.</exception>
+    /// <exception cref="InvalidDataException">The tokenizer is of another kind.</exception>
     public static TokenizerParts FromGguf(GgufVocabulary vocabulary)
     {
         if (vocabulary.Model != GgufModel)
@@ -55,15 +55,12 @@ internal sealed record TokenizerParts(
             }
         }
 
-        return new(tokens, [.. vocabulary.Merges.Select(Pair)], added, vocabulary.EndTokenId, vocabulary.Pre != AsItComes);
-
-        static (string Left, string Right) Pair(string merge) => merge.Split(' ') is [string left, string right] ? (left, right)
-            : throw new InvalidDataException($"expected merges of two tokens with a space between, found '{merge}'");
+        return new(tokens, vocabulary.Merges, added, vocabulary.EndTokenId, vocabulary.Pre != AsItComes);
     }
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="InvalidDataException">The parts contradict each other.</exception>
-    public BpeTokenizer ToTokenizer() => new(Vocabulary, Merges, Added, EndTokenId, Normalises);
+    public BpeTokenizer ToTokenizer() => new(this);
 
     /// <summary>The parts as a GGUF file holds them.</summary>
     /// <exception cref="InvalidDataException">The parts contradict each other.</exception>
@@ -84,7 +81,7 @@ internal sealed record TokenizerParts(
             (tokens[token.Id], types[token.Id]) = (token.Content, token.IsSpecial ? Control : UserDefined);
         }
 
-        return new(GgufModel, Normalises ? Normalised : AsItComes, tokens, types, [.. Merges.Select(merge => merge.Left + " " + merge.Right)])
+        return new(GgufModel, Normalises ? Normalised : AsItComes, tokens, types, [.. Merges])
         {
             StartTokenId = EndTokenId,
             EndTokenId = EndTokenId,

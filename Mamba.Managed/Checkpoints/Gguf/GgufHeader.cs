@@ -178,7 +178,7 @@ internal sealed class GgufHeader
         }
         else if (type == GgufValueType.String)
         {
-            Take(Number($"{key}: bytes of text", bytes.Length - at - 8));
+            Take(Number("bytes of text", bytes.Length - at - 8, key));
         }
         else if (type == GgufValueType.Array && depth < DeepestArray)
         {
@@ -194,7 +194,7 @@ internal sealed class GgufHeader
     {
         GgufValueType type = (GgufValueType)UInt32();
         int least = GgufLayout.SizeOf(type) ?? 8;
-        int count = Number($"{key}: entries", Math.Max(bytes.Length - at - 8, 0) / least);
+        int count = Number("entries", Math.Max(bytes.Length - at - 8, 0) / least, key);
         if (GgufLayout.SizeOf(type) is { } size)
         {
             Take(count * size);
@@ -215,13 +215,14 @@ internal sealed class GgufHeader
             : throw new InvalidDataException(Throw.Invariant($"expected a {what} of 1 to {LongestName} bytes of UTF-8 before byte {at}, found none; the file is damaged"));
     }
 
-    // A count or a length of 8 bytes.
-    private int Number(string what, long most)
+    // A count or a length of 8 bytes. A vocabulary has a hundred thousand of them, so the text of an error waits until there is one.
+    private int Number(string what, long most, string? key = null)
     {
         ulong number = UInt64();
-        return number <= (ulong)Math.Max(most, 0)
-            ? (int)number
-            : throw new InvalidDataException(Throw.Invariant($"{what}: expected at most {Math.Max(most, 0)}, found {number}; the file is damaged or incomplete"));
+        Throw.Unless(
+            number <= (ulong)Math.Max(most, 0),
+            $"{key}{(key is null ? "" : ": ")}{what}: expected at most {Math.Max(most, 0)}, found {number}; the file is damaged or incomplete");
+        return (int)number;
     }
 
     private uint UInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
