@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
@@ -47,6 +48,10 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         {
             blocks[i] = Pack(model.Layers[i]);
             Release(model.Layers[i]);
+            if (i == 0 && RuntimeFeature.IsDynamicCodeCompiled)
+            {
+                CompileKernels(blocks[i].Mixer);
+            }
         });
         finalNorm = Copy(model.NormF);
 
@@ -159,6 +164,17 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     }
 
     private static (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block) => (Copy(block.Norm), new PackedMixer(block.Mixer));
+
+    // A few rows and a single one go through a layer, so that kernels are compiled while others pack weights and not while a first token waits.
+    private static void CompileKernels(PackedMixer mixer)
+    {
+        MixerState state = new(mixer.DInner, mixer.DConv, mixer.DState);
+        foreach (int rows in (int[])[8, 1])
+        {
+            float[] x = new float[rows * mixer.DModel];
+            MixerPass.Forward(mixer, x, state, x);
+        }
+    }
 
     private static float[] Copy(RmsNorm norm)
     {

@@ -75,6 +75,19 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         MatrixProduct.Forward(worker, scratch, channels, inner, mixer.OutProj, mixer.OutBias, y, rows);
     }
 
+    /// <summary>Computes one mixer for one sequence, on the calling thread.</summary>
+    /// <param name="mixer">The weights.</param>
+    /// <param name="x">[rows, d_model]</param>
+    /// <param name="state">Moved on by the rows.</param>
+    /// <param name="y">[rows, d_model]; may be <paramref name="x"/> itself.</param>
+    public static void Forward(PackedMixer mixer, ReadOnlySpan<float> x, MixerState state, Span<float> y)
+    {
+        int rows = x.Length / mixer.DModel;
+        using MixerPass pass = new(1);
+        pass.Reserve(mixer, rows);
+        pass.Forward(Worker.Alone, mixer, x, y, rows, [new Sequence(0, rows, [state])], 0);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => scratch.Dispose();
 

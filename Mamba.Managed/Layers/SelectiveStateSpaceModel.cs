@@ -45,10 +45,7 @@ public sealed record SelectiveStateSpaceModel(
 
         if (rows > 0)
         {
-            PackedMixer packed = new(this);
-            using MixerPass pass = new(1);
-            pass.Reserve(packed, rows);
-            pass.Forward(Execution.Worker.Alone, packed, x, y, rows, [new Sequence(0, rows, [state])], 0);
+            MixerPass.Forward(new PackedMixer(this), x, state, y);
         }
     }
 

@@ -201,10 +201,33 @@ internal sealed class GgufHeader
             return;
         }
 
+        if (type == GgufValueType.String)
+        {
+            SkipStrings(key, count);
+            return;
+        }
+
         for (int i = 0; i < count; i++)
         {
             Skip(key, type, depth + 1);
         }
+    }
+
+    // A vocabulary has a hundred thousand: the bytes are asked for once.
+    private void SkipStrings(string key, int count)
+    {
+        ReadOnlySpan<byte> rest = bytes.Span[at..];
+        for (int i = 0; i < count; i++)
+        {
+            long room = rest.Length - 8L;
+            ulong length = room < 0 ? 0 : BinaryPrimitives.ReadUInt64LittleEndian(rest);
+            Throw.Unless(
+                room >= 0 && length <= (ulong)room,
+                $"{key}: expected {count} texts, found room for {i} and no more; the file is damaged or incomplete");
+            rest = rest[(8 + (int)length)..];
+        }
+
+        at = bytes.Length - rest.Length;
     }
 
     private string Name(string what)
@@ -215,7 +238,7 @@ internal sealed class GgufHeader
             : throw new InvalidDataException(Throw.Invariant($"expected a {what} of 1 to {LongestName} bytes of UTF-8 before byte {at}, found none; the file is damaged"));
     }
 
-    // A count or a length of 8 bytes. A vocabulary has a hundred thousand of them, so the text of an error waits until there is one.
+    // A count or a length of 8 bytes.
     private int Number(string what, long most, string? key = null)
     {
         ulong number = UInt64();
