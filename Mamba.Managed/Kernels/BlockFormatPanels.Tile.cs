@@ -4,7 +4,7 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>Several rows: a panel is expanded, then six rows at a time pass over it.</content>
+/// <content>Several rows: a panel is expanded, then up to six rows at a time pass over it.</content>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
     private const int TileRows = IntegerProduct.TileRows;
@@ -37,12 +37,30 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    public override void Tile(int* x, int depth, float* panels, int count, float* sums)
+    public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums)
+    {
+        // The last rows of a batch are often few.
+        switch (rows)
+        {
+            case <= 2:
+                Tile<Count2>(x, depth, panels, count, sums);
+                break;
+            case <= 4:
+                Tile<Count4>(x, depth, panels, count, sums);
+                break;
+            default:
+                Tile<Count6>(x, depth, panels, count, sums);
+                break;
+        }
+    }
+
+    private void Tile<Rows>(int* x, int depth, float* panels, int count, float* sums)
+        where Rows : struct, ICount
     {
         // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
         if (InstructionSets.Current == InstructionSet.Avx512 && count == 2 && !AddsProducts)
         {
-            Tile<Lanes512, Vector512<float>>(x, depth, panels, panels + ExpandedLength(depth), sums);
+            Tile<Lanes512, Vector512<float>, Rows>(x, depth, panels, panels + ExpandedLength(depth), sums);
             return;
         }
 
@@ -51,13 +69,13 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             switch (InstructionSets.Current)
             {
                 case InstructionSet.Avx512 or InstructionSet.Avx2:
-                    Tiles<Lanes256, Vector256<float>>(x, depth, panels, sums);
+                    Tiles<Lanes256, Vector256<float>, Rows>(x, depth, panels, sums);
                     break;
                 case InstructionSet.Vector128:
-                    Tiles<Lanes128, Vector128<float>>(x, depth, panels, sums);
+                    Tiles<Lanes128, Vector128<float>, Rows>(x, depth, panels, sums);
                     break;
                 default:
-                    Tiles<LanesScalar, float>(x, depth, panels, sums);
+                    Tiles<LanesScalar, float, Rows>(x, depth, panels, sums);
                     break;
             }
         }
@@ -134,19 +152,21 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private static bool ExpandsToWords<L, V>()
         where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.AddsProducts);
 
-    private static void Tiles<L, V>(int* x, int depth, float* panel, float* sums)
+    private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums)
         where L : struct, ILanes<V>
+        where Rows : struct, ICount
     {
         for (int at = 0; at < Width; at += 2 * L.Count)
         {
-            Tile<L, V>(x, depth, panel + at, panel + at + L.Count, sums + at);
+            Tile<L, V, Rows>(x, depth, panel + at, panel + at + L.Count, sums + at);
         }
     }
 
-    // Six rows, two vectors of outputs: twelve sums, few enough for sixteen registers.
+    // Up to six rows, two vectors of outputs: twelve sums, few enough for sixteen registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<L, V>(int* rows, int depth, float* left, float* right, float* sums)
+    private static void Tile<L, V, Rows>(int* rows, int depth, float* left, float* right, float* sums)
         where L : struct, ILanes<V>
+        where Rows : struct, ICount
     {
         float* x = (float*)rows;
         for (; depth > 0; depth -= TFormat.GroupLength)
@@ -162,12 +182,12 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             int step = TFormat.Bits is 5 or 6 && !L.AddsProducts ? 1 : 4;
             for (int remaining = (TFormat.Bits == 8 && !L.AddsProducts ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {
-                Six<L, V>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                Term<L, V, Rows>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
                 if (step > 1)
                 {
-                    Six<L, V>(1, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
-                    Six<L, V>(2, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
-                    Six<L, V>(3, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                    Term<L, V, Rows>(1, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                    Term<L, V, Rows>(2, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                    Term<L, V, Rows>(3, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
                 }
 
                 x += step * TileRows;
@@ -177,21 +197,30 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
             Finish<L, V>(head, left, right, a0, a1, sums);
             Finish<L, V>(head + 1, left, right, b0, b1, sums + TilePitch);
-            Finish<L, V>(head + 2, left, right, c0, c1, sums + (2 * TilePitch));
-            Finish<L, V>(head + 3, left, right, d0, d1, sums + (3 * TilePitch));
-            Finish<L, V>(head + 4, left, right, e0, e1, sums + (4 * TilePitch));
-            Finish<L, V>(head + 5, left, right, f0, f1, sums + (5 * TilePitch));
+            if (Rows.Value > 2)
+            {
+                Finish<L, V>(head + 2, left, right, c0, c1, sums + (2 * TilePitch));
+                Finish<L, V>(head + 3, left, right, d0, d1, sums + (3 * TilePitch));
+            }
+
+            if (Rows.Value > 4)
+            {
+                Finish<L, V>(head + 4, left, right, e0, e1, sums + (4 * TilePitch));
+                Finish<L, V>(head + 5, left, right, f0, f1, sums + (5 * TilePitch));
+            }
+
             left = l;
             right = r;
         }
     }
 
-    // A number of each of the six rows against two vectors of codes.
+    // A number of each row against two vectors of codes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Six<L, V>(
+    private static void Term<L, V, Rows>(
         int at, float* left, float* right, float* x,
         ref V a0, ref V a1, ref V b0, ref V b1, ref V c0, ref V c1, ref V d0, ref V d1, ref V e0, ref V e1, ref V f0, ref V f1)
         where L : struct, ILanes<V>
+        where Rows : struct, ICount
     {
         V w0 = L.Load(left + (at * Width)), w1 = L.Load(right + (at * Width)), value = L.Broadcast(x[at * TileRows]);
         a0 = Add<L, V>(a0, w0, value);
@@ -199,18 +228,25 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         value = L.Broadcast(x[(at * TileRows) + 1]);
         b0 = Add<L, V>(b0, w0, value);
         b1 = Add<L, V>(b1, w1, value);
-        value = L.Broadcast(x[(at * TileRows) + 2]);
-        c0 = Add<L, V>(c0, w0, value);
-        c1 = Add<L, V>(c1, w1, value);
-        value = L.Broadcast(x[(at * TileRows) + 3]);
-        d0 = Add<L, V>(d0, w0, value);
-        d1 = Add<L, V>(d1, w1, value);
-        value = L.Broadcast(x[(at * TileRows) + 4]);
-        e0 = Add<L, V>(e0, w0, value);
-        e1 = Add<L, V>(e1, w1, value);
-        value = L.Broadcast(x[(at * TileRows) + 5]);
-        f0 = Add<L, V>(f0, w0, value);
-        f1 = Add<L, V>(f1, w1, value);
+        if (Rows.Value > 2)
+        {
+            value = L.Broadcast(x[(at * TileRows) + 2]);
+            c0 = Add<L, V>(c0, w0, value);
+            c1 = Add<L, V>(c1, w1, value);
+            value = L.Broadcast(x[(at * TileRows) + 3]);
+            d0 = Add<L, V>(d0, w0, value);
+            d1 = Add<L, V>(d1, w1, value);
+        }
+
+        if (Rows.Value > 4)
+        {
+            value = L.Broadcast(x[(at * TileRows) + 4]);
+            e0 = Add<L, V>(e0, w0, value);
+            e1 = Add<L, V>(e1, w1, value);
+            value = L.Broadcast(x[(at * TileRows) + 5]);
+            f0 = Add<L, V>(f0, w0, value);
+            f1 = Add<L, V>(f1, w1, value);
+        }
     }
 
     // Sums of codes up to 4 bits fit into words for a whole group.

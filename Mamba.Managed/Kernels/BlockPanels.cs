@@ -47,11 +47,12 @@ internal abstract unsafe class BlockPanels : PanelKernels
     /// <param name="to">[<see cref="ExpandedLength"/>]</param>
     public abstract void Expand(byte* panel, int first, int depth, float* to);
 
-    /// <summary>Adds the products of six rows.</summary>
-    /// <param name="x">Six rows, as of <see cref="QuantisedRows"/>.</param>
+    /// <summary>Adds the products of up to six rows.</summary>
+    /// <param name="x">Six rows side by side, as of <see cref="QuantisedRows"/>.</param>
+    /// <param name="rows">How many of them count, 1 to 6.</param>
     /// <param name="depth">Inputs.</param>
     /// <param name="panels">Expanded panels, one after the other.</param>
     /// <param name="count">1 or 2.</param>
-    /// <param name="sums">[6, 32], of which 16 count columns are used: 0 or the sums so far.</param>
-    public abstract void Tile(int* x, int depth, float* panels, int count, float* sums);
+    /// <param name="sums">[6, 32], of which 16 count columns are used: 0 or the sums so far. Of one or three rows, what follows is lost.</param>
+    public abstract void Tile(int* x, int rows, int depth, float* panels, int count, float* sums);
 }

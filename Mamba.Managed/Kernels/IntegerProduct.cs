@@ -122,7 +122,7 @@ internal static unsafe class IntegerProduct
                 Copy(y.At(row + i, column), y.RowPitch, sums, 2 * Width, rows, columns);
             }
 
-            kernels.Tile(left, depth, right, count, sums);
+            kernels.Tile(left, rows, depth, right, count, sums);
             Copy(sums, 2 * Width, y.At(row + i, column), y.RowPitch, rows, columns);
         }
     }
