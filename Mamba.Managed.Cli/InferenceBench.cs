@@ -74,7 +74,7 @@ internal static class InferenceBench
             Line($"tg64 of {result.Sessions} sessions together {result.Together.Max():F1} tokens/s (worst of {Rounds}: {result.Together.Min():F1})");
         }
 
-        Line($"a step reads {result.StepBytes / 1e6:F1} MB of weights; ready after {result.Preparation.TotalSeconds:F2} s; {result.Memory / 1e6:F0} MB at most");
+        Line($"a step reads {result.StepBytes / 1e6:F1} MB; ready after {result.Preparation.TotalSeconds:F2} s; {result.Memory / 1e6:F0} MB at most");
 
         void Line(FormattableString line) => output.WriteLine(line.ToString(CultureInfo.InvariantCulture));
     }

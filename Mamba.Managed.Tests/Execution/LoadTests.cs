@@ -1,5 +1,6 @@
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Tests.Execution;
 
@@ -17,5 +18,14 @@ public class LoadTests
         loaded.Prefill([1, 2, 3], loaded.CreateState(), found);
         built.Prefill([1, 2, 3], built.CreateState(), expected);
         Assert.That(found, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void A_step_reads_every_weight_and_the_state()
+    {
+        // Sizes that fill whole panels; tied, so that the embedding is the head.
+        MambaConfig config = new() { DModel = 256, NLayer = 3, VocabSize = 512 };
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 1), 1);
+        Assert.That(executor.StepBytes, Is.EqualTo((config.ParameterCount * sizeof(float)) + executor.CreateState().ByteLength));
     }
 }

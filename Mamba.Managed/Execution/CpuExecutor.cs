@@ -58,8 +58,8 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <summary>Threads that compute, the caller included.</summary>
     public int Threads => pool.Count;
 
-    /// <summary>Bytes of weights that one step reads, in the types in which they are held: what decode asks of the memory.</summary>
-    public long StepBytes => region.StepBytes;
+    /// <summary>Bytes that one step of one sequence reads, weights in the types in which they are held and its state: what decode asks of the memory.</summary>
+    public long StepBytes => region.StepBytes + backup.ByteLength;
 
     /// <inheritdoc/>
     public MambaState CreateState() => new(Config);

@@ -64,9 +64,9 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
     }
 
-    /// <summary>Bytes of weight matrices that one step reads.</summary>
-    public long StepBytes => head.ByteLength + blocks.Sum(block =>
-        block.Mixer.InProj.ByteLength + block.Mixer.XProj.ByteLength + block.Mixer.DtProj.ByteLength + block.Mixer.OutProj.ByteLength);
+    /// <summary>Bytes of weights that one step reads, but for the one row of the embedding.</summary>
+    public long StepBytes =>
+        head.ByteLength + (finalNorm.Length * sizeof(float)) + blocks.Sum(block => block.Mixer.ByteLength + (block.Norm.Length * sizeof(float)));
 
     /// <summary>Packs those parts anew whose tensors changed.</summary>
     /// <param name="before">The model that is packed.</param>

@@ -62,6 +62,11 @@ internal sealed class PackedMixer
 
     public float[] OutBias { get; }
 
+    /// <summary>Memory that all weights take, in bytes.</summary>
+    public long ByteLength =>
+        InProj.ByteLength + XProj.ByteLength + DtProj.ByteLength + OutProj.ByteLength
+        + (sizeof(float) * (InBias.Length + ConvWeight.Length + ConvBias.Length + DtBias.Length + Decay.Length + D.Length + OutBias.Length));
+
     // One after the other, as a step reads them: together even small ones fill large pages.
     private static PackedMatrix[] Pack(params ReadOnlySpan<Tensor> weights)
     {
