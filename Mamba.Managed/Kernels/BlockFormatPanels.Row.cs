@@ -32,25 +32,29 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // sum + the products of four quads. Words hold the products of as many of them as cannot overflow: 127 times the largest code, eight times
-    // over four quads.
+    // Whether the sums of a group stay words, which are exact where they fit at the end, whatever they pass through: less its zero a code is at most
+    // 16, or 32 in groups of 16. Codes of 5 bits with a minimum are up to 31 and go half as far.
+    private static bool AddsWords
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TFormat.Bits <= 4 || (TFormat.Bits < 8 && !TFormat.IsAffine);
+    }
+
+    // sum + the products of four quads.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Dot<L, V>(V sum, byte* unit, int quad, V x0, V x1, V x2, V x3)
         where L : struct, ILanes<V>
     {
         V first = Products<L, V>(TCodes.Bytes<L, V>(unit, quad), x0), second = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 1), x1);
         V third = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 2), x2), fourth = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 3), x3);
-        if (TFormat.Bits > 6)
+        if (TFormat.Bits == 8)
         {
             sum = L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(first)), Widen<L, V>(second));
             return L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(third)), Widen<L, V>(fourth));
         }
 
-        first = L.AddWords(first, second);
-        third = L.AddWords(third, fourth);
-        return TFormat.Bits > 5
-            ? L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(first)), Widen<L, V>(third))
-            : L.AddIntegers(sum, Widen<L, V>(L.AddWords(first, third)));
+        first = L.AddWords(L.AddWords(first, second), L.AddWords(third, fourth));
+        return AddsWords ? L.AddWords(sum, first) : L.AddIntegers(sum, Widen<L, V>(first));
     }
 
     // Two words a lane.
@@ -117,13 +121,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         where L : struct, ILanes<V>
     {
         // The processor's own prefetching stops at every page. Two panels side by side are followed by the next two, one alone by what comes next.
-        nint ahead = L.Count < Width ? FetchedAhead : 2 * panelBytes;
-        int block = blockBytes;
+        nint ahead = L.Count < Width ? FetchedAhead : 2 * panelBytes, block = blockBytes, unit = unitBytes, minimum = minimaAt - scalesAt;
         V sa = L.Load(ya), sb = L.Load(yb);
         for (; depth > 0; depth -= blockLength, a += block, b += block)
         {
+            V da = L.FromScaledHalf((ushort*)a + laneA), db = L.FromScaledHalf((ushort*)b + laneB);
+            V ma = TFormat.IsAffine ? Negative<L, V>((ushort*)a + Width + laneA) : da, mb = TFormat.IsAffine ? Negative<L, V>((ushort*)b + Width + laneB) : db;
+            byte* ga = a + scalesAt + laneA, gb = b + scalesAt + laneB, end = a + block;
             byte* ua = a + headBytes + (4 * laneA), ub = b + headBytes + (4 * laneB);
-            int group = scalesAt;
             do
             {
                 Fetch(ua + ahead);
@@ -135,14 +140,16 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
                 float* head = x;
                 x += HeadLength;
                 V x0 = L.Broadcast(x[0]), x1 = L.Broadcast(x[1]), x2 = L.Broadcast(x[2]), x3 = L.Broadcast(x[3]);
-                V start = L.Broadcast(head[0]), ia = Dot<L, V>(start, ua, 0, x0, x1, x2, x3), ib = Dot<L, V>(start, ub, 0, x0, x1, x2, x3);
+                V start = L.Broadcast(TFormat.Zero == 0 ? 0 : head[0]);
+                V ia = Dot<L, V>(start, ua, 0, x0, x1, x2, x3), ib = Dot<L, V>(start, ub, 0, x0, x1, x2, x3);
                 x += 4;
                 if (TFormat.GroupLength < UnitLength)
                 {
-                    sa = Finish<L, V>(sa, ia, head, a, group, laneA);
-                    sb = Finish<L, V>(sb, ib, head, b, group, laneB);
-                    group += Width;
-                    ia = ib = L.Broadcast(x[0]);
+                    sa = Finish<L, V>(sa, ia, head, da, ma, ga, minimum);
+                    sb = Finish<L, V>(sb, ib, head, db, mb, gb, minimum);
+                    ga += Width;
+                    gb += Width;
+                    ia = ib = L.Broadcast(TFormat.Zero == 0 ? 0 : x[0]);
                     head = x;
                     x += HeadLength;
                 }
@@ -150,14 +157,15 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
                 (x0, x1, x2, x3) = (L.Broadcast(x[0]), L.Broadcast(x[1]), L.Broadcast(x[2]), L.Broadcast(x[3]));
                 ia = Dot<L, V>(ia, ua, 4, x0, x1, x2, x3);
                 ib = Dot<L, V>(ib, ub, 4, x0, x1, x2, x3);
-                sa = Finish<L, V>(sa, ia, head, a, group, laneA);
-                sb = Finish<L, V>(sb, ib, head, b, group, laneB);
-                group += Width;
+                sa = Finish<L, V>(sa, ia, head, da, ma, ga, minimum);
+                sb = Finish<L, V>(sb, ib, head, db, mb, gb, minimum);
+                ga += Width;
+                gb += Width;
+                ua += unit;
+                ub += unit;
                 x += 4;
-                ua += UnitLength * Width * TFormat.Bits / 8;
-                ub += UnitLength * Width * TFormat.Bits / 8;
             }
-            while (group < minimaAt);
+            while (TFormat.HasGroups && ua < end);
         }
 
         L.Store(ya, sa);
@@ -166,12 +174,13 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
     // The sum of a group joins an output.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private V Finish<L, V>(V y, V sum, float* head, byte* block, int group, int lane)
+    private static V Finish<L, V>(V y, V sum, float* head, V d, V m, byte* s, nint minimum)
         where L : struct, ILanes<V>
     {
-        y = L.MultiplyAdd(L.Multiply(Scale<L, V>(block + (2 * lane), block + group + lane), L.Broadcast(head[1])), L.ToSingle(sum), y);
+        V scale = TFormat.HasGroups ? L.Multiply(d, L.FromSigned(s)) : d;
+        y = L.MultiplyAdd(L.Multiply(scale, L.Broadcast(head[1])), L.ToSingle(AddsWords ? Widen<L, V>(sum) : sum), y);
         return TFormat.IsAffine
-            ? L.MultiplyAdd(Minimum<L, V>(block + (2 * (Width + lane)), block + minimaAt - scalesAt + group + lane), L.Broadcast(head[2]), y)
+            ? L.MultiplyAdd(TFormat.HasGroups ? L.Multiply(m, L.FromSigned(s + minimum)) : m, L.Broadcast(head[2]), y)
             : y;
     }
 }

@@ -179,7 +179,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* r = right + (2 * Width);
 
             // Four at a time, as in ProductTile, unless that took more registers than there are.
-            int step = TFormat.Bits is 5 or 6 && !L.AddsProducts ? 1 : 4;
+            int step = TFormat.Bits < 8 && !AddsWords && !L.AddsProducts ? 1 : 4;
             for (int remaining = (TFormat.Bits == 8 && !L.AddsProducts ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {
                 Term<L, V, Rows>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
@@ -249,14 +249,23 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Sums of codes up to 4 bits fit into words for a whole group.
+    // Whether the sums of a tile stay words, as of AddsWords, rather than take the one instruction for more bits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TileAddsWords<L, V>()
+        where L : struct, ILanes<V> => AddsWords && (TFormat.Bits <= 4 || !L.AddsProducts);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Add<L, V>(V sum, V codes, V x)
         where L : struct, ILanes<V> =>
-        TFormat.Bits <= 4 ? L.AddWords(sum, L.MultiplyAddBytes(codes, x))
+        TileAddsWords<L, V>() ? L.AddWords(sum, L.MultiplyAddBytes(codes, x))
         : L.AddsProducts ? L.AddProducts(sum, codes, x)
         : TFormat.Bits == 8 ? L.AddIntegers(sum, L.MultiplyAddWords(codes, x))
         : L.AddIntegers(sum, Widen<L, V>(L.MultiplyAddBytes(codes, x)));
+
+    // Of signed codes it is an integer.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V StartOf<L, V>(V start)
+        where L : struct, ILanes<V> => TFormat.Bits == 8 ? start : Widen<L, V>(start);
 
     // The sums of one row over a group join its outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -264,15 +273,16 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         where L : struct, ILanes<V>
     {
         float* z = y + L.Count;
-        if (TFormat.Bits <= 4)
-        {
-            (sum0, sum1) = (Widen<L, V>(sum0), Widen<L, V>(sum1));
-        }
-
-        if (!TFormat.IsAffine && (TFormat.Bits < 8 || L.AddsProducts))
+        if (TFormat.Zero > 0 || (TFormat.Bits == 8 && L.AddsProducts))
         {
             V start = L.Broadcast(head[0]);
-            (sum0, sum1) = (L.AddIntegers(sum0, start), L.AddIntegers(sum1, start));
+            (sum0, sum1) = TileAddsWords<L, V>() ? (L.AddWords(sum0, start), L.AddWords(sum1, start))
+                : (L.AddIntegers(sum0, StartOf<L, V>(start)), L.AddIntegers(sum1, StartOf<L, V>(start)));
+        }
+
+        if (TileAddsWords<L, V>())
+        {
+            (sum0, sum1) = (Widen<L, V>(sum0), Widen<L, V>(sum1));
         }
 
         V scale = L.Broadcast(head[TileRows]);

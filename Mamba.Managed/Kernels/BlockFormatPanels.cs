@@ -102,9 +102,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
     private static V Minimum<L, V>(byte* m, byte* t)
         where L : struct, ILanes<V>
     {
-        V minimum = L.Subtract(L.Broadcast(0), L.FromScaledHalf((ushort*)m));
+        V minimum = Negative<L, V>((ushort*)m);
         return TFormat.HasGroups ? L.Multiply(minimum, L.FromSigned(t)) : minimum;
     }
+
+    // -m
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Negative<L, V>(ushort* m)
+        where L : struct, ILanes<V> => L.Subtract(L.Broadcast(0), L.FromScaledHalf(m));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool PackHead(in BlockParts parts, byte* head, int output)

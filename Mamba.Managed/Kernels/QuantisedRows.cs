@@ -12,7 +12,8 @@ namespace Mamba.Managed.Kernels;
 /// per group:  | start | scale | shift | q0 .. q3 | q4 .. q7 | ...
 /// as words:                           | q0, q1 | q2, q3 | ...
 /// </code>
-/// start is -zero times the sum of q, an integer, and shift is scale times that sum, what a minimum is multiplied by.
+/// start is where a sum of products begins: -zero times the sum of q. Up to a zero of 32 it is two words, as the products of bytes are, one for
+/// q0 and q1 of each four and one for q2 and q3; beyond it is one integer. shift is scale times the sum, what a minimum is multiplied by.
 /// </remarks>
 internal static unsafe class QuantisedRows
 {
@@ -23,6 +24,9 @@ internal static unsafe class QuantisedRows
 
     // Below this a group counts as zeros; above it, Most / largest is finite.
     private const float Least = 1e-30f;
+
+    // Up to this zero a start fits words: 8 entries of at most 127 times 32, and in groups of 32, with zeros up to 16, 16 of them.
+    private const int LargestWordZero = 32;
 
     // Groups whose scales are found before the first of them is converted: a division is too long to wait for.
     private const int GroupsAtOnce = 32;
@@ -97,7 +101,18 @@ internal static unsafe class QuantisedRows
         {
             int count = Math.Min(groups, GroupsAtOnce);
             Scales<L, V>(x, count, groupLength, length, inverses, (float*)to + 1);
-            Groups<L, V>(x, count, groupLength, zero, words, length, inverses, to);
+            Groups<L, V>(x, count, groupLength, words, length, inverses, to + HeadLength);
+
+            // Words go with signed codes, which have neither a zero nor a minimum. The smallest group is a narrow vector of bytes.
+            if (!words && L.Count > Lanes128.Count)
+            {
+                Sums<Lanes128, Vector128<float>>(count, groupLength, zero, length, to);
+            }
+            else if (!words)
+            {
+                Sums<L, V>(count, groupLength, zero, length, to);
+            }
+
             x += count * groupLength;
             to += count * length;
         }
@@ -123,31 +138,48 @@ internal static unsafe class QuantisedRows
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Groups<L, V>(float* x, int count, int groupLength, int zero, bool words, int pitch, float* inverses, int* to)
+    private static void Groups<L, V>(float* x, int count, int groupLength, bool words, int pitch, float* inverses, int* to)
         where L : struct, ILanes<V>
     {
         for (int group = 0; group < count; group++, x += groupLength, to += pitch)
         {
-            V inverse = L.Broadcast(inverses[group]), total = L.Broadcast(0);
-            byte* entries = (byte*)(to + HeadLength);
+            V inverse = L.Broadcast(inverses[group]);
             for (int i = 0; i < groupLength; i += L.Count)
             {
                 V rounded = L.Add(L.Multiply(L.Load(x + i), inverse), L.Broadcast(Rounder));
-                total = L.AddIntegers(total, rounded);
                 if (words)
                 {
-                    L.StoreWords((ushort*)entries + i, rounded);
+                    L.StoreWords((ushort*)to + i, rounded);
                 }
                 else
                 {
-                    L.StoreBytes(entries + i, rounded);
+                    L.StoreBytes((byte*)to + i, rounded);
                 }
             }
+        }
+    }
 
-            // Each entry counts Rounder's bits too; what overflows comes back.
-            int sum = L.Sum(total) - (groupLength * BitConverter.SingleToInt32Bits(Rounder));
-            to[0] = -zero * sum;
-            ((float*)to)[2] = ((float*)to)[1] * sum;
+    // Start and shift, from bytes that were stored a while ago: so soon after they are written one by one, reading several at once would wait.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Sums<L, V>(int count, int groupLength, int zero, int pitch, int* to)
+        where L : struct, ILanes<V>
+    {
+        // Bytes become positive, so that the two sums of a number add up side by side without a borrow.
+        const byte SignBit = 0x80;
+        int offset = groupLength / 2 * SignBit;
+        V ones = L.Broadcast(BitConverter.Int32BitsToSingle(0x01010101));
+        for (int group = 0; group < count; group++, to += pitch)
+        {
+            float* entries = (float*)(to + HeadLength);
+            V pairs = L.Broadcast(0);
+            for (int i = 0; i < groupLength / sizeof(int); i += L.Count)
+            {
+                pairs = L.AddIntegers(pairs, L.MultiplyAddBytes(L.FlipBytes(L.Load(entries + i), SignBit), ones));
+            }
+
+            int both = L.Sum(pairs), low = (both & 0xFFFF) - offset, high = (both >> 16) - offset;
+            to[0] = zero > LargestWordZero ? -zero * (low + high) : (ushort)(-zero * low) | (-zero * high << 16);
+            ((float*)to)[2] = ((float*)to)[1] * (low + high);
         }
     }
 }
