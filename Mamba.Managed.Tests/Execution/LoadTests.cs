@@ -28,4 +28,15 @@ public class LoadTests
         using CpuExecutor executor = new(MambaLanguageModel.Create(config, 1), 1);
         Assert.That(executor.StepBytes, Is.EqualTo((config.ParameterCount * sizeof(float)) + executor.CreateState().ByteLength));
     }
+
+    [TestCase(1)]
+    [TestCase(2)]
+    public void A_model_that_was_taken_over_is_not_taken_again(int threads)
+    {
+        MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 64, NLayer = 2, VocabSize = 256 }, 1);
+        using (CpuExecutor.TakeOver(model, threads))
+        {
+            Assert.That(() => CpuExecutor.TakeOver(model, threads), Throws.TypeOf<ObjectDisposedException>());
+        }
+    }
 }

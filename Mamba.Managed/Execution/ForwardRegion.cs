@@ -44,7 +44,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         (embedding, head) = Pack(model.Vocabulary);
         Release(model.Vocabulary);
         blocks = new (float[] Norm, PackedMixer Mixer)[model.Layers.Count];
-        Parallel.For(0, blocks.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+        ParallelLoop.For(blocks.Length, threads, i =>
         {
             blocks[i] = Pack(model.Layers[i]);
             Release(model.Layers[i]);
@@ -78,7 +78,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             (embedding, head) = Pack(after.Vocabulary);
         }
 
-        Parallel.For(0, blocks.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+        ParallelLoop.For(blocks.Length, threads, i =>
         {
             if (Differ(before.Layers[i], after.Layers[i]))
             {

@@ -51,7 +51,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
         bool readable = true;
         for (; row.Length >= size; row = row[size..])
         {
-            TFormat.Unpack(row, ref parts);
+            TFormat.Unpack(row[..size], ref parts);
             readable &= PackHead(parts, panel, output);
             panel += headBytes;
             for (int k = 0; k < length; k += UnitLength, panel += unitBytes)

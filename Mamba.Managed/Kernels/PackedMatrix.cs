@@ -89,18 +89,7 @@ internal sealed unsafe class PackedMatrix
     {
         int rowBytes = (int)weight.Type.ByteLength(Inputs);
         int readable = 1;
-        if (threads == 1)
-        {
-            for (int panel = 0; panel < Panels; panel++)
-            {
-                PackPanel(panel);
-            }
-        }
-        else
-        {
-            Parallel.For(0, Panels, new ParallelOptions { MaxDegreeOfParallelism = threads }, PackPanel);
-        }
-
+        ParallelLoop.For(Panels, threads, PackPanel);
         GC.KeepAlive(weight);
         return readable == 1;
 

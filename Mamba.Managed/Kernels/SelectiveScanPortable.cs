@@ -27,8 +27,7 @@ public static class SelectiveScanPortable
         Throw.UnlessLength(arguments.State.Length, lastState.Length);
         float[] y = new float[arguments.U.Length];
         int blocks = (arguments.Channels + BlockLength - 1) / BlockLength;
-        ParallelOptions options = new() { MaxDegreeOfParallelism = threads == 0 ? Environment.ProcessorCount : threads };
-        Parallel.For(0, blocks, options, block =>
+        ParallelLoop.For(blocks, threads == 0 ? Environment.ProcessorCount : threads, block =>
         {
             int start = block * BlockLength;
             new Block(arguments, start, Math.Min(BlockLength, arguments.Channels - start)).Run(y, lastState);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Mamba.Managed.Tensors.Blocks;
@@ -27,38 +28,9 @@ internal static class TensorConversion
         int chunk = Math.Min(rows, Math.Max(1, LeastElements / width));
         int chunks = (rows + chunk - 1) / chunk;
         threads = Math.Min(threads == 0 ? Environment.ProcessorCount : threads, chunks);
-        if (threads == 1)
+        ParallelLoop.For(chunks, threads, index =>
         {
-            float[] buffer = new float[chunk * width];
-            for (int i = 0; i < chunks; i++)
-            {
-                ConvertChunk(i, buffer);
-            }
-
-            return;
-        }
-
-        try
-        {
-            Parallel.For(
-                0,
-                chunks,
-                new ParallelOptions { MaxDegreeOfParallelism = threads },
-                () => new float[chunk * width],
-                (i, _, buffer) =>
-                {
-                    ConvertChunk(i, buffer);
-                    return buffer;
-                },
-                static _ => { });
-        }
-        catch (AggregateException errors) when (errors.InnerExceptions[0] is ArgumentException or InvalidOperationException)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(errors.InnerExceptions[0]);
-        }
-
-        void ConvertChunk(int index, float[] buffer)
-        {
+            float[] buffer = ArrayPool<float>.Shared.Rent(chunk * width);
             int first = index * chunk * width;
             Span<float> values = buffer.AsSpan(0, Math.Min(chunk, rows - (index * chunk)) * width);
             source.CopyTo(first, values);
@@ -66,7 +38,8 @@ internal static class TensorConversion
                 destination.Offset + destination.Type.ByteLength(first), (int)destination.Type.ByteLength(values.Length));
             Store(values, destination.Type, bytes);
             GC.KeepAlive(destination);
-        }
+            ArrayPool<float>.Shared.Return(buffer);
+        });
     }
 
     /// <summary>Root mean square of the difference of two tensors of one shape, over that of the first; 0 where both are zeros.</summary>
