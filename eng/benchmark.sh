@@ -12,9 +12,10 @@ dotnet build Mamba.Managed.Benchmarks -c Release -v quiet >&2
 dotnet run --project Mamba.Managed.Benchmarks -c Release --no-build -- --filter "${1:-*}" --inProcess --warmupCount 1 --iterationCount 5 --iterationTime 100 \
     --artifacts "$work" >&2
 mkdir -p "$out"
-version=$(sed -n 's/.*<Version>\(.*\)<.*/\1/p' Directory.Build.props)
+# Before the first table is written, which is a change itself.
+version="$(sed -n 's/.*<Version>\(.*\)<.*/\1/p' Directory.Build.props) at $(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes')"
 for table in "$work"/results/*-report-github.md; do
     name=$(basename "$table" -report-github.md)
-    { echo "Mamba.Managed $version at $(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes')"; echo; cat "$table"; } >"$out/${name##*.}.md"
+    { echo "Mamba.Managed $version"; echo; cat "$table"; } >"$out/${name##*.}.md"
     echo "$out/${name##*.}.md"
 done
