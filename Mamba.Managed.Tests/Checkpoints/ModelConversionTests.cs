@@ -114,6 +114,8 @@ public class ModelConversionTests
             Assert.That(tensor.Type, Is.EqualTo(expected[name].Type), name);
             Assert.That(name.EndsWith("A_log", StringComparison.Ordinal) || tensor.Bytes.SequenceEqual(expected[name].Bytes), name);
         }
+
+        GC.KeepAlive(expected);
     }
 
     [Test]

@@ -62,7 +62,7 @@ public class ScanGradientGoldenTests
         {
             if (file.Tensors.TryGetValue("grad." + name, out Tensor? golden))
             {
-                double[] truth = [.. golden.Floats.ToArray()];
+                double[] truth = [.. golden.ToArray()];
                 Assert.That(values, Is.EqualTo(truth).Within(Tolerance * truth.Max(Math.Abs)), name);
                 compared++;
             }

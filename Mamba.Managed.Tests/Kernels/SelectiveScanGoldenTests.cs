@@ -106,7 +106,7 @@ public class SelectiveScanGoldenTests
 
     private static void AssertClose(Tensor golden, List<float> found, string name)
     {
-        float[] truth = golden.Floats.ToArray();
+        float[] truth = golden.ToArray();
         Assert.That(found, Is.EqualTo(truth).Within(Tolerance * truth.Max(Math.Abs)), name);
     }
 

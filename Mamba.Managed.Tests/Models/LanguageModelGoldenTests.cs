@@ -109,7 +109,7 @@ public class LanguageModelGoldenTests
 
     private static void AssertClose(Tensor expected, float[] found, string name)
     {
-        float[] truth = expected.Floats.ToArray();
+        float[] truth = expected.ToArray();
         Assert.That(found, Is.EqualTo(truth).Within(Tolerance * truth.Max(Math.Abs)), name);
     }
 

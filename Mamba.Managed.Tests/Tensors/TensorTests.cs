@@ -13,7 +13,7 @@ public class TensorTests
             Assert.That(tensor.Count, Is.EqualTo(15));
             Assert.That(tensor.ByteLength, Is.EqualTo(60));
             Assert.That(tensor.HasShape(3, 5));
-            Assert.That(tensor.Floats.ToArray(), Is.All.Zero);
+            Assert.That(tensor.ToArray(), Is.All.Zero);
             Assert.That(tensor.ToString(), Is.EqualTo("Float32 [3, 5]"));
         });
     }

@@ -126,5 +126,5 @@ public class AdamWTests
         Assert.That(() => new AdamWOptions { Beta1 = (float)Math.Max(1, rate) }.Validate(), Throws.ArgumentException);
     }
 
-    private static float[] Flat(MambaLanguageModel model) => [.. model.Parameters().SelectMany(p => p.Value.Floats.ToArray())];
+    private static float[] Flat(MambaLanguageModel model) => [.. model.Parameters().SelectMany(p => p.Value.ToArray())];
 }

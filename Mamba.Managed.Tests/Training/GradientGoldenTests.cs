@@ -37,8 +37,8 @@ public class GradientGoldenTests
         {
             foreach ((string name, Tensor found) in gradients.Parameters)
             {
-                float[] truth = golden.Tensors["grad." + name].Floats.ToArray();
-                Assert.That(found.Floats.ToArray(), Is.EqualTo(truth).Within(Tolerance * truth.Max(Math.Abs)), name);
+                float[] truth = golden.Tensors["grad." + name].ToArray();
+                Assert.That(found.ToArray(), Is.EqualTo(truth).Within(Tolerance * truth.Max(Math.Abs)), name);
             }
         });
         Assert.That(golden.Tensors.Keys.Count(name => name.StartsWith("grad.", StringComparison.Ordinal)), Is.EqualTo(gradients.Parameters.Count));

@@ -11,7 +11,7 @@ internal sealed class ReferenceModel(MambaLanguageModel model)
 
     /// <summary>Every parameter by its path; entries may be changed.</summary>
     public Dictionary<string, double[]> Parameters { get; } =
-        model.Parameters().ToDictionary(p => p.Key, p => Array.ConvertAll(p.Value.Floats.ToArray(), v => (double)v));
+        model.Parameters().ToDictionary(p => p.Key, p => Array.ConvertAll(p.Value.ToArray(), v => (double)v));
 
     /// <summary>The summed loss of one sequence, with weighted last states added.</summary>
     /// <param name="tokens">[length]</param>

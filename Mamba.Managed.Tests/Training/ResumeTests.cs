@@ -113,7 +113,7 @@ public class ResumeTests
             best = trainer.Best;
             MambaLanguageModel latest = Checkpoint.Load(TrainingChild.FinalFolder(run));
             Assert.That(
-                latest.Parameters().Select(p => p.Value.Floats.ToArray()), Is.EqualTo(trainer.Model.Parameters().Select(p => p.Value.Floats.ToArray())));
+                latest.Parameters().Select(p => p.Value.ToArray()), Is.EqualTo(trainer.Model.Parameters().Select(p => p.Value.ToArray())));
         }
 
         string[] kept = [.. Directory.GetDirectories(run).Select(folder => Path.GetFileName(folder)!)];

@@ -41,8 +41,8 @@ public class TrainingGoldenTests
         {
             foreach ((string name, Tensor found) in Mamba.Managed.Layers.ParameterTrees.Parameters(model))
             {
-                float[] truth = golden.Tensors["final." + name].Floats.ToArray();
-                Assert.That(found.Floats.ToArray(), Is.EqualTo(truth).Within(1e-3 * truth.Max(Math.Abs)), name);
+                float[] truth = golden.Tensors["final." + name].ToArray();
+                Assert.That(found.ToArray(), Is.EqualTo(truth).Within(1e-3 * truth.Max(Math.Abs)), name);
             }
         });
     }

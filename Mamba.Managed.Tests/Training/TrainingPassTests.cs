@@ -64,11 +64,11 @@ public class TrainingPassTests
             if (config.TieEmbeddings && a.Key == "backbone.embeddings.weight")
             {
                 // Head and embedding add to one gradient, in another order of the documents.
-                Assert.That(a.Value.Floats.ToArray(), Is.EqualTo(b.Value.Floats.ToArray()).Within(1e-6 * b.Value.Floats.ToArray().Max(Math.Abs)), a.Key);
+                Assert.That(a.Value.ToArray(), Is.EqualTo(b.Value.ToArray()).Within(1e-6 * b.Value.ToArray().Max(Math.Abs)), a.Key);
             }
             else
             {
-                AssertSame(b.Value.Floats.ToArray(), a.Value.Floats.ToArray());
+                AssertSame(b.Value.ToArray(), a.Value.ToArray());
             }
         }
     }
@@ -117,7 +117,7 @@ public class TrainingPassTests
         Random random = new(9);
         foreach ((string name, Tensor gradient) in gradients.Parameters)
         {
-            Compare(name, reference.Parameters[name], gradient.Floats.ToArray());
+            Compare(name, reference.Parameters[name], gradient.ToArray());
         }
 
         for (int i = 0; i < lengths.Length; i++)
@@ -162,7 +162,7 @@ public class TrainingPassTests
         double loss = pass.Run(model, batch, gradients, dropout: dropout).Mean;
         Assert.That(loss, Is.Not.EqualTo(pass.Run(model, batch, unused).Mean));
         Assert.That(loss, Is.EqualTo(pass.Run(model, batch, unused, dropout: dropout).Mean));
-        double square = gradients.Parameters.Sum(p => p.Value.Floats.ToArray().Sum(g => (double)g * g));
+        double square = gradients.Parameters.Sum(p => p.Value.ToArray().Sum(g => (double)g * g));
         const double Step = 1e-3;
         double ahead = At(Step), behind = At(-2 * Step);
         Assert.That((ahead - behind) / (2 * Step), Is.EqualTo(square).Within(2).Percent);
@@ -277,7 +277,7 @@ public class TrainingPassTests
 
     private static float[] Flat(Gradients gradients) => Flat(gradients.Tree);
 
-    private static float[] Flat(MambaLanguageModel model) => [.. model.Parameters().SelectMany(p => p.Value.Floats.ToArray())];
+    private static float[] Flat(MambaLanguageModel model) => [.. model.Parameters().SelectMany(p => p.Value.ToArray())];
 
     private static float[] Flat(IEnumerable<MambaState> states)
     {
