@@ -53,7 +53,7 @@ internal static class Throw
 
         public void AppendLiteral(string value) => text.AppendLiteral(value);
 
-        public void AppendFormatted<T>(T value) => text.AppendFormatted(value);
+        public void AppendFormatted<T>(T value, string? format = null) => text.AppendFormatted(value, format);
 
         public string ToStringAndClear() => text.ToStringAndClear();
     }

@@ -222,31 +222,29 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         where L : struct, ILanes<V>
         where Rows : struct, ICount
     {
-        V w0 = L.Load(left + (at * Width)), w1 = L.Load(right + (at * Width)), value = L.Broadcast(x[at * TileRows]);
-        a0 = Add<L, V>(a0, w0, value);
-        a1 = Add<L, V>(a1, w1, value);
-        value = L.Broadcast(x[(at * TileRows) + 1]);
-        b0 = Add<L, V>(b0, w0, value);
-        b1 = Add<L, V>(b1, w1, value);
+        V w0 = L.Load(left + (at * Width)), w1 = L.Load(right + (at * Width));
+        AddRow<L, V>(x[at * TileRows], w0, w1, ref a0, ref a1);
+        AddRow<L, V>(x[(at * TileRows) + 1], w0, w1, ref b0, ref b1);
         if (Rows.Value > 2)
         {
-            value = L.Broadcast(x[(at * TileRows) + 2]);
-            c0 = Add<L, V>(c0, w0, value);
-            c1 = Add<L, V>(c1, w1, value);
-            value = L.Broadcast(x[(at * TileRows) + 3]);
-            d0 = Add<L, V>(d0, w0, value);
-            d1 = Add<L, V>(d1, w1, value);
+            AddRow<L, V>(x[(at * TileRows) + 2], w0, w1, ref c0, ref c1);
+            AddRow<L, V>(x[(at * TileRows) + 3], w0, w1, ref d0, ref d1);
         }
 
         if (Rows.Value > 4)
         {
-            value = L.Broadcast(x[(at * TileRows) + 4]);
-            e0 = Add<L, V>(e0, w0, value);
-            e1 = Add<L, V>(e1, w1, value);
-            value = L.Broadcast(x[(at * TileRows) + 5]);
-            f0 = Add<L, V>(f0, w0, value);
-            f1 = Add<L, V>(f1, w1, value);
+            AddRow<L, V>(x[(at * TileRows) + 4], w0, w1, ref e0, ref e1);
+            AddRow<L, V>(x[(at * TileRows) + 5], w0, w1, ref f0, ref f1);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddRow<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
+        where L : struct, ILanes<V>
+    {
+        V value = L.Broadcast(x);
+        sum0 = Add<L, V>(sum0, w0, value);
+        sum1 = Add<L, V>(sum1, w1, value);
     }
 
     // Whether the sums of a tile stay words, as of AddsWords, rather than take the one instruction for more bits.

@@ -72,7 +72,7 @@ public static class SavedState
         byte[] end = new byte[sizeof(uint)];
         Read(stream, end);
         uint stored = BinaryPrimitives.ReadUInt32LittleEndian(end);
-        Check(stored == checksum, $"expected the checksum {checksum:x8}, found {stored:x8}; the saved state is damaged");
+        Throw.Unless(stored == checksum, $"expected the checksum {checksum:x8}, found {stored:x8}; the saved state is damaged");
         for (int i = 0; i < parts.Length; i++)
         {
             Span<float> values = MemoryMarshal.Cast<byte, float>(parts[i].AsSpan());
@@ -106,16 +106,16 @@ public static class SavedState
 
     private static void CheckHeader(ReadOnlySpan<byte> header, MambaState state, ModelFingerprint fingerprint)
     {
-        Check(header[..8].SequenceEqual(Magic), $"expected a saved Mamba state, found other data");
+        Throw.Unless(header[..8].SequenceEqual(Magic), $"expected a saved Mamba state, found other data");
         uint version = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
-        Check(version == Version, $"expected a saved state of version {Version}, found version {version}");
+        Throw.Unless(version == Version, $"expected a saved state of version {Version}, found version {version}");
         ModelFingerprint found = new(BinaryPrimitives.ReadUInt64LittleEndian(header[12..]));
-        Check(found == fingerprint, $"expected a state saved from the model {fingerprint}, found one of the model {found}");
+        Throw.Unless(found == fingerprint, $"expected a state saved from the model {fingerprint}, found one of the model {found}");
         long position = BinaryPrimitives.ReadInt64LittleEndian(header[20..]);
-        Check(position >= 0, $"expected a position of 0 or more, found {position}; the saved state is damaged");
+        Throw.Unless(position >= 0, $"expected a position of 0 or more, found {position}; the saved state is damaged");
         Span<byte> expected = stackalloc byte[HeaderLength];
         WriteHeader(expected, state, fingerprint);
-        Check(header[28..].SequenceEqual(expected[28..]), $"expected a state of {state}, found one of other sizes");
+        Throw.Unless(header[28..].SequenceEqual(expected[28..]), $"expected a state of {state}, found one of other sizes");
     }
 
     private static Span<float> Part(MambaState state, int index) => index % 2 == 0 ? state.Layers[index / 2].Window : state.Layers[index / 2].Scan;
@@ -144,7 +144,7 @@ public static class SavedState
     private static void Read(Stream stream, byte[] bytes)
     {
         int found = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-        Check(found == bytes.Length, $"expected {bytes.Length - found} more bytes, found the end; the saved state is truncated");
+        Throw.Unless(found == bytes.Length, $"expected {bytes.Length - found} more bytes, found the end; the saved state is truncated");
     }
 
     private static uint Checksum(uint checksum, ReadOnlySpan<byte> bytes)
@@ -161,13 +161,5 @@ public static class SavedState
         }
 
         return ~checksum;
-    }
-
-    private static void Check(bool condition, FormattableString problem)
-    {
-        if (!condition)
-        {
-            throw new InvalidDataException(Throw.Invariant(problem));
-        }
     }
 }
