@@ -10,7 +10,7 @@ using Spectre.Console;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba quantize-report [MODEL] --file F</c>: what each matrix loses in each type, and which types to take.</summary>
+/// <summary><c>mamba quantize-report [MODEL] --file F</c>: what each matrix loses in each type, which types to take, and the model in them.</summary>
 internal static class QuantizeReportCommand
 {
     private static readonly Dictionary<string, ElementType> names = QuantisationStudy.Types.ToDictionary(NameOf);
@@ -24,15 +24,18 @@ internal static class QuantizeReportCommand
         Option<int> window = Options.Number("--window", "Tokens that the model sees together; the first of them is context only.", 2048, 2, int.MaxValue);
         Option<string[]> types = new Option<string[]>("--types") { Description = "Candidates; all that fit when left out.", AllowMultipleArgumentsPerToken = true }.AcceptOnlyFromAmong([.. names.Keys]);
         Option<double> budget = Options.Number("--budget", "Nats per token that the recommended types may cost together.", 0.01, 0, 1e6);
+        Option<string?> output = new("--output") { Description = "GGUF file to write, with the model in the recommended types." };
         Option<int> threads = Options.Threads();
         Option<bool> json = Options.Json();
         Command command = new("quantize-report", "Measure what each tensor loses in each type, and recommend types.")
         {
-            model, file, offset, length, window, types, budget, threads, json,
+            model, file, offset, length, window, types, budget, output, threads, json,
         };
         command.SetAction((parsed, cancel) =>
         {
             string path = parsed.GetValue(model)!, textPath = parsed.GetValue(file)!;
+            string? destination = parsed.GetValue(output);
+            RequireFile(destination);
             (long start, long count) = (parsed.GetValue(offset), parsed.GetValue(length));
             byte[] text = TextInput.Read(textPath, start, Math.Min(count, Math.Max(0, new FileInfo(textPath).Length - start)));
             MambaLanguageModel weights = ModelConversion.Load(path);
@@ -42,20 +45,48 @@ internal static class QuantizeReportCommand
             QuantisationReport report = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tensors", advance => study.Run(candidates, advance, cancel));
             QuantisationChoice choice = report.Recommend(parsed.GetValue(budget));
             choice = choice with { MeasuredNats = study.Measure(choice.Types, cancel) };
-            TextWriter output = parsed.InvocationConfiguration.Output;
+            TextWriter console = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json))
             {
-                JsonOutput.Write(output, writer => Write(writer, report, choice));
+                JsonOutput.Write(console, writer => Write(writer, report, choice));
             }
             else
             {
-                Print(output, report, choice);
+                Print(console, report, choice);
+            }
+
+            if (destination is not null)
+            {
+                ModelConversion.ToGguf(path, destination, WeightTypes.Of(NameOf(MostOf(report, choice))), threads: parsed.GetValue(threads), matrices: choice.Types);
             }
 
             return Task.FromResult(0);
         });
         return command;
     }
+
+    // Looked at before what may take an hour.
+    private static void RequireFile(string? destination)
+    {
+        if (destination is null)
+        {
+            return;
+        }
+
+        if (!destination.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ArgumentException($"--output {destination}: expected a name that ends in .gguf");
+        }
+
+        if (Path.GetDirectoryName(Path.GetFullPath(destination)) is { } folder && !Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"--output {destination}: expected a folder that exists, found no {folder}");
+        }
+    }
+
+    // The type of most weights, by which the file is called.
+    private static ElementType MostOf(QuantisationReport report, QuantisationChoice choice) =>
+        report.Tensors.GroupBy(tensor => choice.Types[tensor.Name]).MaxBy(group => group.Sum(tensor => tensor.Tensor.Count))!.Key;
 
     private static void Write(Utf8JsonWriter json, QuantisationReport report, QuantisationChoice choice)
     {

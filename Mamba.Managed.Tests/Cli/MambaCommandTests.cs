@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Cli;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
 
@@ -146,6 +148,35 @@ public class MambaCommandTests
         (int exit, string output, string error) = await Run(args);
         Assert.That(exit, Is.Zero, error);
         Assert.That(output, Does.Contain("layers.0.mixer.in_proj").And.Contain("measured"));
+    }
+
+    [Test]
+    public async Task A_quantisation_report_writes_the_model_in_the_types_that_it_recommends()
+    {
+        Checkpoint.Save(folder, MambaLanguageModel.Create(new() { DModel = 32, NLayer = 1, VocabSize = 256 }, 1));
+        string mix = Path.Combine(folder, "mix.gguf");
+        string[] text = ["--file", Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt"), "--length", "60", "--json"];
+        JsonElement report = Json(await Run(["quantize-report", folder, .. text, "--types", "q8_0", "q4_0", "--budget", "0.001", "--output", mix]));
+        JsonElement recommendation = report.GetProperty("recommendation");
+        Dictionary<string, Tensor> found = GgufCheckpoint.Load(mix).Parameters().ToDictionary();
+        Dictionary<string, string> recommended = report.GetProperty("tensors").EnumerateArray()
+            .ToDictionary(tensor => tensor.GetProperty("name").GetString()!, tensor => tensor.GetProperty("recommended").GetString()!);
+        Assert.That(recommended.Keys.ToDictionary(name => name, name => $"{found[name].Type}".ToLowerInvariant().Replace("float32", "f32")), Is.EqualTo(recommended));
+        Assert.That(recommended.Values, Does.Contain("f32").And.Contain("q8_0").And.Contain("q4_0"));
+        Assert.That(recommended.Keys.Sum(name => found[name].ByteLength), Is.EqualTo(recommendation.GetProperty("bytes").GetInt64()));
+
+        // A goes through a logarithm and back, which moves it by the rounding of single precision.
+        double expected = report.GetProperty("nats_per_token").GetDouble() + recommendation.GetProperty("measured_nats_per_token").GetDouble();
+        Assert.That(Json(await Run(["perplexity", mix, .. text])).GetProperty("nats_per_token").GetDouble(), Is.EqualTo(expected).Within(1e-6));
+    }
+
+    [TestCase("mix.bin", "expected a name that ends in .gguf")]
+    [TestCase("no-such-folder/mix.gguf", "expected a folder that exists")]
+    public async Task A_quantisation_report_looks_at_where_to_write_before_it_measures(string name, string complaint)
+    {
+        (int exit, string output, string error) = await Run("quantize-report", "--file", Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt"), "--output", Path.Combine(folder, name));
+        Assert.That((exit, output), Is.EqualTo((1, "")));
+        Assert.That(error, Does.Match(@"^mamba: [^\n]+\n$").And.Contain(complaint).And.Contain(name));
     }
 
     [TestCase("nonsense")]

@@ -31,17 +31,20 @@ public static class ModelConversion
     /// The tokenizer to carry; null for that of the source, or of bytes where the model has 256 tokens and no tokenizer of its own.
     /// </param>
     /// <param name="threads">Threads that quantise; 0 for one per processor.</param>
+    /// <param name="matrices">Types that single matrices take instead, by their names in the model, as a <see cref="Execution.QuantisationChoice"/> has them; null for none.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
     /// <exception cref="InvalidDataException">The source is malformed, or its tokenizer of a kind that is not supported.</exception>
-    /// <exception cref="ArgumentException">A weight is not finite, or the vocabulary has more tokens than the embedding.</exception>
-    public static void ToGguf(string source, string destination, GgufFileType type, GgufVocabulary? vocabulary = null, int threads = 0)
+    /// <exception cref="ArgumentException">As of <see cref="GgufCheckpoint.Save"/>.</exception>
+    public static void ToGguf(
+        string source, string destination, GgufFileType type, GgufVocabulary? vocabulary = null, int threads = 0,
+        IReadOnlyDictionary<string, ElementType>? matrices = null)
     {
         MambaLanguageModel model = Load(source);
         GgufMetadata? metadata = Directory.Exists(source) ? null : GgufFile.Open(source).Metadata;
         vocabulary ??= metadata is null ? OfFolder(source, model.Config) : GgufVocabulary.Read(metadata);
         vocabulary ??= model.Config.VocabSize == Bytes ? GgufVocabulary.OfBytes() with { EndTokenId = model.Config.EndTokenId } : null;
         string name = metadata?.GetString("general.name") ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
-        GgufCheckpoint.Save(destination, model, type, vocabulary, name, threads);
+        GgufCheckpoint.Save(destination, model, type, vocabulary, name, threads, matrices);
     }
 
     /// <summary>Writes a model as a folder as of <see cref="Checkpoint.Save"/>, with <c>tokenizer.json</c> where the source has a tokenizer.</summary>

@@ -101,6 +101,34 @@ public class GgufCheckpointTests
     }
 
     [Test]
+    public void Single_matrices_take_types_of_their_own()
+    {
+        string path = Path.Combine(folder, "ours.gguf");
+        const string Embedding = "backbone.embeddings.weight", In = "backbone.layers.1.mixer.in_proj.weight";
+        GgufCheckpoint.Save(path, GgufFixtures.SmallModel(), GgufFileType.F16, matrices: new Dictionary<string, ElementType>
+        {
+            [Embedding] = ElementType.Float32,
+            [In] = ElementType.Q5_1,
+        });
+        Dictionary<string, Tensor> found = GgufCheckpoint.Load(path).Parameters().ToDictionary();
+        Assert.That((found[Embedding].Type, found[In].Type), Is.EqualTo((ElementType.Float32, ElementType.Q5_1)));
+        Assert.That(found[In.Replace('1', '0')].Type, Is.EqualTo(ElementType.Float16));
+    }
+
+    [TestCase("backbone.layers.0.mixer.D", ElementType.Q8_0, "expected a matrix of the model, found Float32 [")]
+    [TestCase("backbone.layers.9.mixer.in_proj.weight", ElementType.Q8_0, "expected a matrix of the model, found no such tensor")]
+    [TestCase("backbone.layers.0.mixer.in_proj.weight", ElementType.Q4_K, "whose blocks fill its rows of 32, found Q4_K")]
+    [TestCase("backbone.layers.0.mixer.in_proj.weight", ElementType.Int64, "found Int64")]
+    public void Types_of_single_matrices_are_checked_before_anything_is_written(string name, ElementType type, string complaint)
+    {
+        string path = Path.Combine(folder, "ours.gguf");
+        Assert.That(
+            () => GgufCheckpoint.Save(path, GgufFixtures.SmallModel(), GgufFileType.F16, matrices: new Dictionary<string, ElementType> { [name] = type }),
+            Throws.ArgumentException.With.Message.StartsWith($"{name}: ").And.Message.Contains(complaint));
+        Assert.That(Directory.GetFiles(folder), Is.Empty);
+    }
+
+    [Test]
     public void Another_architecture_is_refused_by_name() => AssertRefused("llama", metadata => metadata["general.architecture"] = GgufValue.From("llama"));
 
     [Test]

@@ -64,14 +64,21 @@ public static class GgufCheckpoint
     /// <param name="vocabulary">The tokenizer to carry; null for none, with which llama.cpp loads the model but reads no text.</param>
     /// <param name="name">What the model is called.</param>
     /// <param name="threads">Threads that quantise; 0 for one per processor. Their number does not change the file.</param>
+    /// <param name="matrices">Types that single matrices take instead, by their names in the model; null for none.</param>
     /// <remarks>llama.cpp itself wants d_inner = 2 d_model, a bias of the convolution and none of the projections; other models are written too, and read by this library.</remarks>
-    /// <exception cref="ArgumentException">A weight is not finite, or the vocabulary has more tokens than the embedding.</exception>
+    /// <exception cref="ArgumentException">
+    /// A weight is not finite, the vocabulary has more tokens than the embedding, or <paramref name="matrices"/> names what is no matrix of the model
+    /// or a type that its rows do not fit.
+    /// </exception>
     public static void Save(
-        string path, MambaLanguageModel model, GgufFileType type, GgufVocabulary? vocabulary = null, string? name = null, int threads = 0)
+        string path, MambaLanguageModel model, GgufFileType type, GgufVocabulary? vocabulary = null, string? name = null, int threads = 0,
+        IReadOnlyDictionary<string, ElementType>? matrices = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(model);
         MambaConfig config = model.Config.Validate();
+        matrices ??= new Dictionary<string, ElementType>();
+        RequireMatrices(matrices, model);
         GgufMetadata metadata = new()
         {
             [GgufLayout.ArchitectureKey] = GgufValue.From(GgufConfig.Architecture),
@@ -89,15 +96,40 @@ public static class GgufCheckpoint
 
         metadata["general.quantization_version"] = GgufValue.From(QuantisationVersion);
         metadata["general.file_type"] = GgufValue.From((uint)type);
-        GgufWriter.Write(path, metadata, [.. model.Parameters().Select(parameter => Entry(parameter.Key, parameter.Value, type, model.Head is null, threads))]);
+        GgufWriter.Write(path, metadata, [.. model.Parameters().Select(Entry)]);
+
+        GgufEntry Entry(KeyValuePair<string, Tensor> parameter)
+        {
+            string gguf = ToGguf(parameter.Key);
+            return GgufCheckpoint.Entry(gguf, parameter.Value, matrices.TryGetValue(parameter.Key, out ElementType own)
+                ? own
+                : GgufTypeMix.TypeOf(type, gguf, parameter.Value.Shape[^1], model.Head is null), threads);
+        }
     }
 
-    private static GgufEntry Entry(string canonical, Tensor tensor, GgufFileType mix, bool isTied, int threads)
+    private static string ToGguf(string canonical) =>
+        GgufNames.ToGguf(canonical) ?? throw new ArgumentException($"{canonical}: expected a parameter of a Mamba model", nameof(canonical));
+
+    private static void RequireMatrices(IReadOnlyDictionary<string, ElementType> matrices, MambaLanguageModel model)
     {
-        string name = GgufNames.ToGguf(canonical) ?? throw new ArgumentException($"{canonical}: expected a parameter of a Mamba model", nameof(canonical));
+        Dictionary<string, Tensor> parameters = model.Parameters().ToDictionary();
+        foreach ((string name, ElementType type) in matrices)
+        {
+            if (!parameters.TryGetValue(name, out Tensor? tensor) || !GgufTypeMix.IsMatrix(ToGguf(name)))
+            {
+                Throw.Argument($"{name}: expected a matrix of the model, found {(tensor is null ? "no such tensor" : tensor)}", nameof(matrices));
+            }
+            else if (type == ElementType.Int64 || tensor.Shape[^1] % type.BlockLength() != 0)
+            {
+                Throw.Argument($"{name}: expected a type of weights whose blocks fill its rows of {tensor.Shape[^1]}, found {type}", nameof(matrices));
+            }
+        }
+    }
+
+    private static GgufEntry Entry(string name, Tensor tensor, ElementType type, int threads)
+    {
         string part = GgufNames.PartOf(name);
         int[] shape = part == GgufNames.Convolution ? [tensor.Shape[0], tensor.Shape[^1]] : tensor.Shape.ToArray();
-        ElementType type = GgufTypeMix.TypeOf(mix, name, shape[^1], isTied);
         return new GgufEntry(name, type, shape, () => part == GgufNames.A
             ? Map(tensor, static logarithm => (float)-Math.Exp(logarithm))
             : tensor.ConvertTo(type, threads));

@@ -64,10 +64,7 @@ internal static class GgufTypeMix
     public static ElementType TypeOf(GgufFileType mix, string name, int rowLength, bool isTied)
     {
         ElementType target = BaseOf(mix);
-        bool isMatrix = name.EndsWith(".weight", StringComparison.Ordinal)
-            && !name.EndsWith("_norm.weight", StringComparison.Ordinal)
-            && !name.EndsWith("ssm_conv1d.weight", StringComparison.Ordinal);
-        if (!isMatrix)
+        if (!IsMatrix(name))
         {
             return ElementType.Float32;
         }
@@ -86,6 +83,12 @@ internal static class GgufTypeMix
 
         return Fitting(target, rowLength);
     }
+
+    /// <summary>Whether a file's tensor is a matrix that is multiplied with rows: the others are small and stay in single precision.</summary>
+    public static bool IsMatrix(string name) =>
+        name.EndsWith(".weight", StringComparison.Ordinal)
+        && !name.EndsWith("_norm.weight", StringComparison.Ordinal)
+        && !name.EndsWith(GgufNames.Convolution, StringComparison.Ordinal);
 
     private static ElementType BaseOf(GgufFileType mix) => mix switch
     {
