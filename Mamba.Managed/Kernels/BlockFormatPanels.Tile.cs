@@ -256,9 +256,8 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private static V Add<L, V>(V sum, V codes, V x)
         where L : struct, ILanes<V> =>
         TileAddsWords<L, V>() ? L.AddWords(sum, L.MultiplyAddBytes(codes, x))
-        : L.AddsProducts ? L.AddProducts(sum, codes, x)
-        : TFormat.Bits == 8 ? L.AddIntegers(sum, L.MultiplyAddWords(codes, x))
-        : L.AddIntegers(sum, Widen<L, V>(L.MultiplyAddBytes(codes, x)));
+        : TFormat.Bits == 8 && !L.AddsProducts ? L.AddIntegers(sum, L.MultiplyAddWords(codes, x))
+        : L.AddProducts(sum, codes, x);
 
     // Of signed codes it is an integer.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

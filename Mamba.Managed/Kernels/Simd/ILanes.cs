@@ -83,11 +83,12 @@ internal unsafe interface ILanes<V>
     /// <summary>For each two bytes the sum of their products as a word; no byte of <paramref name="b"/> may be -128.</summary>
     static abstract V MultiplyAddSignedBytes(V a, V b);
 
-    /// <summary>Whether there is <see cref="AddProducts"/>: one instruction where else there are up to four.</summary>
+    /// <summary>Whether <see cref="AddProducts"/> is one instruction, for which sums of two products need not fit a word.</summary>
     static virtual bool AddsProducts => false;
 
-    /// <summary>The sum and the products of the four bytes of each lane.</summary>
-    static virtual V AddProducts(V sum, V unsigned, V signed) => throw new PlatformNotSupportedException();
+    // Abstract, without a body that throws: for a call that is not inlined, even one never made, the compiler keeps vectors of 64 bytes in memory.
+    /// <summary>The sum and the products of the four bytes of each lane; sums of two products must fit a word unless it is one instruction.</summary>
+    static abstract V AddProducts(V sum, V unsigned, V signed);
 
     static abstract V AddWords(V a, V b);
 

@@ -105,6 +105,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
         (((Vector128.ShiftLeft(a.AsInt16(), 8) >> 8) * (Vector128.ShiftLeft(b.AsInt16(), 8) >> 8)) + ((a.AsInt16() >> 8) * (b.AsInt16() >> 8))).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AddProducts(Vector128<float> sum, Vector128<float> unsigned, Vector128<float> signed) =>
+        AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Vector128.Create((short)1).AsSingle()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> AddWords(Vector128<float> a, Vector128<float> b) => (a.AsInt16() + b.AsInt16()).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

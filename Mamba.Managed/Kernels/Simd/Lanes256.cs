@@ -100,7 +100,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> AddProducts(Vector256<float> sum, Vector256<float> unsigned, Vector256<float> signed) =>
-        AvxVnni.MultiplyWideningAndAdd(sum.AsInt32(), unsigned.AsByte(), signed.AsSByte()).AsSingle();
+        AvxVnni.IsSupported
+            ? AvxVnni.MultiplyWideningAndAdd(sum.AsInt32(), unsigned.AsByte(), signed.AsSByte()).AsSingle()
+            : AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Vector256.Create((short)1).AsSingle()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> AddWords(Vector256<float> a, Vector256<float> b) => (a.AsInt16() + b.AsInt16()).AsSingle();

@@ -102,6 +102,10 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float AddProducts(float sum, float unsigned, float signed) =>
+        AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Lane(0x00010001)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float AddWords(float a, float b) => Words((short)Integer(a) + (short)Integer(b), (Integer(a) >> 16) + (Integer(b) >> 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
