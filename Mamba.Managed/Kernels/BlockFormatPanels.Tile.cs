@@ -11,9 +11,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private const int TilePitch = 2 * Width;
     private const byte SignBit = 0x80;
 
-    // Where there is one instruction for products of bytes and their sums, it does more than the widest vectors without it, except for codes of
-    // up to 4 bits, whose sums may stay words. Signed codes become unsigned for it.
-    private static bool AddsProducts => InstructionSets.Current >= InstructionSet.Avx2 && TFormat.Bits > 4 && Lanes256.AddsProducts;
+    // Whether a tile takes the one instruction for products of bytes and their sums, for which signed codes become unsigned. Vectors of 256 bits have
+    // it; wider ones do more without it where sums stay words, and of codes of up to 4 bits all do as much.
+    private static bool AddsProducts => Lanes256.AddsProducts && InstructionSets.Current switch
+    {
+        InstructionSet.Avx512 => !AddsWords,
+        InstructionSet.Avx2 => TFormat.Bits > 4,
+        _ => false,
+    };
 
     private static bool TakesWords => TFormat.Bits == 8 && !AddsProducts;
 
