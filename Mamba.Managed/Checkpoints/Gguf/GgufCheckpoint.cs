@@ -96,15 +96,11 @@ public static class GgufCheckpoint
 
         metadata["general.quantization_version"] = GgufValue.From(QuantisationVersion);
         metadata["general.file_type"] = GgufValue.From((uint)type);
-        GgufWriter.Write(path, metadata, [.. model.Parameters().Select(Entry)]);
+        GgufWriter.Write(path, metadata, [.. model.Parameters().Select(parameter => Entry(parameter.Key, parameter.Value, TypeOf(parameter.Key, parameter.Value), threads))]);
 
-        GgufEntry Entry(KeyValuePair<string, Tensor> parameter)
-        {
-            string gguf = ToGguf(parameter.Key);
-            return GgufCheckpoint.Entry(gguf, parameter.Value, matrices.TryGetValue(parameter.Key, out ElementType own)
-                ? own
-                : GgufTypeMix.TypeOf(type, gguf, parameter.Value.Shape[^1], model.Head is null), threads);
-        }
+        ElementType TypeOf(string canonical, Tensor tensor) => matrices.TryGetValue(canonical, out ElementType own)
+            ? own
+            : GgufTypeMix.TypeOf(type, ToGguf(canonical), tensor.Shape[^1], model.Head is null);
     }
 
     private static string ToGguf(string canonical) =>
@@ -126,8 +122,9 @@ public static class GgufCheckpoint
         }
     }
 
-    private static GgufEntry Entry(string name, Tensor tensor, ElementType type, int threads)
+    private static GgufEntry Entry(string canonical, Tensor tensor, ElementType type, int threads)
     {
+        string name = ToGguf(canonical);
         string part = GgufNames.PartOf(name);
         int[] shape = part == GgufNames.Convolution ? [tensor.Shape[0], tensor.Shape[^1]] : tensor.Shape.ToArray();
         return new GgufEntry(name, type, shape, () => part == GgufNames.A
