@@ -46,7 +46,10 @@ internal static class InferenceBench
         MachineLimits limits = Limits(executor.Threads);
         double head = (double)config.VocabSize * config.DModel;
         double body = config.ParameterCount - (head * (config.TieEmbeddings ? 1 : 2));
-        double flops = 2 * ((body * PromptLength) + head) / PromptLength;
+
+        // Only the last token has logits, so only it has a gate and a projection out in the last layer.
+        double skipped = 2.0 * config.DInner * config.DModel * (PromptLength - 1);
+        double flops = 2 * ((body * PromptLength) + head - skipped) / PromptLength;
         return new(executor.Threads, prompt, generation, together, limits)
         {
             FmaShare = prompt.Max() * flops / 1e9 / limits.FmaGigaflopsPerSecond,

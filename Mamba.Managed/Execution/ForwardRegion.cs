@@ -23,6 +23,8 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     private PackedMatrix head;
     private int[] tokens = [];
     private Sequence[] sequences = [];
+    private Sequence[] silent = [];
+    private Sequence[] closing = [];
     private float[] residual = [];
     private float[] normal = [];
     private float[] mixed = [];
@@ -113,6 +115,8 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         for (int i = 0, start = 0; i < count; start += lengths[i], i++)
         {
             sequences[i] = new Sequence(start, lengths[i], states[i].LayerArray);
+            silent[i] = sequences[i] with { Length = lengths[i] - (logitRows > 0 ? 1 : 0) };
+            closing[i] = new Sequence(i, 1, states[i].LayerArray);
         }
 
         fixed (float* output = logits)
@@ -127,6 +131,8 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
 
         Array.Clear(sequences, 0, count);
+        Array.Clear(silent, 0, count);
+        Array.Clear(closing, 0, count);
     }
 
     /// <inheritdoc/>
@@ -139,7 +145,6 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             embedding.CopyRow(tokens[row], residual.AsSpan(own + (row * width), width));
         }
 
-        ReadOnlySpan<Sequence> batch = sequences.AsSpan(0, count);
         Span<float> mine = residual.AsSpan(own + (start * width), (end - start) * width);
         for (int i = 0; i < blocks.Length; i++)
         {
@@ -149,12 +154,46 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             }
 
             AwaitRows(worker);
-            pass.Forward(worker, blocks[i].Mixer, normal.AsSpan(own, rows * width), mixed.AsSpan(0, rows * width), rows, batch, i);
+            if (logitRows < rows && i == blocks.Length - 1)
+            {
+                Close(worker);
+                break;
+            }
+
+            pass.Forward(worker, blocks[i].Mixer, normal.AsSpan(own, rows * width), mixed.AsSpan(0, rows * width), rows, sequences.AsSpan(0, count), i);
             worker.Barrier();
             TensorPrimitives.Add(mine, mixed.AsSpan(start * width, mine.Length), mine);
         }
 
-        Project(worker, batch);
+        Project(worker);
+    }
+
+    // The last layer, where logits of each last row are wanted or none: nobody reads what the other rows give, so they only move the states on.
+    private void Close(Worker worker)
+    {
+        int width = config.DModel, last = blocks.Length - 1;
+        (float[] norm, PackedMixer mixer) = blocks[last];
+        pass.Advance(worker, mixer, normal.AsSpan(OwnMemory(worker), rows * width), rows, silent.AsSpan(0, count), last);
+        if (logitRows == 0)
+        {
+            return;
+        }
+
+        worker.Barrier();
+        (int start, int end) = worker.Range(count);
+        for (int i = start; i < end; i++)
+        {
+            Normalise(0, LogitRow(i), norm, i);
+        }
+
+        worker.Barrier();
+        pass.Forward(worker, mixer, normal.AsSpan(0, count * width), mixed.AsSpan(0, count * width), count, closing.AsSpan(0, count), last);
+        worker.Barrier();
+        for (int i = start; i < end; i++)
+        {
+            Span<float> to = residual.AsSpan(LogitRow(i) * width, width);
+            TensorPrimitives.Add(to, mixed.AsSpan(i * width, width), to);
+        }
     }
 
     private (PackedMatrix Embedding, PackedMatrix Head) Pack(Shared vocabulary)
@@ -183,7 +222,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         return weight;
     }
 
-    private void Project(Worker worker, ReadOnlySpan<Sequence> batch)
+    private void Project(Worker worker)
     {
         if (logitRows == 0)
         {
@@ -196,13 +235,16 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         (int start, int end) = RowsOf(worker, logitRows);
         for (int row = start; row < end; row++)
         {
-            Normalise(own, logitRows == rows ? row : batch[row].Start + batch[row].Length - 1, finalNorm, row);
+            Normalise(own, LogitRow(row), finalNorm, row);
         }
 
         AwaitRows(worker);
         Span<float> output = new(logits, logitRows * config.VocabSize);
         MatrixProduct.Forward(worker, scratch, normal.AsSpan(own), config.DModel, head, [], output, logitRows);
     }
+
+    // The row from which logits are computed.
+    private int LogitRow(int index) => logitRows == rows ? index : sequences[index].Start + sequences[index].Length - 1;
 
     private (int Start, int End) RowsOf(Worker worker, int total) => rows == 1 ? (0, 1) : worker.Range(total);
 
@@ -226,6 +268,8 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     {
         MixerPass.Grow(ref tokens, rows);
         MixerPass.Grow(ref sequences, count);
+        MixerPass.Grow(ref silent, count);
+        MixerPass.Grow(ref closing, count);
         int copies = Math.Max(rows, threads);
         MixerPass.Grow(ref residual, copies * config.DModel);
         MixerPass.Grow(ref normal, copies * config.DModel);

@@ -44,6 +44,15 @@ internal sealed unsafe class PackedMatrix
         }
     }
 
+    private PackedMatrix(PackedMatrix whole, int outputs)
+    {
+        Outputs = outputs;
+        Inputs = whole.Inputs;
+        kernels = whole.kernels;
+        panelBytes = whole.panelBytes;
+        buffer = whole.buffer;
+    }
+
     /// <summary>Rows of the matrix.</summary>
     public int Outputs { get; }
 
@@ -61,6 +70,9 @@ internal sealed unsafe class PackedMatrix
 
     /// <summary>The kernels where weights are floating-point numbers, else null.</summary>
     public FloatPanels? Floats => kernels as FloatPanels;
+
+    /// <summary>The first rows of this matrix, in the same memory.</summary>
+    public PackedMatrix Top(int outputs) => new(this, outputs);
 
     /// <summary>Bytes that a matrix takes when it is packed.</summary>
     public static long LengthOf(Tensor weight)

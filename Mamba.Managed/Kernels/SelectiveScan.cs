@@ -55,7 +55,7 @@ internal readonly unsafe struct SelectiveScan
     /// <summary>[states, channels] as <see cref="ChannelPanels"/>: h before the first row; h after the last row on return.</summary>
     public required float* State { get; init; }
 
-    /// <summary>[length, channels]; may be <see cref="U"/> itself.</summary>
+    /// <summary>[length, channels]; may be <see cref="U"/> itself, or null where only the state is wanted.</summary>
     public required float* Y { get; init; }
 
     /// <summary>Rows.</summary>
@@ -129,7 +129,10 @@ internal readonly unsafe struct SelectiveScan
                 L.Store(state, h);
             }
 
-            L.Store(Y + c, Gate<L, V>(y, Z + c));
+            if (Y is not null)
+            {
+                L.Store(Y + c, Gate<L, V>(y, Z + c));
+            }
         }
 
         return c;
@@ -176,7 +179,10 @@ internal readonly unsafe struct SelectiveScan
                     AllStates<L, V>(t, rows, c + i, delta + at, input + at, sum + at);
                 }
 
-                Finish<L, V>(t, rows, c, width, sum);
+                if (Y is not null)
+                {
+                    Finish<L, V>(t, rows, c, width, sum);
+                }
             }
         }
 

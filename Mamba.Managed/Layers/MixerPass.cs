@@ -44,36 +44,20 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     public void Forward(
         Worker worker, PackedMixer mixer, ReadOnlySpan<float> x, Span<float> y, int rows, ReadOnlySpan<Sequence> sequences, int layer)
     {
-        int inner = mixer.DInner, projected = mixer.XProj.Outputs;
-        MatrixProduct.Forward(worker, scratch, x, mixer.DModel, mixer.InProj, mixer.InBias, gated.AsSpan(0, rows * 2 * inner), rows);
+        Advance(worker, mixer, x, rows, sequences, layer, isGated: true);
         worker.Barrier();
-        Convolve(worker, mixer, sequences, layer);
-        worker.Barrier();
-        MatrixProduct.Forward(worker, scratch, channels, inner, mixer.XProj, [], selected.AsSpan(0, rows * projected), rows);
-        if (sequences[0].Length == 1)
-        {
-            Fetch(worker, mixer, sequences[0].Layers[layer].Scan);
-            Fetch(worker, mixer, mixer.Decay);
-        }
-
-        worker.Barrier();
-        if (mixer.NormEpsilon is float epsilon)
-        {
-            NormaliseSelection(worker, mixer, rows, epsilon);
-            worker.Barrier();
-        }
-
-        MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows, fixedShares: true);
-        if (rows > 1)
-        {
-            // Of a single row a worker has computed the steps of just those channels that it scans.
-            worker.Barrier();
-        }
-
-        Scan(worker, mixer, sequences, layer);
-        worker.Barrier();
-        MatrixProduct.Forward(worker, scratch, channels, inner, mixer.OutProj, mixer.OutBias, y, rows);
+        MatrixProduct.Forward(worker, scratch, channels, mixer.DInner, mixer.OutProj, mixer.OutBias, y, rows);
     }
+
+    /// <summary>Moves the states of one mixer on, without its output: neither gate nor projection out are computed.</summary>
+    /// <param name="worker">Who computes.</param>
+    /// <param name="mixer">The weights.</param>
+    /// <param name="x">[rows, d_model]; complete, as after a barrier.</param>
+    /// <param name="rows">Rows from which sequences take theirs.</param>
+    /// <param name="sequences">Which rows belong together.</param>
+    /// <param name="layer">The index of the mixer's state in each sequence.</param>
+    public void Advance(Worker worker, PackedMixer mixer, ReadOnlySpan<float> x, int rows, ReadOnlySpan<Sequence> sequences, int layer) =>
+        Advance(worker, mixer, x, rows, sequences, layer, isGated: false);
 
     /// <summary>Computes one mixer for one sequence, on the calling thread.</summary>
     /// <param name="mixer">The weights.</param>
@@ -99,6 +83,40 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         }
     }
 
+    private void Advance(
+        Worker worker, PackedMixer mixer, ReadOnlySpan<float> x, int rows, ReadOnlySpan<Sequence> sequences, int layer, bool isGated)
+    {
+        int inner = mixer.DInner, projected = mixer.XProj.Outputs;
+        PackedMatrix inProj = isGated ? mixer.InProj : mixer.ValueProj;
+        float[] inBias = isGated ? mixer.InBias : mixer.ValueBias;
+        MatrixProduct.Forward(worker, scratch, x, mixer.DModel, inProj, inBias, gated.AsSpan(0, rows * inProj.Outputs), rows);
+        worker.Barrier();
+        Convolve(worker, mixer, sequences, layer, inProj.Outputs);
+        worker.Barrier();
+        MatrixProduct.Forward(worker, scratch, channels, inner, mixer.XProj, [], selected.AsSpan(0, rows * projected), rows);
+        if (sequences[0].Length == 1)
+        {
+            Fetch(worker, mixer, sequences[0].Layers[layer].Scan);
+            Fetch(worker, mixer, mixer.Decay);
+        }
+
+        worker.Barrier();
+        if (mixer.NormEpsilon is float epsilon)
+        {
+            NormaliseSelection(worker, mixer, rows, epsilon);
+            worker.Barrier();
+        }
+
+        MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows, fixedShares: true);
+        if (rows > 1)
+        {
+            // Of a single row a worker has computed the steps of just those channels that it scans.
+            worker.Barrier();
+        }
+
+        Scan(worker, mixer, sequences, layer, isGated);
+    }
+
     // Falcon-Mamba: dt, B and C each by their own RMS.
     private void NormaliseSelection(Worker worker, PackedMixer mixer, int rows, float epsilon)
     {
@@ -115,7 +133,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         static void Normalise(Span<float> part, float epsilon) => RmsNormalisation.Forward(part, [], epsilon, part);
     }
 
-    private void Convolve(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer)
+    private void Convolve(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer, int xPitch)
     {
         int inner = mixer.DInner;
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
@@ -136,13 +154,13 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                 fixed (float* window = sequence.Layers[layer].Window)
                 {
                     CausalConvolution.Forward(
-                        x + (row * 2 * inner), 2 * inner, weight, bias, window, y + (row * inner), sequence.Length, inner, mixer.DConv, silu: true, start, end);
+                        x + (row * xPitch), xPitch, weight, bias, window, y + (row * inner), sequence.Length, inner, mixer.DConv, silu: true, start, end);
                 }
             }
         }
     }
 
-    private void Scan(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer)
+    private void Scan(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer, bool isGated)
     {
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
@@ -170,10 +188,10 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                         C = select + (row * projected) + mixer.DtRank + mixer.DState,
                         Pitch = projected,
                         D = d,
-                        Z = z + (row * 2 * inner) + inner,
+                        Z = isGated ? z + (row * 2 * inner) + inner : null,
                         ZPitch = 2 * inner,
                         State = state,
-                        Y = u + (row * inner),
+                        Y = isGated ? u + (row * inner) : null,
                         Length = sequence.Length,
                         Channels = inner,
                         States = mixer.DState,

@@ -15,6 +15,7 @@ internal sealed class PackedMixer
         NormEpsilon = mixer.MixerNormEpsilon;
         PackedMatrix[] matrices = Pack(mixer.InProj.Weight, mixer.XProj.Weight, mixer.DtProj.Weight, mixer.OutProj.Weight);
         (InProj, InBias) = (matrices[0], Copy(mixer.InProj.Bias));
+        (ValueProj, ValueBias) = (InProj.Top(DInner), InBias.Length > 0 ? InBias[..DInner] : []);
         (XProj, DtProj) = (matrices[1], matrices[2]);
         (OutProj, OutBias) = (matrices[3], Copy(mixer.OutProj.Bias));
         ConvWeight = Transpose(mixer.Conv1d.Weight);
@@ -41,6 +42,11 @@ internal sealed class PackedMixer
     public PackedMatrix InProj { get; }
 
     public float[] InBias { get; }
+
+    /// <summary>[d_inner, d_model]: that half of <see cref="InProj"/> which gives the convolution's inputs; the other gives gates.</summary>
+    public PackedMatrix ValueProj { get; }
+
+    public float[] ValueBias { get; }
 
     /// <summary>[d_conv, d_inner]</summary>
     public float[] ConvWeight { get; }
