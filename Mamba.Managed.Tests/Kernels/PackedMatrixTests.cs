@@ -17,7 +17,7 @@ public class PackedMatrixTests
 
     [Test]
     public void A_product_with_floats_is_one_chain_of_the_converted_weights(
-        [ValueSource(nameof(Floats))] ElementType type, [Values(1, 2, 7, 40)] int rows, [Values(3, 16, 50)] int outputs, [Values(256, 768)] int inputs)
+        [ValueSource(nameof(Floats))] ElementType type, [Values(1, 2, 7, 40)] int rows, [Values(3, 16, 50, 150)] int outputs, [Values(256, 1280)] int inputs)
     {
         Tensor weight = Weights(type, outputs, inputs);
         float[] x = Random(rows * inputs, 2), bias = Random(outputs, 4);

@@ -2,13 +2,16 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>y = x W^T for several rows and weights that are floating-point numbers.</summary>
 /// <remarks>
-/// Through the tile of <see cref="StridedProduct"/>: inputs are put in order a block at a time, and each panel passes by once, unpacked where its
-/// weights are not floats.
+/// Through the tile of <see cref="StridedProduct"/>: inputs are put in order a block at a time, unless only few panels pass by, and each panel
+/// passes by once, unpacked where its weights are not floats.
 /// </remarks>
 internal static unsafe class FloatProduct
 {
     private const int Width = PackedMatrix.PanelWidth;
     private const int DepthBlock = StridedProduct.DepthBlock;
+
+    // So few panels are over before rows in order have paid for themselves: rows are read where they lie.
+    private const int FewPanels = 8;
 
     /// <summary>Floats that a worker needs for its rows.</summary>
     public const int LeftLength = 2 * StridedProduct.LeftBlock;
@@ -42,10 +45,20 @@ internal static unsafe class FloatProduct
     private readonly struct Blocks(
         float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y, int pieceLength) : IBlockedProduct
     {
-        public void Arrange(int row, int height, int k, int depth) => ProductPacking.Rows(x, row, height, k, depth, left);
+        private bool IsInPlace => weight.Panels <= FewPanels;
+
+        public void Arrange(int row, int height, int k, int depth)
+        {
+            if (!IsInPlace)
+            {
+                ProductPacking.Rows(x, row, height, k, depth, left);
+            }
+        }
 
         public void Multiply(int row, int height, int k, int depth, int panel, int next)
         {
+            float* rows = IsInPlace ? x.At(row, k) : left;
+            nint pitch = IsInPlace ? (nint)x.RowPitch : 0;
             int end = Math.Min(panel + pieceLength, weight.Panels);
             for (int at = panel, count; at < end; at += count)
             {
@@ -55,7 +68,7 @@ internal static unsafe class FloatProduct
                 int following = at + count < end ? at + count : next;
                 float* ahead = following >= 0 ? kernels.Unpack(weight.Panel(following), k, 0, right) : null;
                 int column = at * Width, width = Math.Min(count * Width, y.Columns - column);
-                StridedProduct.Block(left, w, (nint)(last - w), depth, y, row, height, column, width, k > 0, ahead);
+                StridedProduct.Block(rows, pitch, w, (nint)(last - w), depth, y, row, height, column, width, k > 0, ahead);
             }
 
             for (int i = row; k + depth == x.Columns && i < row + height; i++)

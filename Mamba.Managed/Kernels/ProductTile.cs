@@ -24,8 +24,11 @@ internal readonly unsafe struct ProductTile
     /// <summary>Panels of 16 columns that the widest tile covers here.</summary>
     public static int WidestPanels => InstructionSets.Current == InstructionSet.Avx512 ? 2 : 1;
 
-    /// <summary>[depth, rows]: some rows of the left side.</summary>
+    /// <summary>[depth, rows]: some rows of the left side; or [rows, depth] where <see cref="LeftPitch"/> is given.</summary>
     public required float* Left { get; init; }
+
+    /// <summary>Distance between rows of <see cref="Left"/> that are read where they lie; 0 for a sliver, put in order by <see cref="ProductPacking"/>.</summary>
+    public required nint LeftPitch { get; init; }
 
     /// <summary>[depth, 16]: a panel of the right side.</summary>
     public required float* Right { get; init; }
@@ -91,55 +94,72 @@ internal readonly unsafe struct ProductTile
         where L : struct, ILanes<V>
         where Vectors : struct, ICount
     {
+        if (LeftPitch == 0)
+        {
+            Run<L, V, Vectors, Sliver>(rows, right, sums, secondRight, secondSums);
+        }
+        else
+        {
+            Run<L, V, Vectors, Lying>(rows, right, sums, secondRight, secondSums);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Run<L, V, Vectors, Order>(int rows, float* right, float* sums, float* secondRight, float* secondSums)
+        where L : struct, ILanes<V>
+        where Vectors : struct, ICount
+        where Order : struct, IOrder
+    {
         switch (rows)
         {
             case 1:
-                Sum<L, V, Vectors, Count1>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count1, Order>(right, sums, secondRight, secondSums);
                 break;
             case 2:
-                Sum<L, V, Vectors, Count2>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count2, Order>(right, sums, secondRight, secondSums);
                 break;
             case 3:
-                Sum<L, V, Vectors, Count3>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count3, Order>(right, sums, secondRight, secondSums);
                 break;
             case 4:
-                Sum<L, V, Vectors, Count4>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count4, Order>(right, sums, secondRight, secondSums);
                 break;
             case 5:
-                Sum<L, V, Vectors, Count5>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count5, Order>(right, sums, secondRight, secondSums);
                 break;
             case 6:
-                Sum<L, V, Vectors, Count6>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count6, Order>(right, sums, secondRight, secondSums);
                 break;
             case 7:
-                Sum<L, V, Vectors, Count7>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count7, Order>(right, sums, secondRight, secondSums);
                 break;
             case 8:
-                Sum<L, V, Vectors, Count8>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count8, Order>(right, sums, secondRight, secondSums);
                 break;
             case 9:
-                Sum<L, V, Vectors, Count9>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count9, Order>(right, sums, secondRight, secondSums);
                 break;
             case 10:
-                Sum<L, V, Vectors, Count10>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count10, Order>(right, sums, secondRight, secondSums);
                 break;
             case 11:
-                Sum<L, V, Vectors, Count11>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count11, Order>(right, sums, secondRight, secondSums);
                 break;
             case 12:
-                Sum<L, V, Vectors, Count12>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count12, Order>(right, sums, secondRight, secondSums);
                 break;
         }
     }
 
     // Accumulators as separate locals: the JIT keeps them in registers, and leaves out those beyond the constants Rows and Vectors.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Sum<L, V, Vectors, Rows>(float* w, float* t, float* x, float* u)
+    private void Sum<L, V, Vectors, Rows, Order>(float* w, float* t, float* x, float* u)
         where L : struct, ILanes<V>
         where Vectors : struct, ICount
         where Rows : struct, ICount
+        where Order : struct, IOrder
     {
-        nint pitch = Pitch;
+        nint pitch = Pitch, leftPitch = LeftPitch;
         V a0 = L.Broadcast(0), b0 = a0, c0 = a0, d0 = a0, e0 = a0, f0 = a0, g0 = a0, h0 = a0, i0 = a0, j0 = a0, k0 = a0, l0 = a0;
         V a1 = a0, b1 = a0, c1 = a0, d1 = a0, e1 = a0, f1 = a0, g1 = a0, h1 = a0, i1 = a0, j1 = a0, k1 = a0, l1 = a0;
         if (Accumulate)
@@ -186,24 +206,24 @@ internal readonly unsafe struct ProductTile
                 Fetch<L, V, Vectors>(ahead + (3 * step), second);
             }
 
-            Term<L, V, Vectors, Rows>(
-                0, r, w, x,
+            Term<L, V, Vectors, Rows, Order>(
+                0, r, leftPitch, w, x,
                 ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                 ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
-            Term<L, V, Vectors, Rows>(
-                1, r, w, x,
+            Term<L, V, Vectors, Rows, Order>(
+                1, r, leftPitch, w, x,
                 ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                 ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
-            Term<L, V, Vectors, Rows>(
-                2, r, w, x,
+            Term<L, V, Vectors, Rows, Order>(
+                2, r, leftPitch, w, x,
                 ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                 ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
-            Term<L, V, Vectors, Rows>(
-                3, r, w, x,
+            Term<L, V, Vectors, Rows, Order>(
+                3, r, leftPitch, w, x,
                 ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                 ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
             ahead += 4 * step;
-            r += 4 * Rows.Value;
+            r += 4 * Order.Step(Rows.Value);
             w += 4 * Width;
             x += 4 * Width;
         }
@@ -211,12 +231,12 @@ internal readonly unsafe struct ProductTile
         for (; k > 0; k--)
         {
             Fetch<L, V, Vectors>(ahead, second);
-            Term<L, V, Vectors, Rows>(
-                0, r, w, x,
+            Term<L, V, Vectors, Rows, Order>(
+                0, r, leftPitch, w, x,
                 ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                 ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
             ahead += step;
-            r += Rows.Value;
+            r += Order.Step(Rows.Value);
             w += Width;
             x += Width;
         }
@@ -332,91 +352,92 @@ internal readonly unsafe struct ProductTile
 
     // The products of one term with all rows join the sums.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Term<L, V, Vectors, Rows>(
-        int term, float* r, float* w, float* x,
+    private static void Term<L, V, Vectors, Rows, Order>(
+        int term, float* r, nint leftPitch, float* w, float* x,
         ref V a0, ref V b0, ref V c0, ref V d0, ref V e0, ref V f0, ref V g0, ref V h0, ref V i0, ref V j0, ref V k0, ref V l0,
         ref V a1, ref V b1, ref V c1, ref V d1, ref V e1, ref V f1, ref V g1, ref V h1, ref V i1, ref V j1, ref V k1, ref V l1)
         where L : struct, ILanes<V>
         where Vectors : struct, ICount
         where Rows : struct, ICount
+        where Order : struct, IOrder
     {
         V w0 = L.Load(w + (term * Width)), w1 = Vectors.Value > 1 ? L.Load(x + (term * Width)) : w0;
-        V value = L.Broadcast(r[term * Rows.Value]);
+        V value = L.Broadcast(Order.Entry(r, leftPitch, 0, term, Rows.Value));
         a0 = L.MultiplyAdd(value, w0, a0);
         a1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, a1) : a1;
         if (Rows.Value > 1)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 1]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 1, term, Rows.Value));
             b0 = L.MultiplyAdd(value, w0, b0);
             b1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, b1) : b1;
         }
 
         if (Rows.Value > 2)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 2]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 2, term, Rows.Value));
             c0 = L.MultiplyAdd(value, w0, c0);
             c1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, c1) : c1;
         }
 
         if (Rows.Value > 3)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 3]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 3, term, Rows.Value));
             d0 = L.MultiplyAdd(value, w0, d0);
             d1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, d1) : d1;
         }
 
         if (Rows.Value > 4)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 4]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 4, term, Rows.Value));
             e0 = L.MultiplyAdd(value, w0, e0);
             e1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, e1) : e1;
         }
 
         if (Rows.Value > 5)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 5]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 5, term, Rows.Value));
             f0 = L.MultiplyAdd(value, w0, f0);
             f1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, f1) : f1;
         }
 
         if (Rows.Value > 6)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 6]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 6, term, Rows.Value));
             g0 = L.MultiplyAdd(value, w0, g0);
             g1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, g1) : g1;
         }
 
         if (Rows.Value > 7)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 7]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 7, term, Rows.Value));
             h0 = L.MultiplyAdd(value, w0, h0);
             h1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, h1) : h1;
         }
 
         if (Rows.Value > 8)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 8]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 8, term, Rows.Value));
             i0 = L.MultiplyAdd(value, w0, i0);
             i1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, i1) : i1;
         }
 
         if (Rows.Value > 9)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 9]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 9, term, Rows.Value));
             j0 = L.MultiplyAdd(value, w0, j0);
             j1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, j1) : j1;
         }
 
         if (Rows.Value > 10)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 10]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 10, term, Rows.Value));
             k0 = L.MultiplyAdd(value, w0, k0);
             k1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, k1) : k1;
         }
 
         if (Rows.Value > 11)
         {
-            value = L.Broadcast(r[(term * Rows.Value) + 11]);
+            value = L.Broadcast(Order.Entry(r, leftPitch, 11, term, Rows.Value));
             l0 = L.MultiplyAdd(value, w0, l0);
             l1 = Vectors.Value > 1 ? L.MultiplyAdd(value, w1, l1) : l1;
         }
@@ -435,5 +456,31 @@ internal readonly unsafe struct ProductTile
                 Sse.Prefetch1(ahead + second);
             }
         }
+    }
+
+    // Where the entries of the left side are.
+    private interface IOrder
+    {
+        static abstract float Entry(float* r, nint pitch, int row, int term, int rows);
+
+        static abstract int Step(int rows);
+    }
+
+    private readonly struct Sliver : IOrder
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static float Entry(float* r, nint pitch, int row, int term, int rows) => r[(term * rows) + row];
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static int Step(int rows) => rows;
+    }
+
+    private readonly struct Lying : IOrder
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static float Entry(float* r, nint pitch, int row, int term, int rows) => r[(row * pitch) + term];
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static int Step(int rows) => 1;
     }
 }

@@ -73,7 +73,7 @@ internal static unsafe class StridedProduct
                 {
                     int height = Math.Min(tallest, rows.End - row);
                     ProductPacking.Rows(a, row, height, k, depth, left);
-                    Block(left, right, depth * Width, depth, c, row, height, column, width, accumulate || k > 0);
+                    Block(left, 0, right, depth * Width, depth, c, row, height, column, width, accumulate || k > 0);
                 }
             }
 
@@ -112,7 +112,8 @@ internal static unsafe class StridedProduct
     }
 
     /// <summary>c = a b, or c += a b, for a block of rows and columns that are in order.</summary>
-    /// <param name="left">Slivers, as <see cref="ProductPacking.Rows"/> leaves them.</param>
+    /// <param name="left">Slivers, as <see cref="ProductPacking.Rows"/> leaves them, or rows where they lie.</param>
+    /// <param name="leftPitch">Distance between rows, or 0 for slivers.</param>
     /// <param name="right">Panels, as <see cref="ProductPacking.Columns"/> leaves them.</param>
     /// <param name="panelPitch">Distance between panels.</param>
     /// <param name="depth">Terms of each sum.</param>
@@ -125,9 +126,11 @@ internal static unsafe class StridedProduct
     /// <param name="ahead">The panels needed after these, at the same distance, or null.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Block(
-        float* left, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate, float* ahead = null)
+        float* left, nint leftPitch, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate,
+        float* ahead = null)
     {
         int tallest = ProductTile.TallestRows, widest = ProductTile.WidestPanels * Width;
+        nint leftStep = tallest * (leftPitch == 0 ? depth : leftPitch);
         int slivers = (height + tallest - 1) / tallest;
         for (int at = 0, panels; at < width; at += panels * Width)
         {
@@ -138,6 +141,7 @@ internal static unsafe class StridedProduct
             ProductTile tile = new()
             {
                 Left = left,
+                LeftPitch = leftPitch,
                 Right = first,
                 SecondRight = panels > 1 ? first + panelPitch : null,
                 Depth = depth,
@@ -159,7 +163,7 @@ internal static unsafe class StridedProduct
                     Edge(tile, rows, width - at);
                 }
 
-                tile = tile with { Left = tile.Left + ((long)depth * tallest), Sums = tile.Sums + (tallest * tile.Pitch), Ahead = tile.Ahead + (depth * step) };
+                tile = tile with { Left = tile.Left + leftStep, Sums = tile.Sums + (tallest * tile.Pitch), Ahead = tile.Ahead + (depth * step) };
             }
         }
     }
