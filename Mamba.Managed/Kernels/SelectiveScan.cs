@@ -90,54 +90,6 @@ internal readonly unsafe struct SelectiveScan
         Forward<LanesScalar, float>(start, end);
     }
 
-    private int Forward<L, V>(int start, int end)
-        where L : struct, ILanes<V> => Length == 1 ? OneRow<L, V>(start, end) : Rows<L, V>(start, end);
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private int OneRow<L, V>(int start, int end)
-        where L : struct, ILanes<V>
-    {
-        // Where the processor's own prefetching sees too little of two short runs.
-        nint ahead = 2 * ChannelPanels.Width * States;
-        int c = start;
-        for (; c + L.Count <= end; c += L.Count)
-        {
-            Enter<L, V>(c, c, out V step, out V x, out V y);
-            nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c);
-            float* decay = Decay + at, state = State + at;
-            int n = 0;
-            for (; n + 4 <= States; n += 4)
-            {
-                float* second = state + pitch, third = second + pitch, fourth = third + pitch;
-                V h0 = L.Load(state), h1 = L.Load(second), h2 = L.Load(third), h3 = L.Load(fourth);
-                Powers<L, V>(step, decay, pitch, out V e0, out V e1, out V e2, out V e3);
-                y = Four<L, V>(x, y, B + n, C + n, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3);
-                L.Store(state, h0);
-                L.Store(second, h1);
-                L.Store(third, h2);
-                L.Store(fourth, h3);
-                Fetch(decay + ahead);
-                Fetch(state + ahead);
-                decay += 4 * pitch;
-                state += 4 * pitch;
-            }
-
-            for (; n < States; n++, decay += pitch, state += pitch)
-            {
-                V h = L.Load(state);
-                y = One<L, V>(step, x, y, B[n], C[n], L.Load(decay), ref h);
-                L.Store(state, h);
-            }
-
-            if (Y is not null)
-            {
-                L.Store(Y + c, Gate<L, V>(y, Z + c));
-            }
-        }
-
-        return c;
-    }
-
     // Four lines: four states of a whole panel.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fetch(float* address)
@@ -159,7 +111,7 @@ internal readonly unsafe struct SelectiveScan
     }
 
     [SkipLocalsInit]
-    private int Rows<L, V>(int start, int end)
+    private int Forward<L, V>(int start, int end)
         where L : struct, ILanes<V>
     {
         float* delta = stackalloc float[TileLength * TileChannels];
@@ -176,7 +128,14 @@ internal readonly unsafe struct SelectiveScan
                 for (int i = 0; i < width; i += L.Count)
                 {
                     int at = i * TileLength;
-                    AllStates<L, V>(t, rows, c + i, delta + at, input + at, sum + at);
+                    if (Length == 1)
+                    {
+                        OneRow<L, V>(c + i, delta + at, input + at, sum + at);
+                    }
+                    else
+                    {
+                        AllStates<L, V>(t, rows, c + i, delta + at, input + at, sum + at);
+                    }
                 }
 
                 if (Y is not null)
@@ -189,42 +148,97 @@ internal readonly unsafe struct SelectiveScan
         return c;
     }
 
-    // Row by row, in the order in which memory lies; the buffers hold one vector of channels after the other.
+    // Row by row, in the order in which memory lies; the buffers hold one vector of channels after the other. Four go in step: softplus is a long chain.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Begin<L, V>(int t, int rows, int c, int width, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < rows; row++, delta += L.Count, input += L.Count, sum += L.Count)
         {
             long at = ((long)(t + row) * Channels) + c;
-            FetchRow(U + at + (Ahead * Channels), width);
-            FetchRow(Dt + at + (Ahead * Channels), width);
-            for (int i = 0; i < width; i += L.Count)
+            if (Length > 1)
             {
-                Enter<L, V>(at + i, c + i, out V step, out V x, out V y);
-                int to = (i * TileLength) + (row * L.Count);
-                L.Store(delta + to, step);
-                L.Store(input + to, x);
-                L.Store(sum + to, y);
+                FetchRow(U + at + (Ahead * Channels), width);
+                FetchRow(Dt + at + (Ahead * Channels), width);
+            }
+
+            int i = 0;
+            for (; i + (4 * L.Count) <= width; i += 4 * L.Count)
+            {
+                int second = i + L.Count, third = second + L.Count, fourth = third + L.Count;
+                V s0 = Step<L, V>(at + i, c + i), s1 = Step<L, V>(at + second, c + second);
+                V s2 = Step<L, V>(at + third, c + third), s3 = Step<L, V>(at + fourth, c + fourth);
+                if (Softplus)
+                {
+                    Elementary.Softplus<L, V>(ref s0, ref s1, ref s2, ref s3);
+                }
+
+                Enter<L, V>(s0, at, c, i, delta, input, sum);
+                Enter<L, V>(s1, at, c, second, delta, input, sum);
+                Enter<L, V>(s2, at, c, third, delta, input, sum);
+                Enter<L, V>(s3, at, c, fourth, delta, input, sum);
+            }
+
+            for (; i < width; i += L.Count)
+            {
+                V step = Step<L, V>(at + i, c + i);
+                Enter<L, V>(Softplus ? Elementary.Softplus<L, V>(step) : step, at, c, i, delta, input, sum);
             }
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private V Step<L, V>(long at, int c)
+        where L : struct, ILanes<V> => L.Add(L.Load(Dt + at), Bias is null ? L.Broadcast(0) : L.Load(Bias + c));
+
     // The step, step times input, and the skip term with which the sum over states begins.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Enter<L, V>(long at, int c, out V step, out V x, out V y)
+    private void Enter<L, V>(V step, long at, int c, int i, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
-        V u = L.Load(U + at);
-        step = L.Add(L.Load(Dt + at), Bias is null ? L.Broadcast(0) : L.Load(Bias + c));
-        step = Softplus ? Elementary.Softplus<L, V>(step) : step;
-        x = L.Multiply(step, u);
-        y = L.Multiply(D is null ? L.Broadcast(0) : L.Load(D + c), u);
+        V u = L.Load(U + at + i);
+        int to = i * TileLength;
+        L.Store(delta + to, step);
+        L.Store(input + to, L.Multiply(step, u));
+        L.Store(sum + to, L.Multiply(D is null ? L.Broadcast(0) : L.Load(D + c + i), u));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private V Gate<L, V>(V y, float* z)
-        where L : struct, ILanes<V> => Z is null ? y : L.Multiply(y, Elementary.Silu<L, V>(L.Load(z)));
+    // One row alone: all states of a vector of channels, as they lie in memory.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void OneRow<L, V>(int c, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+    {
+        // Where the processor's own prefetching sees too little of two short runs.
+        nint ahead = 2 * ChannelPanels.Width * States;
+        V step = L.Load(delta), x = L.Load(input), y = L.Load(sum);
+        nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c);
+        float* decay = Decay + at, state = State + at;
+        int n = 0;
+        for (; n + 4 <= States; n += 4)
+        {
+            float* second = state + pitch, third = second + pitch, fourth = third + pitch;
+            V h0 = L.Load(state), h1 = L.Load(second), h2 = L.Load(third), h3 = L.Load(fourth);
+            Powers<L, V>(step, decay, pitch, out V e0, out V e1, out V e2, out V e3);
+            y = Four<L, V>(x, y, B + n, C + n, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3);
+            L.Store(state, h0);
+            L.Store(second, h1);
+            L.Store(third, h2);
+            L.Store(fourth, h3);
+            Fetch(decay + ahead);
+            Fetch(state + ahead);
+            decay += 4 * pitch;
+            state += 4 * pitch;
+        }
+
+        for (; n < States; n++, decay += pitch, state += pitch)
+        {
+            V h = L.Load(state);
+            y = One<L, V>(step, x, y, B[n], C[n], L.Load(decay), ref h);
+            L.Store(state, h);
+        }
+
+        L.Store(sum, y);
+    }
 
     // What of four states is left after a step.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -314,19 +328,37 @@ internal readonly unsafe struct SelectiveScan
         L.Store(State + place, h);
     }
 
+    // The sums pass through the gate, four vectors in step as above.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Finish<L, V>(int t, int rows, int c, int width, float* sum)
         where L : struct, ILanes<V>
     {
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; row < rows; row++, sum += L.Count)
         {
             float* y = Y + ((long)(t + row) * Channels) + c;
             float* z = Z + ((long)(t + row) * ZPitch) + c;
-            FetchRow(z + (Ahead * ZPitch), width);
-            FetchRow(y + (Ahead * Channels), width);
-            for (int i = 0; i < width; i += L.Count)
+            if (Length > 1)
             {
-                L.Store(y + i, Gate<L, V>(L.Load(sum + (i * TileLength) + (row * L.Count)), z + i));
+                FetchRow(z + (Ahead * ZPitch), width);
+                FetchRow(y + (Ahead * Channels), width);
+            }
+
+            int i = 0;
+            for (; Z is not null && i + (4 * L.Count) <= width; i += 4 * L.Count)
+            {
+                int second = i + L.Count, third = second + L.Count, fourth = third + L.Count;
+                V g0 = L.Load(z + i), g1 = L.Load(z + second), g2 = L.Load(z + third), g3 = L.Load(z + fourth);
+                Elementary.Silu<L, V>(ref g0, ref g1, ref g2, ref g3);
+                L.Store(y + i, L.Multiply(L.Load(sum + (i * TileLength)), g0));
+                L.Store(y + second, L.Multiply(L.Load(sum + (second * TileLength)), g1));
+                L.Store(y + third, L.Multiply(L.Load(sum + (third * TileLength)), g2));
+                L.Store(y + fourth, L.Multiply(L.Load(sum + (fourth * TileLength)), g3));
+            }
+
+            for (; i < width; i += L.Count)
+            {
+                V total = L.Load(sum + (i * TileLength));
+                L.Store(y + i, Z is null ? total : L.Multiply(total, Elementary.Silu<L, V>(L.Load(z + i))));
             }
         }
     }

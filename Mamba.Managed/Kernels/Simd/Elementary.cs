@@ -102,6 +102,30 @@ internal static class Elementary
         return L.MultiplyAdd(p, s, L.Max(L.Broadcast(0f), x));
     }
 
+    /// <summary>Four of <see cref="Softplus{L, V}(V)"/> in step.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Softplus<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
+        where L : struct, ILanes<V>
+    {
+        V c = L.Broadcast(-Log2E);
+        V s0 = L.Multiply(L.Abs(x0), c), s1 = L.Multiply(L.Abs(x1), c), s2 = L.Multiply(L.Abs(x2), c), s3 = L.Multiply(L.Abs(x3), c);
+        Exp2<L, V>(ref s0, ref s1, ref s2, ref s3);
+        c = L.Broadcast(2f);
+        (s0, s1) = (L.Divide(s0, L.Add(s0, c)), L.Divide(s1, L.Add(s1, c)));
+        (s2, s3) = (L.Divide(s2, L.Add(s2, c)), L.Divide(s3, L.Add(s3, c)));
+        V q0 = L.Multiply(s0, s0), q1 = L.Multiply(s1, s1), q2 = L.Multiply(s2, s2), q3 = L.Multiply(s3, s3);
+        V p0 = L.Broadcast(2f / 13), p1 = p0, p2 = p0, p3 = p0;
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, q0, q1, q2, q3, L.Broadcast(2f / 11));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, q0, q1, q2, q3, L.Broadcast(2f / 9));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, q0, q1, q2, q3, L.Broadcast(2f / 7));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, q0, q1, q2, q3, L.Broadcast(2f / 5));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, q0, q1, q2, q3, L.Broadcast(2f / 3));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, q0, q1, q2, q3, c);
+        c = L.Broadcast(0f);
+        (x0, x1) = (L.MultiplyAdd(p0, s0, L.Max(c, x0)), L.MultiplyAdd(p1, s1, L.Max(c, x1)));
+        (x2, x3) = (L.MultiplyAdd(p2, s2, L.Max(c, x2)), L.MultiplyAdd(p3, s3, L.Max(c, x3)));
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Step<L, V>(ref V p0, ref V p1, ref V p2, ref V p3, V f0, V f1, V f2, V f3, V next)
         where L : struct, ILanes<V>
