@@ -145,11 +145,15 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             embedding.CopyRow(tokens[row], residual.AsSpan(own + (row * width), width));
         }
 
-        Span<float> mine = residual.AsSpan(own + (start * width), (end - start) * width);
         for (int i = 0; i < blocks.Length; i++)
         {
             for (int row = start; row < end; row++)
             {
+                if (i > 0)
+                {
+                    AddMixed(own, row, row);
+                }
+
                 Normalise(own, row, blocks[i].Norm, row);
             }
 
@@ -157,12 +161,16 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             if (logitRows < rows && i == blocks.Length - 1)
             {
                 Close(worker);
-                break;
+                return;
             }
 
             pass.Forward(worker, blocks[i].Mixer, normal.AsSpan(own, rows * width), mixed.AsSpan(0, rows * width), rows, sequences.AsSpan(0, count), i);
             worker.Barrier();
-            TensorPrimitives.Add(mine, mixed.AsSpan(start * width, mine.Length), mine);
+        }
+
+        for (int row = start; row < end; row++)
+        {
+            AddMixed(own, row, row);
         }
 
         Project(worker);
@@ -191,9 +199,10 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         worker.Barrier();
         for (int i = start; i < end; i++)
         {
-            Span<float> to = residual.AsSpan(LogitRow(i) * width, width);
-            TensorPrimitives.Add(to, mixed.AsSpan(i * width, width), to);
+            AddMixed(0, i, LogitRow(i));
         }
+
+        Project(worker);
     }
 
     private (PackedMatrix Embedding, PackedMatrix Head) Pack(Shared vocabulary)
@@ -256,6 +265,12 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         {
             worker.Barrier();
         }
+    }
+
+    private void AddMixed(int own, int from, int to)
+    {
+        Span<float> sum = residual.AsSpan(own + (to * config.DModel), config.DModel);
+        TensorPrimitives.Add(sum, mixed.AsSpan(from * config.DModel, config.DModel), sum);
     }
 
     private void Normalise(int own, int from, float[] weight, int to)

@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Mamba.Managed.Kernels;
 
 /// <summary>RMS normalisation of a row: y = x / sqrt(mean(x^2) + epsilon) * weight.</summary>
@@ -13,14 +15,16 @@ internal static unsafe class RmsNormalisation
     {
         Throw.UnlessLength(x.Length, y.Length);
         Throw.UnlessLength(weight.IsEmpty ? 0 : x.Length, weight.Length);
-        fixed (float* input = x, output = y, scale = weight)
+        float square;
+        fixed (float* input = x)
         {
-            float inverse = 1 / MathF.Sqrt((VirtualLanes.Dot(input, input, null, x.Length) / x.Length) + epsilon);
-            for (int i = 0; i < x.Length; i++)
-            {
-                float normal = input[i] * inverse;
-                output[i] = scale is null ? normal : normal * scale[i];
-            }
+            square = VirtualLanes.Dot(input, input, null, x.Length) / x.Length;
+        }
+
+        TensorPrimitives.Multiply(x, 1 / MathF.Sqrt(square + epsilon), y);
+        if (!weight.IsEmpty)
+        {
+            TensorPrimitives.Multiply(y, weight, y);
         }
     }
 }
