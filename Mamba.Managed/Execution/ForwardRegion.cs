@@ -25,9 +25,9 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     private Sequence[] sequences = [];
     private Sequence[] silent = [];
     private Sequence[] closing = [];
-    private float[] residual = [];
-    private float[] normal = [];
-    private float[] mixed = [];
+    private readonly Activations residual = new(0);
+    private readonly Activations normal = new(1);
+    private readonly Activations mixed = new(2);
     private int rows;
     private int count;
     private int logitRows;
@@ -97,6 +97,9 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     {
         pass.Dispose();
         scratch.Dispose();
+        residual.Dispose();
+        normal.Dispose();
+        mixed.Dispose();
     }
 
     /// <summary>Feeds tokens to some sequences.</summary>
@@ -142,7 +145,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         (int start, int end) = RowsOf(worker, rows);
         for (int row = start; row < end; row++)
         {
-            embedding.CopyRow(tokens[row], residual.AsSpan(own + (row * width), width));
+            embedding.CopyRow(tokens[row], residual.Slice(own + (row * width), width));
         }
 
         for (int i = 0; i < blocks.Length; i++)
@@ -164,7 +167,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
                 return;
             }
 
-            pass.Forward(worker, blocks[i].Mixer, normal.AsSpan(own, rows * width), mixed.AsSpan(0, rows * width), rows, sequences.AsSpan(0, count), i);
+            pass.Forward(worker, blocks[i].Mixer, normal.Slice(own, rows * width), mixed.Slice(0, rows * width), rows, sequences.AsSpan(0, count), i);
             worker.Barrier();
         }
 
@@ -181,7 +184,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     {
         int width = config.DModel, last = blocks.Length - 1;
         (float[] norm, PackedMixer mixer) = blocks[last];
-        pass.Advance(worker, mixer, normal.AsSpan(OwnMemory(worker), rows * width), rows, silent.AsSpan(0, count), last);
+        pass.Advance(worker, mixer, normal.Slice(OwnMemory(worker), rows * width), rows, silent.AsSpan(0, count), last);
         if (logitRows == 0)
         {
             return;
@@ -195,7 +198,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
 
         worker.Barrier();
-        pass.Forward(worker, mixer, normal.AsSpan(0, count * width), mixed.AsSpan(0, count * width), count, closing.AsSpan(0, count), last);
+        pass.Forward(worker, mixer, normal.Slice(0, count * width), mixed.Slice(0, count * width), count, closing.AsSpan(0, count), last);
         worker.Barrier();
         for (int i = start; i < end; i++)
         {
@@ -249,7 +252,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 
         AwaitRows(worker);
         Span<float> output = new(logits, logitRows * config.VocabSize);
-        MatrixProduct.Forward(worker, scratch, normal.AsSpan(own), config.DModel, head, [], output, logitRows);
+        MatrixProduct.Forward(worker, scratch, normal.Slice(own, logitRows * config.DModel), config.DModel, head, [], output, logitRows);
     }
 
     // The row from which logits are computed.
@@ -269,14 +272,14 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 
     private void AddMixed(int own, int from, int to)
     {
-        Span<float> sum = residual.AsSpan(own + (to * config.DModel), config.DModel);
-        TensorPrimitives.Add(sum, mixed.AsSpan(from * config.DModel, config.DModel), sum);
+        Span<float> sum = residual.Slice(own + (to * config.DModel), config.DModel);
+        TensorPrimitives.Add(sum, mixed.Slice(from * config.DModel, config.DModel), sum);
     }
 
     private void Normalise(int own, int from, float[] weight, int to)
     {
         int width = config.DModel;
-        RmsNormalisation.Forward(residual.AsSpan(own + (from * width), width), weight, config.NormEpsilon, normal.AsSpan(own + (to * width), width));
+        RmsNormalisation.Forward(residual.Slice(own + (from * width), width), weight, config.NormEpsilon, normal.Slice(own + (to * width), width));
     }
 
     private void Reserve()
@@ -286,9 +289,9 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         MixerPass.Grow(ref silent, count);
         MixerPass.Grow(ref closing, count);
         int copies = Math.Max(rows, threads);
-        MixerPass.Grow(ref residual, copies * config.DModel);
-        MixerPass.Grow(ref normal, copies * config.DModel);
-        MixerPass.Grow(ref mixed, rows * config.DModel);
+        residual.Reserve(copies * config.DModel);
+        normal.Reserve(copies * config.DModel);
+        mixed.Reserve(rows * config.DModel);
         pass.Reserve(blocks[0].Mixer, rows);
         scratch.Restart();
     }

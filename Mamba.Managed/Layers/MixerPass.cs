@@ -18,19 +18,19 @@ internal readonly record struct Sequence(int Start, int Length, MixerState[] Lay
 internal sealed unsafe class MixerPass(int workers) : IDisposable
 {
     private readonly ProductScratch scratch = MatrixProduct.CreateScratch(workers);
-    private float[] gated = [];
-    private float[] channels = [];
-    private float[] selected = [];
-    private float[] steps = [];
+    private readonly Activations gated = new(0);
+    private readonly Activations channels = new(1);
+    private readonly Activations selected = new(3);
+    private readonly Activations steps = new(2);
 
     /// <summary>Makes room, and forgets a pass that failed; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
     public void Reserve(PackedMixer mixer, int rows)
     {
         scratch.Restart();
-        Grow(ref gated, rows * 2 * mixer.DInner);
-        Grow(ref channels, rows * mixer.DInner);
-        Grow(ref selected, rows * mixer.XProj.Outputs);
-        Grow(ref steps, rows * mixer.DInner);
+        gated.Reserve(rows * 2 * mixer.DInner);
+        channels.Reserve(rows * mixer.DInner);
+        selected.Reserve(rows * mixer.XProj.Outputs);
+        steps.Reserve(rows * mixer.DInner);
     }
 
     /// <summary>Computes one mixer.</summary>
@@ -46,7 +46,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     {
         Advance(worker, mixer, x, rows, sequences, layer, isGated: true);
         worker.Barrier();
-        MatrixProduct.Forward(worker, scratch, channels, mixer.DInner, mixer.OutProj, mixer.OutBias, y, rows);
+        MatrixProduct.Forward(worker, scratch, channels.Slice(0, rows * mixer.DInner), mixer.DInner, mixer.OutProj, mixer.OutBias, y, rows);
     }
 
     /// <summary>Moves the states of one mixer on, without its output: neither gate nor projection out are computed.</summary>
@@ -73,7 +73,14 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => scratch.Dispose();
+    public void Dispose()
+    {
+        scratch.Dispose();
+        gated.Dispose();
+        channels.Dispose();
+        steps.Dispose();
+        selected.Dispose();
+    }
 
     internal static void Grow<T>(ref T[] array, int count)
     {
@@ -89,11 +96,11 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         PackedMatrix inProj = isGated ? mixer.InProj : mixer.ValueProj;
         float[] inBias = isGated ? mixer.InBias : mixer.ValueBias;
-        MatrixProduct.Forward(worker, scratch, x, mixer.DModel, inProj, inBias, gated.AsSpan(0, rows * inProj.Outputs), rows);
+        MatrixProduct.Forward(worker, scratch, x, mixer.DModel, inProj, inBias, gated.Slice(0, rows * inProj.Outputs), rows);
         worker.Barrier();
         Convolve(worker, mixer, sequences, layer, inProj.Outputs);
         worker.Barrier();
-        MatrixProduct.Forward(worker, scratch, channels, inner, mixer.XProj, [], selected.AsSpan(0, rows * projected), rows);
+        MatrixProduct.Forward(worker, scratch, channels.Slice(0, rows * inner), inner, mixer.XProj, [], selected.Slice(0, rows * projected), rows);
         if (sequences[0].Length == 1)
         {
             Fetch(worker, mixer, sequences[0].Layers[layer].Scan);
@@ -107,7 +114,8 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             worker.Barrier();
         }
 
-        MatrixProduct.Forward(worker, scratch, selected, projected, mixer.DtProj, [], steps.AsSpan(0, rows * inner), rows, fixedShares: true);
+        MatrixProduct.Forward(
+            worker, scratch, selected.Slice(0, rows * projected), projected, mixer.DtProj, [], steps.Slice(0, rows * inner), rows, fixedShares: true);
         if (rows > 1)
         {
             // Of a single row a worker has computed the steps of just those channels that it scans.
@@ -124,7 +132,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         (int start, int end) = worker.Range(rows);
         for (int row = start; row < end; row++)
         {
-            Span<float> all = selected.AsSpan(row * projected, projected);
+            Span<float> all = selected.Slice(row * projected, projected);
             Normalise(all[..mixer.DtRank], epsilon);
             Normalise(all.Slice(mixer.DtRank, mixer.DState), epsilon);
             Normalise(all[^mixer.DState..], epsilon);
@@ -137,7 +145,8 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     {
         int inner = mixer.DInner;
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
-        fixed (float* x = gated, weight = mixer.ConvWeight, bias = mixer.ConvBias, y = channels)
+        float* x = gated.Start, y = channels.Start;
+        fixed (float* weight = mixer.ConvWeight, bias = mixer.ConvBias)
         {
             for (int i = 0; i < sequences.Length; i++)
             {
@@ -164,7 +173,8 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     {
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
-        fixed (float* u = channels, dt = steps, select = selected, z = gated, decay = mixer.Decay, d = mixer.D, bias = mixer.DtBias)
+        float* u = channels.Start, dt = steps.Start, select = selected.Start, z = gated.Start;
+        fixed (float* decay = mixer.Decay, d = mixer.D, bias = mixer.DtBias)
         {
             for (int i = 0; i < sequences.Length; i++)
             {

@@ -1,0 +1,37 @@
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Execution;
+
+/// <summary>Floats that one phase of a pass leaves for the next, for all rows.</summary>
+/// <remarks>
+/// In large pages, since a tile meets a piece of many rows, each in a small page of its own. Arrays begin at different places within a page: the
+/// entries of a row that several of them hold would else share the low bits of their addresses, by which a processor looks for earlier stores.
+/// </remarks>
+/// <param name="place">0, 1, ...: its own for each array that is used together with others.</param>
+internal sealed unsafe class Activations(int place) : IDisposable
+{
+    // Five cache lines.
+    private readonly int offset = 320 * place;
+    private TensorBuffer buffer = TensorBuffer.Allocate(0);
+    private int capacity;
+
+    /// <summary>The first float.</summary>
+    public float* Start => (float*)(buffer.Pointer + offset);
+
+    /// <summary>Makes room; what was there is lost if it did not suffice.</summary>
+    public void Reserve(int count)
+    {
+        if (capacity < count)
+        {
+            buffer.Dispose();
+            buffer = TensorBuffer.Allocate(offset + ((long)count * sizeof(float)));
+            capacity = count;
+        }
+    }
+
+    /// <summary>Some of the floats.</summary>
+    public Span<float> Slice(int start, int count) => buffer.Span<float>(offset + ((long)start * sizeof(float)), count);
+
+    /// <inheritdoc/>
+    public void Dispose() => buffer.Dispose();
+}
