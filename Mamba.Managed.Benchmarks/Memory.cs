@@ -1,3 +1,4 @@
+using Mamba.Managed.Execution;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Benchmarks;
@@ -5,38 +6,47 @@ namespace Mamba.Managed.Benchmarks;
 /// <summary>The arrays of a suite: floats between -1 and 1, the same at every run.</summary>
 internal sealed unsafe class Memory : IDisposable
 {
-    private readonly List<TensorBuffer> buffers = [];
+    // As many as begin at different places.
+    private const int Places = 12;
+
+    private readonly List<Activations> arrays = [];
+    private readonly List<TensorBuffer> matrices = [];
     private readonly Random random = new(1);
 
-    /// <summary>A new array.</summary>
+    /// <summary>A new array, where the arrays of a model lie.</summary>
     public float* Floats(int count)
     {
-        TensorBuffer buffer = TensorBuffer.Allocate((long)count * sizeof(float));
-        buffers.Add(buffer);
-        foreach (ref float value in buffer.Span<float>(0, count))
-        {
-            value = (2 * random.NextSingle()) - 1;
-        }
-
-        return (float*)buffer.Pointer;
+        Activations array = new(arrays.Count % Places);
+        array.Reserve(count);
+        arrays.Add(array);
+        Fill(array.Slice(0, count));
+        return array.Start;
     }
 
     /// <summary>A new matrix.</summary>
     public Tensor Matrix(int rows, int columns)
     {
-        _ = Floats(rows * columns);
-        return new Tensor(ElementType.Float32, [rows, columns], buffers[^1], 0);
+        TensorBuffer buffer = TensorBuffer.Allocate((long)rows * columns * sizeof(float));
+        matrices.Add(buffer);
+        Fill(buffer.Span<float>(0, rows * columns));
+        return new Tensor(ElementType.Float32, [rows, columns], buffer, 0);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (TensorBuffer buffer in buffers)
-        {
-            buffer.Dispose();
-        }
+        arrays.ForEach(array => array.Dispose());
+        matrices.ForEach(matrix => matrix.Dispose());
+        arrays.Clear();
+        matrices.Clear();
+    }
 
-        buffers.Clear();
+    private void Fill(Span<float> values)
+    {
+        foreach (ref float value in values)
+        {
+            value = (2 * random.NextSingle()) - 1;
+        }
     }
 
     /// <summary>The numbers of a size, as <c>512x3072x768</c>.</summary>

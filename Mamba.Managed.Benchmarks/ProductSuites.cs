@@ -6,13 +6,14 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Benchmarks;
 
 /// <summary>The product of rows with a float32 matrix, on one thread: the projections of the 130m shape, few rows, and a ragged size.</summary>
-public class MatrixProductSuite : ISuite
+public unsafe class MatrixProductSuite : ISuite
 {
     private readonly Memory memory = new();
     private readonly ProductScratch scratch = MatrixProduct.CreateScratch(1);
     private PackedMatrix? weight;
-    private float[] x = [];
-    private float[] y = [];
+    private float* x;
+    private float* y;
+    private int rows;
 
     /// <summary>Rows x outputs x inputs.</summary>
     [Params(
@@ -31,9 +32,9 @@ public class MatrixProductSuite : ISuite
     {
         int[] sizes = Memory.Sizes(Size);
         weight = new(memory.Matrix(sizes[1], sizes[2]));
-        x = new float[sizes[0] * sizes[2]];
-        x.AsSpan().Fill(0.5f);
-        y = new float[sizes[0] * sizes[1]];
+        rows = sizes[0];
+        x = memory.Floats(rows * weight.Inputs);
+        y = memory.Floats(rows * weight.Outputs);
     }
 
     /// <summary>Frees the matrix.</summary>
@@ -42,7 +43,8 @@ public class MatrixProductSuite : ISuite
 
     /// <summary>y = x W'.</summary>
     [Benchmark]
-    public void Product() => MatrixProduct.Forward(Worker.Alone, scratch, x, weight!.Inputs, weight, [], y, y.Length / weight.Outputs);
+    public void Product() => MatrixProduct.Forward(
+        Worker.Alone, scratch, new ReadOnlySpan<float>(x, rows * weight!.Inputs), weight.Inputs, weight, [], new Span<float>(y, rows * weight.Outputs), rows);
 }
 
 /// <summary>Rows with a matrix too large for any cache, in each format, on one thread: the head of the 130m shape.</summary>
