@@ -11,10 +11,12 @@ trap 'rm -rf "$work"' EXIT
 dotnet build Mamba.Managed.Benchmarks -c Release -v quiet >&2
 dotnet run --project Mamba.Managed.Benchmarks -c Release --no-build -- --filter "${1:-*}" --inProcess --warmupCount 1 --iterationCount 5 --iterationTime 100 \
     --artifacts "$work" >&2
+tables=("$work"/results/*-report-github.md)
+[ -e "${tables[0]}" ] || { echo "benchmark.sh: expected a filter that names a suite, as '*MixerSuite*', found ${1:-*}" >&2; exit 1; }
 mkdir -p "$out"
 # Before the first table is written, which is a change itself.
 version="$(sed -n 's/.*<Version>\(.*\)<.*/\1/p' Directory.Build.props) at $(git rev-parse --short HEAD)$(git diff --quiet HEAD || echo ' with changes')"
-for table in "$work"/results/*-report-github.md; do
+for table in "${tables[@]}"; do
     name=$(basename "$table" -report-github.md)
     { echo "Mamba.Managed $version"; echo; cat "$table"; } >"$out/${name##*.}.md"
     echo "$out/${name##*.}.md"
