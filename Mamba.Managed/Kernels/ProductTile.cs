@@ -18,8 +18,15 @@ internal readonly unsafe struct ProductTile
 
     private const int Width = PackedMatrix.PanelWidth;
 
+    // Two vectors of each row are eight chains, as many as two units of latency 4 have under way.
+    private const int FewestRows = 4;
+
     /// <summary>Rows of the tallest tile here.</summary>
     public static int TallestRows => InstructionSets.Current == InstructionSet.Avx512 ? MostRows : MostRows / 2;
+
+    /// <summary>Rows of the next tile of those that remain: rather two even ones than a last one of so few rows that it waits for its own sums.</summary>
+    public static int RowsOf(int remaining) =>
+        remaining > TallestRows && remaining < TallestRows + FewestRows ? (remaining + 1) / 2 : Math.Min(remaining, TallestRows);
 
     /// <summary>Panels of 16 columns that the widest tile covers here.</summary>
     public static int WidestPanels => InstructionSets.Current == InstructionSet.Avx512 ? 2 : 1;

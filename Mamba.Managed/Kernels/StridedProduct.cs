@@ -130,7 +130,7 @@ internal static unsafe class StridedProduct
         float* ahead = null)
     {
         int tallest = ProductTile.TallestRows, widest = ProductTile.WidestPanels * Width;
-        nint leftStep = tallest * (leftPitch == 0 ? depth : leftPitch);
+        nint rowPitch = leftPitch == 0 ? depth : leftPitch;
         int slivers = (height + tallest - 1) / tallest;
         for (int at = 0, panels; at < width; at += panels * Width)
         {
@@ -151,9 +151,9 @@ internal static unsafe class StridedProduct
                 Ahead = (byte*)(next is null ? first : next),
                 AheadStep = step,
             };
-            for (int i = 0; i < height; i += tallest)
+            for (int i = 0, rows; i < height; i += rows)
             {
-                int rows = Math.Min(tallest, height - i);
+                rows = ProductTile.RowsOf(height - i);
                 if (width - at >= Width)
                 {
                     tile.Run(rows);
@@ -163,7 +163,7 @@ internal static unsafe class StridedProduct
                     Edge(tile, rows, width - at);
                 }
 
-                tile = tile with { Left = tile.Left + leftStep, Sums = tile.Sums + (tallest * tile.Pitch), Ahead = tile.Ahead + (depth * step) };
+                tile = tile with { Left = tile.Left + (rows * rowPitch), Sums = tile.Sums + (rows * tile.Pitch), Ahead = tile.Ahead + (depth * step) };
             }
         }
     }
