@@ -54,6 +54,30 @@ public class SelectiveScanGoldenTests
     }
 
     [Test]
+    public void The_fused_form_gives_the_bits_of_single_rows_however_long_a_step([Values(1, 100, 1000, float.NaN)] float longest)
+    {
+        const int Channels = 48, States = 16, Length = 100;
+        SelectiveScanArguments<float> all = Arguments(Channels, States, Length);
+        all.Dt[(50 * Channels) + 20] = longest;
+        float[] last = new float[Channels * States], state = all.State;
+        float[] together = Fused(all, last);
+        for (int row = 0; row < Length; row++)
+        {
+            float[] next = new float[state.Length];
+            SelectiveScanArguments<float> one = all with
+            {
+                U = Row(all.U), Dt = Row(all.Dt), B = Row(all.B), C = Row(all.C), Z = Row(all.Z), State = state,
+            };
+            Assert.That(Fused(one, next), Is.EqualTo(Row(together)), $"row {row}");
+            state = next;
+
+            float[] Row(float[] rows) => rows[(row * rows.Length / Length)..((row + 1) * rows.Length / Length)];
+        }
+
+        Assert.That(last, Is.EqualTo(state));
+    }
+
+    [Test]
     public void A_number_that_is_none_spreads_over_its_channel_alone()
     {
         SelectiveScanArguments<float> arguments = Arguments(20, 4, 12);

@@ -218,7 +218,7 @@ internal readonly unsafe struct SelectiveScan
         {
             float* second = state + pitch, third = second + pitch, fourth = third + pitch;
             V h0 = L.Load(state), h1 = L.Load(second), h2 = L.Load(third), h3 = L.Load(fourth);
-            Powers<L, V>(step, decay, pitch, out V e0, out V e1, out V e2, out V e3);
+            Powers<L, V, AnyPower>(step, decay, pitch, out V e0, out V e1, out V e2, out V e3);
             y = Four<L, V>(x, y, B + n, C + n, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3);
             L.Store(state, h0);
             L.Store(second, h1);
@@ -242,14 +242,15 @@ internal readonly unsafe struct SelectiveScan
 
     // What of four states is left after a step.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Powers<L, V>(V step, float* decay, nint pitch, out V e0, out V e1, out V e2, out V e3)
+    private static void Powers<L, V, Power>(V step, float* decay, nint pitch, out V e0, out V e1, out V e2, out V e3)
         where L : struct, ILanes<V>
+        where Power : struct, IPower
     {
         e0 = L.Multiply(step, L.Load(decay));
         e1 = L.Multiply(step, L.Load(decay + pitch));
         e2 = L.Multiply(step, L.Load(decay + (2 * pitch)));
         e3 = L.Multiply(step, L.Load(decay + (3 * pitch)));
-        Elementary.Exp2<L, V>(ref e0, ref e1, ref e2, ref e3);
+        Power.Of<L, V>(ref e0, ref e1, ref e2, ref e3);
     }
 
     // Four states move on; y + their part of the sum.
@@ -278,10 +279,24 @@ internal readonly unsafe struct SelectiveScan
     private void AllStates<L, V>(int t, int rows, int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
+        // As integers magnitudes have the same order, and NaN is above infinity.
+        V longest = L.Broadcast(0);
+        for (int i = 0; i < rows * L.Count; i += L.Count)
+        {
+            longest = L.MaxIntegers(longest, L.Abs(L.Load(delta + i)));
+        }
+
         int n = 0;
         for (; n + 4 <= States; n += 4)
         {
-            FourStates<L, V>(t, rows, n, c, delta, input, sum);
+            if (IsNormal<L, V>(longest, n, c))
+            {
+                FourStates<L, V, NormalPower>(t, rows, n, c, delta, input, sum);
+            }
+            else
+            {
+                FourStates<L, V, AnyPower>(t, rows, n, c, delta, input, sum);
+            }
         }
 
         for (; n < States; n++)
@@ -290,19 +305,37 @@ internal readonly unsafe struct SelectiveScan
         }
     }
 
+    // Whether no power of four states can leave the normal numbers, which needs two operations less for each.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void FourStates<L, V>(int t, int rows, int n, int c, float* delta, float* input, float* sum)
+    private bool IsNormal<L, V>(V longest, int n, int c)
         where L : struct, ILanes<V>
+    {
+        nint next = Panels.Pitch(c);
+        float* decay = Decay + Panels.Offset(c) + (n * next);
+        V fastest = L.Abs(L.Load(decay));
+        for (int i = 1; i < 4; i++)
+        {
+            fastest = L.MaxIntegers(fastest, L.Abs(L.Load(decay + (i * next))));
+        }
+
+        return L.Largest(L.Multiply(longest, fastest)) <= BitConverter.SingleToInt32Bits(Elementary.Exp2NormalLimit);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FourStates<L, V, Power>(int t, int rows, int n, int c, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+        where Power : struct, IPower
     {
         nint next = Panels.Pitch(c), at = (nint)Panels.Offset(c) + (n * next);
         float* decay = Decay + at, state = State + at;
         V h0 = L.Load(state), h1 = L.Load(state + next), h2 = L.Load(state + (2 * next)), h3 = L.Load(state + (3 * next));
         float* b = B + ((long)t * Pitch) + n;
         float* read = C + ((long)t * Pitch) + n;
-        for (int i = 0; i < rows * L.Count; i += L.Count, b += Pitch, read += Pitch)
+        nint pitch = Pitch, end = rows * L.Count;
+        for (nint i = 0; i < end; i += L.Count, b += pitch, read += pitch)
         {
             // What is needed last is read last: with sixteen registers each value read too early costs a detour through memory.
-            Powers<L, V>(L.Load(delta + i), decay, next, out V e0, out V e1, out V e2, out V e3);
+            Powers<L, V, Power>(L.Load(delta + i), decay, next, out V e0, out V e1, out V e2, out V e3);
             L.Store(sum + i, Four<L, V>(L.Load(input + i), L.Load(sum + i), b, read, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3));
         }
 
@@ -361,5 +394,26 @@ internal readonly unsafe struct SelectiveScan
                 L.Store(y + i, Z is null ? total : L.Multiply(total, Elementary.Silu<L, V>(L.Load(z + i))));
             }
         }
+    }
+
+    // How powers of two are computed, four at a time.
+    private interface IPower
+    {
+        static abstract void Of<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
+            where L : struct, ILanes<V>;
+    }
+
+    private readonly struct AnyPower : IPower
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Of<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
+            where L : struct, ILanes<V> => Elementary.Exp2<L, V>(ref x0, ref x1, ref x2, ref x3);
+    }
+
+    private readonly struct NormalPower : IPower
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Of<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
+            where L : struct, ILanes<V> => Elementary.Exp2Normal<L, V>(ref x0, ref x1, ref x2, ref x3);
     }
 }

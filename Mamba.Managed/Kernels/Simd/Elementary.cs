@@ -9,12 +9,18 @@ internal static class Elementary
     private const float Rounder = 12582912f + 127f;
     private const float Log2E = 1.44269504088896341f;
 
+    // The same for a power that joins one half by its bits: leaves n + 1, and rounds a tie to the same n.
+    private const float NormalRounder = 12582912f + 1f;
+
     // The polynomial of 2^f.
     private const float Power1 = 6.931469776e-01f;
     private const float Power2 = 2.402224207e-01f;
     private const float Power3 = 5.550733762e-02f;
     private const float Power4 = 9.671513336e-03f;
     private const float Power5 = 1.326472153e-03f;
+
+    /// <summary>Up to this magnitude 2^x and all that leads to it are normal numbers.</summary>
+    public const float Exp2NormalLimit = 125f;
 
     /// <summary>2^x, relative error below 3e-7; 0 below -127, infinity above 127.5, NaN for NaN.</summary>
     /// <remarks>x = n + f with |f| at most 1/2; a polynomial of degree 5 fits 2^f. Results below 2^-126 flush to 0.</remarks>
@@ -57,6 +63,28 @@ internal static class Elementary
         x1 = L.Multiply(p1, L.PowerOfTwo(n1));
         x2 = L.Multiply(p2, L.PowerOfTwo(n2));
         x3 = L.Multiply(p3, L.PowerOfTwo(n3));
+    }
+
+    /// <summary>The same four, bit for bit, where no result can leave the normal numbers: |x| at most <see cref="Exp2NormalLimit"/>.</summary>
+    /// <remarks>Half the polynomial has the same bits but for its exponent, to which n + 1 is added as an integer.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Exp2Normal<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
+        where L : struct, ILanes<V>
+    {
+        V c = L.Broadcast(NormalRounder);
+        V n0 = L.Add(x0, c), n1 = L.Add(x1, c), n2 = L.Add(x2, c), n3 = L.Add(x3, c);
+        V f0 = L.Subtract(n0, c), f1 = L.Subtract(n1, c), f2 = L.Subtract(n2, c), f3 = L.Subtract(n3, c);
+        (f0, f1, f2, f3) = (L.Subtract(x0, f0), L.Subtract(x1, f1), L.Subtract(x2, f2), L.Subtract(x3, f3));
+        V p0 = L.Broadcast(Power5 / 2), p1 = p0, p2 = p0, p3 = p0;
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power4 / 2));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power3 / 2));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power2 / 2));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power1 / 2));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(1f / 2));
+        x0 = L.AddIntegers(p0, L.PowerOfTwo(n0));
+        x1 = L.AddIntegers(p1, L.PowerOfTwo(n1));
+        x2 = L.AddIntegers(p2, L.PowerOfTwo(n2));
+        x3 = L.AddIntegers(p3, L.PowerOfTwo(n3));
     }
 
     /// <summary>e^x, relative error below 4e-7 + 6e-8 |x|.</summary>
