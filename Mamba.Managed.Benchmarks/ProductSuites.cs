@@ -48,7 +48,7 @@ public unsafe class MatrixProductSuite : ISuite
 }
 
 /// <summary>Rows with a matrix too large for any cache, in each format, on one thread: the head of the 130m shape.</summary>
-public class FormatSuite : ISuite
+public unsafe class FormatSuite : ISuite
 {
     private const int Outputs = 50280;
 
@@ -59,8 +59,8 @@ public class FormatSuite : ISuite
     private readonly ProductScratch scratch = MatrixProduct.CreateScratch(1);
     private PackedMatrix[] weights = [];
     private int calls;
-    private float[] x = [];
-    private float[] y = [];
+    private float* x;
+    private float* y;
 
     /// <summary>How the weights are held.</summary>
     [Params(
@@ -81,17 +81,24 @@ public class FormatSuite : ISuite
     [GlobalSetup]
     public void Setup()
     {
-        Tensor weight = memory.Matrix(Outputs, Inputs).ConvertTo(Type);
-        weights = [.. Enumerable.Range(0, Rows == 1 ? (int)(LeastBytes / weight.ByteLength) + 1 : 1).Select(_ => new PackedMatrix(weight))];
-        memory.Dispose();
-        x = new float[Rows * Inputs];
-        x.AsSpan().Fill(0.5f);
-        y = new float[Rows * Outputs];
+        using (Memory single = new())
+        {
+            Tensor weight = single.Matrix(Outputs, Inputs).ConvertTo(Type);
+            weights = [.. Enumerable.Range(0, Rows == 1 ? (int)(LeastBytes / weight.ByteLength) + 1 : 1).Select(_ => new PackedMatrix(weight))];
+        }
+
+        x = memory.Floats(Rows * Inputs);
+        y = memory.Floats(Rows * Outputs);
     }
+
+    /// <summary>Frees the rows.</summary>
+    [GlobalCleanup]
+    public void Cleanup() => memory.Dispose();
 
     /// <summary>y = x W'.</summary>
     [Benchmark]
-    public void Product() => MatrixProduct.Forward(Worker.Alone, scratch, x, Inputs, weights[calls++ % weights.Length], [], y, Rows);
+    public void Product() => MatrixProduct.Forward(
+        Worker.Alone, scratch, new ReadOnlySpan<float>(x, Rows * Inputs), Inputs, weights[calls++ % weights.Length], [], new Span<float>(y, Rows * Outputs), Rows);
 }
 
 /// <summary>The product of training, which packs both sides itself, on one thread: y = x W', dx = dy W and dW = dy' x of a projection.</summary>
