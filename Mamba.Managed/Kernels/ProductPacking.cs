@@ -22,11 +22,11 @@ internal static unsafe class ProductPacking
     /// <summary>Puts rows of the left side in order.</summary>
     public static void Rows(MatrixView a, int row, int height, int k, int depth, float* to)
     {
-        int width = ProductTile.TallestRows, whole = height % width == 0 ? height : Math.Max(0, (height / width) - 1) * width;
+        int width = ProductTile.TallestRows, whole = ProductTile.WholeTiles(height) * width;
         Slivers(a.At(row, k), a.RowPitch, a.ColumnPitch, whole, depth, to, width);
         for (int i = whole, rows; i < height; i += rows)
         {
-            rows = ProductTile.RowsOf(height - i);
+            rows = ProductTile.FirstRows(height - i);
             Interleave(a.At(row + i, k), a.RowPitch, a.ColumnPitch, rows, depth, to + ((long)i * depth), rows);
         }
     }

@@ -24,9 +24,15 @@ internal readonly unsafe struct ProductTile
     /// <summary>Rows of the tallest tile here.</summary>
     public static int TallestRows => InstructionSets.Current == InstructionSet.Avx512 ? MostRows : MostRows / 2;
 
-    /// <summary>Rows of the next tile of those that remain: rather two even ones than a last one of so few rows that it waits for its own sums.</summary>
-    public static int RowsOf(int remaining) =>
-        remaining > TallestRows && remaining < TallestRows + FewestRows ? (remaining + 1) / 2 : Math.Min(remaining, TallestRows);
+    /// <summary>How many of the tallest tiles come first. Two even ones end the rows rather than one of so few that it waits for its own sums.</summary>
+    public static int WholeTiles(int rows)
+    {
+        int left = rows % TallestRows;
+        return left is > 0 and < FewestRows && rows > TallestRows ? (rows / TallestRows) - 1 : rows / TallestRows;
+    }
+
+    /// <summary>Rows of the first tile of some rows.</summary>
+    public static int FirstRows(int rows) => WholeTiles(rows) > 0 ? TallestRows : rows > TallestRows ? (rows + 1) / 2 : rows;
 
     /// <summary>Panels of 16 columns that the widest tile covers here.</summary>
     public static int WidestPanels => InstructionSets.Current == InstructionSet.Avx512 ? 2 : 1;
@@ -61,8 +67,11 @@ internal readonly unsafe struct ProductTile
     /// <summary>Whether the chains begin from what <see cref="Sums"/> holds, or from 0.</summary>
     public required bool Accumulate { get; init; }
 
-    /// <summary>Computes the tile.</summary>
-    /// <param name="rows">1 to <see cref="TallestRows"/>.</param>
+    /// <summary>How many tiles stand one below the other, each with the next rows of the left side and of the sums.</summary>
+    public required int Count { get; init; }
+
+    /// <summary>Computes the tiles.</summary>
+    /// <param name="rows">Rows of each: 1 to <see cref="TallestRows"/>.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(int rows)
     {
@@ -160,204 +169,211 @@ internal readonly unsafe struct ProductTile
 
     // Accumulators as separate locals: the JIT keeps them in registers, and leaves out those beyond the constants Rows and Vectors.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Sum<L, V, Vectors, Rows, Order>(float* w, float* t, float* x, float* u)
+    private void Sum<L, V, Vectors, Rows, Order>(float* right, float* t, float* secondRight, float* u)
         where L : struct, ILanes<V>
         where Vectors : struct, ICount
         where Rows : struct, ICount
         where Order : struct, IOrder
     {
         nint pitch = Pitch, leftPitch = LeftPitch;
-        V a0 = L.Broadcast(0), b0 = a0, c0 = a0, d0 = a0, e0 = a0, f0 = a0, g0 = a0, h0 = a0, i0 = a0, j0 = a0, k0 = a0, l0 = a0;
-        V a1 = a0, b1 = a0, c1 = a0, d1 = a0, e1 = a0, f1 = a0, g1 = a0, h1 = a0, i1 = a0, j1 = a0, k1 = a0, l1 = a0;
-        if (Accumulate)
-        {
-            a0 = Rows.Value > 0 ? L.Load(t) : a0;
-            a1 = Rows.Value > 0 && Vectors.Value > 1 ? L.Load(u) : a1;
-            b0 = Rows.Value > 1 ? L.Load(t + pitch) : b0;
-            b1 = Rows.Value > 1 && Vectors.Value > 1 ? L.Load(u + pitch) : b1;
-            c0 = Rows.Value > 2 ? L.Load(t + (2 * pitch)) : c0;
-            c1 = Rows.Value > 2 && Vectors.Value > 1 ? L.Load(u + (2 * pitch)) : c1;
-            d0 = Rows.Value > 3 ? L.Load(t + (3 * pitch)) : d0;
-            d1 = Rows.Value > 3 && Vectors.Value > 1 ? L.Load(u + (3 * pitch)) : d1;
-            e0 = Rows.Value > 4 ? L.Load(t + (4 * pitch)) : e0;
-            e1 = Rows.Value > 4 && Vectors.Value > 1 ? L.Load(u + (4 * pitch)) : e1;
-            f0 = Rows.Value > 5 ? L.Load(t + (5 * pitch)) : f0;
-            f1 = Rows.Value > 5 && Vectors.Value > 1 ? L.Load(u + (5 * pitch)) : f1;
-            g0 = Rows.Value > 6 ? L.Load(t + (6 * pitch)) : g0;
-            g1 = Rows.Value > 6 && Vectors.Value > 1 ? L.Load(u + (6 * pitch)) : g1;
-            h0 = Rows.Value > 7 ? L.Load(t + (7 * pitch)) : h0;
-            h1 = Rows.Value > 7 && Vectors.Value > 1 ? L.Load(u + (7 * pitch)) : h1;
-            i0 = Rows.Value > 8 ? L.Load(t + (8 * pitch)) : i0;
-            i1 = Rows.Value > 8 && Vectors.Value > 1 ? L.Load(u + (8 * pitch)) : i1;
-            j0 = Rows.Value > 9 ? L.Load(t + (9 * pitch)) : j0;
-            j1 = Rows.Value > 9 && Vectors.Value > 1 ? L.Load(u + (9 * pitch)) : j1;
-            k0 = Rows.Value > 10 ? L.Load(t + (10 * pitch)) : k0;
-            k1 = Rows.Value > 10 && Vectors.Value > 1 ? L.Load(u + (10 * pitch)) : k1;
-            l0 = Rows.Value > 11 ? L.Load(t + (11 * pitch)) : l0;
-            l1 = Rows.Value > 11 && Vectors.Value > 1 ? L.Load(u + (11 * pitch)) : l1;
-        }
-
         float* r = Left;
         byte* ahead = Ahead;
         nint step = AheadStep, second = (nint)(SecondRight - Right) * sizeof(float);
-        int k = Depth;
-
-        // Four terms at a time: a processor whose other thread is busy has few slots left for counting. The widest tile is four times as large anyway.
-        for (; L.Count < Width && k >= 4; k -= 4)
+        for (int tile = Count; tile > 0; tile--)
         {
-            Fetch<L, V, Vectors>(ahead, second);
-            if (step > Prefetch.LineBytes / 4)
+            float* w = right, x = secondRight;
+            V a0 = L.Broadcast(0), b0 = a0, c0 = a0, d0 = a0, e0 = a0, f0 = a0, g0 = a0, h0 = a0, i0 = a0, j0 = a0, k0 = a0, l0 = a0;
+            V a1 = a0, b1 = a0, c1 = a0, d1 = a0, e1 = a0, f1 = a0, g1 = a0, h1 = a0, i1 = a0, j1 = a0, k1 = a0, l1 = a0;
+            if (Accumulate)
             {
-                Fetch<L, V, Vectors>(ahead + step, second);
-                Fetch<L, V, Vectors>(ahead + (2 * step), second);
-                Fetch<L, V, Vectors>(ahead + (3 * step), second);
+                a0 = Rows.Value > 0 ? L.Load(t) : a0;
+                a1 = Rows.Value > 0 && Vectors.Value > 1 ? L.Load(u) : a1;
+                b0 = Rows.Value > 1 ? L.Load(t + pitch) : b0;
+                b1 = Rows.Value > 1 && Vectors.Value > 1 ? L.Load(u + pitch) : b1;
+                c0 = Rows.Value > 2 ? L.Load(t + (2 * pitch)) : c0;
+                c1 = Rows.Value > 2 && Vectors.Value > 1 ? L.Load(u + (2 * pitch)) : c1;
+                d0 = Rows.Value > 3 ? L.Load(t + (3 * pitch)) : d0;
+                d1 = Rows.Value > 3 && Vectors.Value > 1 ? L.Load(u + (3 * pitch)) : d1;
+                e0 = Rows.Value > 4 ? L.Load(t + (4 * pitch)) : e0;
+                e1 = Rows.Value > 4 && Vectors.Value > 1 ? L.Load(u + (4 * pitch)) : e1;
+                f0 = Rows.Value > 5 ? L.Load(t + (5 * pitch)) : f0;
+                f1 = Rows.Value > 5 && Vectors.Value > 1 ? L.Load(u + (5 * pitch)) : f1;
+                g0 = Rows.Value > 6 ? L.Load(t + (6 * pitch)) : g0;
+                g1 = Rows.Value > 6 && Vectors.Value > 1 ? L.Load(u + (6 * pitch)) : g1;
+                h0 = Rows.Value > 7 ? L.Load(t + (7 * pitch)) : h0;
+                h1 = Rows.Value > 7 && Vectors.Value > 1 ? L.Load(u + (7 * pitch)) : h1;
+                i0 = Rows.Value > 8 ? L.Load(t + (8 * pitch)) : i0;
+                i1 = Rows.Value > 8 && Vectors.Value > 1 ? L.Load(u + (8 * pitch)) : i1;
+                j0 = Rows.Value > 9 ? L.Load(t + (9 * pitch)) : j0;
+                j1 = Rows.Value > 9 && Vectors.Value > 1 ? L.Load(u + (9 * pitch)) : j1;
+                k0 = Rows.Value > 10 ? L.Load(t + (10 * pitch)) : k0;
+                k1 = Rows.Value > 10 && Vectors.Value > 1 ? L.Load(u + (10 * pitch)) : k1;
+                l0 = Rows.Value > 11 ? L.Load(t + (11 * pitch)) : l0;
+                l1 = Rows.Value > 11 && Vectors.Value > 1 ? L.Load(u + (11 * pitch)) : l1;
             }
 
-            Term<L, V, Vectors, Rows, Order>(
-                0, r, leftPitch, w, x,
-                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
-                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
-            Term<L, V, Vectors, Rows, Order>(
-                1, r, leftPitch, w, x,
-                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
-                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
-            Term<L, V, Vectors, Rows, Order>(
-                2, r, leftPitch, w, x,
-                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
-                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
-            Term<L, V, Vectors, Rows, Order>(
-                3, r, leftPitch, w, x,
-                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
-                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
-            ahead += 4 * step;
-            r += 4 * Order.Step(Rows.Value);
-            w += 4 * Width;
-            x += 4 * Width;
-        }
+            int k = Depth;
 
-        for (; k > 0; k--)
-        {
-            Fetch<L, V, Vectors>(ahead, second);
-            Term<L, V, Vectors, Rows, Order>(
-                0, r, leftPitch, w, x,
-                ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
-                ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
-            ahead += step;
-            r += Order.Step(Rows.Value);
-            w += Width;
-            x += Width;
-        }
-
-        if (Rows.Value > 0)
-        {
-            L.Store(t, a0);
-            if (Vectors.Value > 1)
+            // Four terms at a time: a processor whose other thread is busy has few slots left for counting. The widest tile is four times as large anyway.
+            for (; L.Count < Width && k >= 4; k -= 4)
             {
-                L.Store(u, a1);
-            }
-        }
+                Fetch<L, V, Vectors>(ahead, second);
+                if (step > Prefetch.LineBytes / 4)
+                {
+                    Fetch<L, V, Vectors>(ahead + step, second);
+                    Fetch<L, V, Vectors>(ahead + (2 * step), second);
+                    Fetch<L, V, Vectors>(ahead + (3 * step), second);
+                }
 
-        if (Rows.Value > 1)
-        {
-            L.Store(t + pitch, b0);
-            if (Vectors.Value > 1)
-            {
-                L.Store(u + pitch, b1);
+                Term<L, V, Vectors, Rows, Order>(
+                    0, r, leftPitch, w, x,
+                    ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                    ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+                Term<L, V, Vectors, Rows, Order>(
+                    1, r, leftPitch, w, x,
+                    ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                    ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+                Term<L, V, Vectors, Rows, Order>(
+                    2, r, leftPitch, w, x,
+                    ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                    ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+                Term<L, V, Vectors, Rows, Order>(
+                    3, r, leftPitch, w, x,
+                    ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                    ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+                ahead += 4 * step;
+                r += 4 * Order.Step(Rows.Value);
+                w += 4 * Width;
+                x += 4 * Width;
             }
-        }
 
-        if (Rows.Value > 2)
-        {
-            L.Store(t + (2 * pitch), c0);
-            if (Vectors.Value > 1)
+            for (; k > 0; k--)
             {
-                L.Store(u + (2 * pitch), c1);
+                Fetch<L, V, Vectors>(ahead, second);
+                Term<L, V, Vectors, Rows, Order>(
+                    0, r, leftPitch, w, x,
+                    ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
+                    ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
+                ahead += step;
+                r += Order.Step(Rows.Value);
+                w += Width;
+                x += Width;
             }
-        }
 
-        if (Rows.Value > 3)
-        {
-            L.Store(t + (3 * pitch), d0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 0)
             {
-                L.Store(u + (3 * pitch), d1);
+                L.Store(t, a0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u, a1);
+                }
             }
-        }
 
-        if (Rows.Value > 4)
-        {
-            L.Store(t + (4 * pitch), e0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 1)
             {
-                L.Store(u + (4 * pitch), e1);
+                L.Store(t + pitch, b0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + pitch, b1);
+                }
             }
-        }
 
-        if (Rows.Value > 5)
-        {
-            L.Store(t + (5 * pitch), f0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 2)
             {
-                L.Store(u + (5 * pitch), f1);
+                L.Store(t + (2 * pitch), c0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (2 * pitch), c1);
+                }
             }
-        }
 
-        if (Rows.Value > 6)
-        {
-            L.Store(t + (6 * pitch), g0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 3)
             {
-                L.Store(u + (6 * pitch), g1);
+                L.Store(t + (3 * pitch), d0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (3 * pitch), d1);
+                }
             }
-        }
 
-        if (Rows.Value > 7)
-        {
-            L.Store(t + (7 * pitch), h0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 4)
             {
-                L.Store(u + (7 * pitch), h1);
+                L.Store(t + (4 * pitch), e0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (4 * pitch), e1);
+                }
             }
-        }
 
-        if (Rows.Value > 8)
-        {
-            L.Store(t + (8 * pitch), i0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 5)
             {
-                L.Store(u + (8 * pitch), i1);
+                L.Store(t + (5 * pitch), f0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (5 * pitch), f1);
+                }
             }
-        }
 
-        if (Rows.Value > 9)
-        {
-            L.Store(t + (9 * pitch), j0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 6)
             {
-                L.Store(u + (9 * pitch), j1);
+                L.Store(t + (6 * pitch), g0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (6 * pitch), g1);
+                }
             }
-        }
 
-        if (Rows.Value > 10)
-        {
-            L.Store(t + (10 * pitch), k0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 7)
             {
-                L.Store(u + (10 * pitch), k1);
+                L.Store(t + (7 * pitch), h0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (7 * pitch), h1);
+                }
             }
-        }
 
-        if (Rows.Value > 11)
-        {
-            L.Store(t + (11 * pitch), l0);
-            if (Vectors.Value > 1)
+            if (Rows.Value > 8)
             {
-                L.Store(u + (11 * pitch), l1);
+                L.Store(t + (8 * pitch), i0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (8 * pitch), i1);
+                }
             }
+
+            if (Rows.Value > 9)
+            {
+                L.Store(t + (9 * pitch), j0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (9 * pitch), j1);
+                }
+            }
+
+            if (Rows.Value > 10)
+            {
+                L.Store(t + (10 * pitch), k0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (10 * pitch), k1);
+                }
+            }
+
+            if (Rows.Value > 11)
+            {
+                L.Store(t + (11 * pitch), l0);
+                if (Vectors.Value > 1)
+                {
+                    L.Store(u + (11 * pitch), l1);
+                }
+            }
+
+            r += Order.Next(Depth, leftPitch, Rows.Value);
+            t += Rows.Value * pitch;
+            u += Rows.Value * pitch;
         }
     }
 
-    // The products of one term with all rows join the sums.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Term<L, V, Vectors, Rows, Order>(
         int term, float* r, nint leftPitch, float* w, float* x,
@@ -471,6 +487,9 @@ internal readonly unsafe struct ProductTile
         static abstract float Entry(float* r, nint pitch, int row, int term, int rows);
 
         static abstract int Step(int rows);
+
+        // From the end of a tile to the next.
+        static abstract nint Next(int depth, nint pitch, int rows);
     }
 
     private readonly struct Sliver : IOrder
@@ -480,6 +499,9 @@ internal readonly unsafe struct ProductTile
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static int Step(int rows) => rows;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static nint Next(int depth, nint pitch, int rows) => 0;
     }
 
     private readonly struct Lying : IOrder
@@ -489,5 +511,8 @@ internal readonly unsafe struct ProductTile
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static int Step(int rows) => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static nint Next(int depth, nint pitch, int rows) => (rows * pitch) - depth;
     }
 }

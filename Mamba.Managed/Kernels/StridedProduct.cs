@@ -150,20 +150,29 @@ internal static unsafe class StridedProduct
                 Accumulate = accumulate,
                 Ahead = (byte*)(next is null ? first : next),
                 AheadStep = step,
+                Count = 1,
             };
-            for (int i = 0, rows; i < height; i += rows)
+            bool isEdge = width - at < Width;
+            for (int i = 0, passed; i < height; i += passed)
             {
-                rows = ProductTile.RowsOf(height - i);
-                if (width - at >= Width)
-                {
-                    tile.Run(rows);
-                }
-                else
+                int rows = ProductTile.FirstRows(height - i);
+                tile = tile with { Count = isEdge ? 1 : Math.Max(1, ProductTile.WholeTiles(height - i)) };
+                if (isEdge)
                 {
                     Edge(tile, rows, width - at);
                 }
+                else
+                {
+                    tile.Run(rows);
+                }
 
-                tile = tile with { Left = tile.Left + (rows * rowPitch), Sums = tile.Sums + (rows * tile.Pitch), Ahead = tile.Ahead + (depth * step) };
+                passed = rows * tile.Count;
+                tile = tile with
+                {
+                    Left = tile.Left + (passed * rowPitch),
+                    Sums = tile.Sums + (passed * tile.Pitch),
+                    Ahead = tile.Ahead + (tile.Count * depth * step),
+                };
             }
         }
     }
