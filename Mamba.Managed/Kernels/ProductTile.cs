@@ -374,6 +374,7 @@ internal readonly unsafe struct ProductTile
         }
     }
 
+    // The products of one term with all rows join the sums.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Term<L, V, Vectors, Rows, Order>(
         int term, float* r, nint leftPitch, float* w, float* x,

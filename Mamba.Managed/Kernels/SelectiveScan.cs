@@ -276,6 +276,7 @@ internal readonly unsafe struct SelectiveScan
         return L.MultiplyAdd(h, L.Broadcast(read), y);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void AllStates<L, V>(int t, int rows, int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
