@@ -49,20 +49,11 @@ internal static class Elementary
         (x0, x1, x2, x3) = (L.Max(c, x0), L.Max(c, x1), L.Max(c, x2), L.Max(c, x3));
         c = L.Broadcast(128f);
         (x0, x1, x2, x3) = (L.Min(c, x0), L.Min(c, x1), L.Min(c, x2), L.Min(c, x3));
-        c = L.Broadcast(Rounder);
-        V n0 = L.Add(x0, c), n1 = L.Add(x1, c), n2 = L.Add(x2, c), n3 = L.Add(x3, c);
-        V f0 = L.Subtract(n0, c), f1 = L.Subtract(n1, c), f2 = L.Subtract(n2, c), f3 = L.Subtract(n3, c);
-        (f0, f1, f2, f3) = (L.Subtract(x0, f0), L.Subtract(x1, f1), L.Subtract(x2, f2), L.Subtract(x3, f3));
-        V p0 = L.Broadcast(Power5), p1 = p0, p2 = p0, p3 = p0;
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power4));
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power3));
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power2));
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power1));
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(1f));
-        x0 = L.Multiply(p0, L.PowerOfTwo(n0));
-        x1 = L.Multiply(p1, L.PowerOfTwo(n1));
-        x2 = L.Multiply(p2, L.PowerOfTwo(n2));
-        x3 = L.Multiply(p3, L.PowerOfTwo(n3));
+        Split<L, V>(Rounder, 1f, ref x0, ref x1, ref x2, ref x3, out V n0, out V n1, out V n2, out V n3);
+        x0 = L.Multiply(x0, L.PowerOfTwo(n0));
+        x1 = L.Multiply(x1, L.PowerOfTwo(n1));
+        x2 = L.Multiply(x2, L.PowerOfTwo(n2));
+        x3 = L.Multiply(x3, L.PowerOfTwo(n3));
     }
 
     /// <summary>The same four, bit for bit, where no result can leave the normal numbers: |x| at most <see cref="Exp2NormalLimit"/>.</summary>
@@ -71,20 +62,11 @@ internal static class Elementary
     public static void Exp2Normal<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
         where L : struct, ILanes<V>
     {
-        V c = L.Broadcast(NormalRounder);
-        V n0 = L.Add(x0, c), n1 = L.Add(x1, c), n2 = L.Add(x2, c), n3 = L.Add(x3, c);
-        V f0 = L.Subtract(n0, c), f1 = L.Subtract(n1, c), f2 = L.Subtract(n2, c), f3 = L.Subtract(n3, c);
-        (f0, f1, f2, f3) = (L.Subtract(x0, f0), L.Subtract(x1, f1), L.Subtract(x2, f2), L.Subtract(x3, f3));
-        V p0 = L.Broadcast(Power5 / 2), p1 = p0, p2 = p0, p3 = p0;
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power4 / 2));
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power3 / 2));
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power2 / 2));
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power1 / 2));
-        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(1f / 2));
-        x0 = L.AddIntegers(p0, L.PowerOfTwo(n0));
-        x1 = L.AddIntegers(p1, L.PowerOfTwo(n1));
-        x2 = L.AddIntegers(p2, L.PowerOfTwo(n2));
-        x3 = L.AddIntegers(p3, L.PowerOfTwo(n3));
+        Split<L, V>(NormalRounder, 0.5f, ref x0, ref x1, ref x2, ref x3, out V n0, out V n1, out V n2, out V n3);
+        x0 = L.AddIntegers(x0, L.PowerOfTwo(n0));
+        x1 = L.AddIntegers(x1, L.PowerOfTwo(n1));
+        x2 = L.AddIntegers(x2, L.PowerOfTwo(n2));
+        x3 = L.AddIntegers(x3, L.PowerOfTwo(n3));
     }
 
     /// <summary>e^x, relative error below 4e-7 + 6e-8 |x|.</summary>
@@ -152,6 +134,25 @@ internal static class Elementary
         c = L.Broadcast(0f);
         (x0, x1) = (L.MultiplyAdd(p0, s0, L.Max(c, x0)), L.MultiplyAdd(p1, s1, L.Max(c, x1)));
         (x2, x3) = (L.MultiplyAdd(p2, s2, L.Max(c, x2)), L.MultiplyAdd(p3, s3, L.Max(c, x3)));
+    }
+
+    // x = n + f: x becomes the polynomial of 2^f times a scale, and n is what the rounder leaves.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Split<L, V>(
+        float rounder, float scale, ref V x0, ref V x1, ref V x2, ref V x3, out V n0, out V n1, out V n2, out V n3)
+        where L : struct, ILanes<V>
+    {
+        V c = L.Broadcast(rounder);
+        (n0, n1, n2, n3) = (L.Add(x0, c), L.Add(x1, c), L.Add(x2, c), L.Add(x3, c));
+        V f0 = L.Subtract(n0, c), f1 = L.Subtract(n1, c), f2 = L.Subtract(n2, c), f3 = L.Subtract(n3, c);
+        (f0, f1, f2, f3) = (L.Subtract(x0, f0), L.Subtract(x1, f1), L.Subtract(x2, f2), L.Subtract(x3, f3));
+        V p0 = L.Broadcast(Power5 * scale), p1 = p0, p2 = p0, p3 = p0;
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power4 * scale));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power3 * scale));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power2 * scale));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power1 * scale));
+        Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(scale));
+        (x0, x1, x2, x3) = (p0, p1, p2, p3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
