@@ -47,6 +47,25 @@ public class PackedMatrixTests
         }
     }
 
+    // In step come four panels, two or one, and of the widest vectors twice as many.
+    [Test]
+    public void One_row_passes_over_any_number_of_panels(
+        [Values(ElementType.Float32, ElementType.Float16, ElementType.BFloat16, ElementType.Q8_0, ElementType.Q4_K)] ElementType type, [Range(1, 15)] int panels)
+    {
+        const int Inputs = 256;
+        int outputs = (panels * PackedMatrix.PanelWidth) + 3;
+        Tensor weight = Weights(type, outputs, Inputs);
+        float[] x = Random(Inputs, 9), bias = new float[outputs], y = Product(x, weight, bias, 1);
+        if (type.IsQuantised())
+        {
+            Assert.That(y, Is.EqualTo(BlockProductReference.Row(x, weight)));
+        }
+        else
+        {
+            AssertChains(x, weight.ToArray(), bias, y, 1, outputs, Inputs);
+        }
+    }
+
     [Test]
     public void Many_inputs_and_extreme_activations_come_out_as_defined([ValueSource(nameof(Blocks))] ElementType type)
     {
@@ -133,6 +152,17 @@ public class PackedMatrixTests
         AssertChains(x, weight.ToArray(), new float[Outputs], y, rows, Outputs, Inputs);
     }
 
+    // What has no partner is multiplied with nothing, which must not turn minus zero, the end of a product that is too small, into zero.
+    [TestCase(ElementType.Float16)]
+    [TestCase(ElementType.BFloat16)]
+    public void An_input_without_a_partner_adds_its_product_alone(ElementType type)
+    {
+        const int Outputs = 16;
+        Tensor weight = Tensor.FromFloats([.. Enumerable.Repeat(0.125f, Outputs)], Outputs, 1).ConvertTo(type, 1);
+        float[] y = Product([-float.Epsilon], weight, new float[Outputs], 1, isBiased: false);
+        Assert.That(y.Select(BitConverter.SingleToUInt32Bits), Is.All.EqualTo(0x80000000));
+    }
+
     // Rows and inputs of one block and of several, a ragged last panel, a piece for few workers and more workers than pieces.
     [Test]
     public void Workers_together_give_the_bits_of_one_alone(
@@ -193,11 +223,11 @@ public class PackedMatrixTests
         Assert.That(packed.ByteLength, Is.EqualTo(16L * bits.Length * (staysHalf ? sizeof(ushort) : sizeof(float))));
     }
 
-    private static float[] Product(float[] x, Tensor weight, float[] bias, int rows)
+    private static float[] Product(float[] x, Tensor weight, float[] bias, int rows, bool isBiased = true)
     {
         float[] y = new float[rows * bias.Length];
         using ProductScratch scratch = MatrixProduct.CreateScratch(1);
-        MatrixProduct.Forward(Worker.Alone, scratch, x, x.Length / rows, new PackedMatrix(weight), bias, y, rows);
+        MatrixProduct.Forward(Worker.Alone, scratch, x, x.Length / rows, new PackedMatrix(weight), isBiased ? bias : [], y, rows);
         return y;
     }
 

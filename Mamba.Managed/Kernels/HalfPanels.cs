@@ -66,8 +66,6 @@ internal readonly struct BFloat16Code : IHalfCode
 internal sealed unsafe class HalfPanels<TCode> : FloatPanels
     where TCode : struct, IHalfCode
 {
-    private const int FetchedAhead = 1024 / sizeof(float);
-
     public override int PanelBytes(int inputs) => (inputs + 1) / 2 * Width * sizeof(uint);
 
     public override bool Pack(ReadOnlySpan<byte> row, int inputs, byte* panel, int output)
@@ -122,20 +120,13 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
     public override void Row(float* x, int inputs, byte* panels, int count, float* y)
     {
-        switch (InstructionSets.Current)
+        if (TCode.Factor == 1 || IsBelow(x, inputs, float.MaxValue / TCode.Factor))
         {
-            case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, inputs, (float*)panels, count, y);
-                break;
-            case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, inputs, (float*)panels, count, y);
-                break;
-            case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, inputs, (float*)panels, count, y);
-                break;
-            default:
-                Row<LanesScalar, float>(x, inputs, (float*)panels, count, y);
-                break;
+            PanelRow.Compute(new HalfRow<RowScaled>(x, inputs, (float*)panels, y), count);
+        }
+        else
+        {
+            PanelRow.Compute(new HalfRow<WeightsScaled>(x, inputs, (float*)panels, y), count);
         }
     }
 
@@ -162,27 +153,12 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         }
     }
 
-    // Four vectors of outputs at a time; the last four may overlap those before.
-    private static void Row<L, V>(float* x, int inputs, float* panels, int count, float* y)
-        where L : struct, ILanes<V>
+    private static bool IsBelow(float* x, int inputs, float limit) => InstructionSets.Current switch
     {
-        bool scalesRow = TCode.Factor == 1 || IsBelow<L, V>(x, inputs, float.MaxValue / TCode.Factor);
-        int last = (count * Width) - L.Count;
-        for (int at = 0; at <= last; at += 4 * L.Count)
-        {
-            (int b, int c, int d) = (Math.Min(at + L.Count, last), Math.Min(at + (2 * L.Count), last), Math.Min(at + (3 * L.Count), last));
-            if (scalesRow)
-            {
-                Four<L, V, RowScaled>(x, inputs, Lane(at), Lane(b), Lane(c), Lane(d), y + at, y + b, y + c, y + d);
-            }
-            else
-            {
-                Four<L, V, WeightsScaled>(x, inputs, Lane(at), Lane(b), Lane(c), Lane(d), y + at, y + b, y + c, y + d);
-            }
-        }
-
-        float* Lane(int output) => panels + ((long)(output / Width) * Width * ((inputs + 1) / 2)) + (output % Width);
-    }
+        InstructionSet.Avx512 or InstructionSet.Avx2 => IsBelow<Lanes256, Vector256<float>>(x, inputs, limit),
+        InstructionSet.Vector128 => IsBelow<Lanes128, Vector128<float>>(x, inputs, limit),
+        _ => IsBelow<LanesScalar, float>(x, inputs, limit),
+    };
 
     // False where an entry is NaN.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -204,62 +180,6 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         }
 
         return most < BitConverter.SingleToInt32Bits(limit);
-    }
-
-    // Four chains hide the latency of the multiply-adds. Which side of a product takes the factor does not change its bits, but only the row's
-    // side takes it once for all outputs; there it must not overflow.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Four<L, V, TScaling>(float* x, int inputs, float* a, float* b, float* c, float* d, float* ya, float* yb, float* yc, float* yd)
-        where L : struct, ILanes<V>
-        where TScaling : struct, IScaling
-    {
-        V factor = L.Broadcast(TCode.Factor);
-        V sa = L.Broadcast(0), sb = sa, sc = sa, sd = sa;
-        for (float* end = x + (inputs & ~1); x < end; x += 2)
-        {
-            Fetch<L, V>(a, b);
-            Fetch<L, V>(c, d);
-            V first = TScaling.Row<L, V>(L.Broadcast(x[0]), factor), second = TScaling.Row<L, V>(L.Broadcast(x[1]), factor);
-            V pa = L.Load(a), pb = L.Load(b), pc = L.Load(c), pd = L.Load(d);
-            sa = L.MultiplyAdd(first, TScaling.Weights<L, V>(TCode.Low<L, V>(pa), factor), sa);
-            sb = L.MultiplyAdd(first, TScaling.Weights<L, V>(TCode.Low<L, V>(pb), factor), sb);
-            sc = L.MultiplyAdd(first, TScaling.Weights<L, V>(TCode.Low<L, V>(pc), factor), sc);
-            sd = L.MultiplyAdd(first, TScaling.Weights<L, V>(TCode.Low<L, V>(pd), factor), sd);
-            sa = L.MultiplyAdd(second, TScaling.Weights<L, V>(TCode.High<L, V>(pa), factor), sa);
-            sb = L.MultiplyAdd(second, TScaling.Weights<L, V>(TCode.High<L, V>(pb), factor), sb);
-            sc = L.MultiplyAdd(second, TScaling.Weights<L, V>(TCode.High<L, V>(pc), factor), sc);
-            sd = L.MultiplyAdd(second, TScaling.Weights<L, V>(TCode.High<L, V>(pd), factor), sd);
-            a += Width;
-            b += Width;
-            c += Width;
-            d += Width;
-        }
-
-        if (inputs % 2 == 1)
-        {
-            V value = TScaling.Row<L, V>(L.Broadcast(x[0]), factor);
-            sa = L.MultiplyAdd(value, TScaling.Weights<L, V>(TCode.Low<L, V>(L.Load(a)), factor), sa);
-            sb = L.MultiplyAdd(value, TScaling.Weights<L, V>(TCode.Low<L, V>(L.Load(b)), factor), sb);
-            sc = L.MultiplyAdd(value, TScaling.Weights<L, V>(TCode.Low<L, V>(L.Load(c)), factor), sc);
-            sd = L.MultiplyAdd(value, TScaling.Weights<L, V>(TCode.Low<L, V>(L.Load(d)), factor), sd);
-        }
-
-        L.Store(ya, sa);
-        L.Store(yb, sb);
-        L.Store(yc, sc);
-        L.Store(yd, sd);
-    }
-
-    // Unpacking leaves the processor less room than a plain sum to run ahead to the next reads by itself.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch<L, V>(float* first, float* second)
-        where L : struct, ILanes<V>
-    {
-        Prefetch.Line(first + FetchedAhead);
-        if (L.Count == Width)
-        {
-            Prefetch.Line(second + FetchedAhead);
-        }
     }
 
     // Which side takes the factor.
@@ -292,5 +212,59 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static V Weights<L, V>(V value, V factor)
             where L : struct, ILanes<V> => L.Multiply(value, factor);
+    }
+
+    // Which side of a product takes the factor does not change its bits, but only the row's side takes it once for all outputs; there it must not
+    // overflow.
+    private readonly struct HalfRow<TScaling>(float* x, int inputs, float* panels, float* y) : IPanelRow
+        where TScaling : struct, IScaling
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Compute<L, V, Pairs>(int panel, int lane)
+            where L : struct, ILanes<V>
+            where Pairs : struct, ICount
+        {
+            nint pitch = (nint)((inputs + 1) / 2) * Width, second = L.Count < Width ? L.Count : pitch, next = L.Count < Width ? pitch : 2 * pitch;
+            float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
+            V factor = L.Broadcast(TCode.Factor);
+            V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+            float* from = x, end = x + inputs;
+            for (; from < end; from += 2)
+            {
+                // An odd input has no partner and a weight that is followed by zero; minus zero times it changes no sum, not even its sign.
+                V low = TScaling.Row<L, V>(L.Broadcast(from[0]), factor);
+                V high = TScaling.Row<L, V>(L.Broadcast(from + 1 < end ? from[1] : -0f), factor);
+                a0 = Add<L, V>(a0, L.Load(a), low, high, factor);
+                a1 = Add<L, V>(a1, L.Load(a + second), low, high, factor);
+                a += Width;
+                if (Pairs.Value > 1)
+                {
+                    b0 = Add<L, V>(b0, L.Load(b), low, high, factor);
+                    b1 = Add<L, V>(b1, L.Load(b + second), low, high, factor);
+                    b += Width;
+                }
+
+                if (Pairs.Value > 2)
+                {
+                    c0 = Add<L, V>(c0, L.Load(c), low, high, factor);
+                    c1 = Add<L, V>(c1, L.Load(c + second), low, high, factor);
+                    c += Width;
+                    d0 = Add<L, V>(d0, L.Load(d), low, high, factor);
+                    d1 = Add<L, V>(d1, L.Load(d + second), low, high, factor);
+                    d += Width;
+                }
+            }
+
+            PanelRow.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
+        }
+
+        // Two inputs.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static V Add<L, V>(V sum, V pairs, V low, V high, V factor)
+            where L : struct, ILanes<V>
+        {
+            sum = L.MultiplyAdd(low, TScaling.Weights<L, V>(TCode.Low<L, V>(pairs), factor), sum);
+            return L.MultiplyAdd(high, TScaling.Weights<L, V>(TCode.High<L, V>(pairs), factor), sum);
+        }
     }
 }

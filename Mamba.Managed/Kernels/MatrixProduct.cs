@@ -102,8 +102,8 @@ internal static unsafe class MatrixProduct
 
     private static void FewPieces(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
     {
-        // Some eight pieces for each worker, of panels in pairs as the widest vectors take them.
-        int length = (weight.Panels / (8 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
+        // Six pieces or more for each worker, of as many panels as PanelRow takes in step.
+        int length = (weight.Panels / (6 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
         Pieces pieces = scratch.Deal(worker, 1, (weight.Panels + length - 1) / length);
         bool isArranged = false;
         for (int piece = pieces.Next(0); piece >= 0; piece = pieces.Next(0))

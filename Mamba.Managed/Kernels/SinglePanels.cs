@@ -33,61 +33,45 @@ internal sealed unsafe class SinglePanels : FloatPanels
 
     public override float* Unpack(byte* panel, int first, int depth, float* scratch) => (float*)panel + ((long)first * Width);
 
-    public override void Row(float* x, int inputs, byte* panels, int count, float* y)
+    public override void Row(float* x, int inputs, byte* panels, int count, float* y) => PanelRow.Compute(new SingleRow(x, inputs, (float*)panels, y), count);
+
+    private readonly struct SingleRow(float* x, int inputs, float* panels, float* y) : IPanelRow
     {
-        switch (InstructionSets.Current)
+        // Eight chains; four would do to hide the latency of the multiply-adds.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Compute<L, V, Pairs>(int panel, int lane)
+            where L : struct, ILanes<V>
+            where Pairs : struct, ICount
         {
-            case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, inputs, (float*)panels, count, y);
-                break;
-            case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, inputs, (float*)panels, count, y);
-                break;
-            case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, inputs, (float*)panels, count, y);
-                break;
-            default:
-                Row<LanesScalar, float>(x, inputs, (float*)panels, count, y);
-                break;
+            nint pitch = (nint)inputs * Width, second = L.Count < Width ? L.Count : pitch, next = L.Count < Width ? pitch : 2 * pitch;
+            float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
+            V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+            float* from = x, end = x + inputs;
+            for (; from < end; from++)
+            {
+                V value = L.Broadcast(*from);
+                a0 = L.MultiplyAdd(value, L.Load(a), a0);
+                a1 = L.MultiplyAdd(value, L.Load(a + second), a1);
+                a += Width;
+                if (Pairs.Value > 1)
+                {
+                    b0 = L.MultiplyAdd(value, L.Load(b), b0);
+                    b1 = L.MultiplyAdd(value, L.Load(b + second), b1);
+                    b += Width;
+                }
+
+                if (Pairs.Value > 2)
+                {
+                    c0 = L.MultiplyAdd(value, L.Load(c), c0);
+                    c1 = L.MultiplyAdd(value, L.Load(c + second), c1);
+                    c += Width;
+                    d0 = L.MultiplyAdd(value, L.Load(d), d0);
+                    d1 = L.MultiplyAdd(value, L.Load(d + second), d1);
+                    d += Width;
+                }
+            }
+
+            PanelRow.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
         }
-    }
-
-    // Four vectors of outputs at a time; the last four may overlap those before.
-    private static void Row<L, V>(float* x, int inputs, float* panels, int count, float* y)
-        where L : struct, ILanes<V>
-    {
-        int last = (count * Width) - L.Count;
-        for (int at = 0; at <= last; at += 4 * L.Count)
-        {
-            (int b, int c, int d) = (Math.Min(at + L.Count, last), Math.Min(at + (2 * L.Count), last), Math.Min(at + (3 * L.Count), last));
-            Four<L, V>(x, inputs, Lane(at), Lane(b), Lane(c), Lane(d), y + at, y + b, y + c, y + d);
-        }
-
-        float* Lane(int output) => panels + ((long)(output / Width) * Width * inputs) + (output % Width);
-    }
-
-    // Four chains hide the latency of the multiply-adds.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Four<L, V>(float* x, int inputs, float* a, float* b, float* c, float* d, float* ya, float* yb, float* yc, float* yd)
-        where L : struct, ILanes<V>
-    {
-        V sa = L.Broadcast(0), sb = sa, sc = sa, sd = sa;
-        for (float* end = x + inputs; x < end; x++)
-        {
-            V value = L.Broadcast(*x);
-            sa = L.MultiplyAdd(value, L.Load(a), sa);
-            sb = L.MultiplyAdd(value, L.Load(b), sb);
-            sc = L.MultiplyAdd(value, L.Load(c), sc);
-            sd = L.MultiplyAdd(value, L.Load(d), sd);
-            a += Width;
-            b += Width;
-            c += Width;
-            d += Width;
-        }
-
-        L.Store(ya, sa);
-        L.Store(yb, sb);
-        L.Store(yc, sc);
-        L.Store(yd, sd);
     }
 }

@@ -1,0 +1,102 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Mamba.Managed.Kernels.Simd;
+
+namespace Mamba.Managed.Kernels;
+
+/// <summary>One row against neighbouring panels of one type of weights.</summary>
+internal interface IPanelRow
+{
+    /// <summary>Computes one, two or four pairs of vectors of outputs in step.</summary>
+    /// <remarks>
+    /// A pair is two vectors side by side, in one panel or, where a vector is as wide as a panel, in two; the next pair is in the next panel or two.
+    /// </remarks>
+    /// <param name="panel">The first panel.</param>
+    /// <param name="lane">The first output of it.</param>
+    void Compute<L, V, Pairs>(int panel, int lane)
+        where L : struct, ILanes<V>
+        where Pairs : struct, ICount;
+}
+
+/// <summary>The order in which a row passes over panels.</summary>
+/// <remarks>
+/// Four panels in step are four streams from memory. Of each the processor reads ahead by itself, in all farther than it does in a single one, and
+/// farther than a kernel that asks for lines has places for those that are under way.
+/// </remarks>
+internal static unsafe class PanelRow
+{
+    private const int Width = PackedMatrix.PanelWidth;
+
+    /// <summary>Computes all outputs of some panels.</summary>
+    public static void Compute<Row>(Row row, int count)
+        where Row : struct, IPanelRow
+    {
+        switch (InstructionSets.Current)
+        {
+            case InstructionSet.Avx512:
+                Compute<Row, Lanes512, Vector512<float>>(row, 0, count & ~1);
+
+                // A vector of 16 lanes without another takes narrower ones.
+                Compute<Row, Lanes256, Vector256<float>>(row, count & ~1, count);
+                break;
+            case InstructionSet.Avx2:
+                Compute<Row, Lanes256, Vector256<float>>(row, 0, count);
+                break;
+            case InstructionSet.Vector128:
+                Compute<Row, Lanes128, Vector128<float>>(row, 0, count);
+                break;
+            default:
+                Compute<Row, LanesScalar, float>(row, 0, count);
+                break;
+        }
+    }
+
+    /// <summary>Stores pairs of vectors of outputs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store<L, V, Pairs>(float* y, V a0, V a1, V b0, V b1, V c0, V c1, V d0, V d1)
+        where L : struct, ILanes<V>
+        where Pairs : struct, ICount
+    {
+        int next = L.Count < Width ? Width : 2 * Width;
+        L.Store(y, a0);
+        L.Store(y + L.Count, a1);
+        if (Pairs.Value > 1)
+        {
+            L.Store(y + next, b0);
+            L.Store(y + next + L.Count, b1);
+        }
+
+        if (Pairs.Value > 2)
+        {
+            L.Store(y + (2 * next), c0);
+            L.Store(y + (2 * next) + L.Count, c1);
+            L.Store(y + (3 * next), d0);
+            L.Store(y + (3 * next) + L.Count, d1);
+        }
+    }
+
+    private static void Compute<Row, L, V>(Row row, int start, int end)
+        where Row : struct, IPanelRow
+        where L : struct, ILanes<V>
+    {
+        int panels = L.Count < Width ? 1 : 2;
+        for (int lane = 0; lane < Width; lane += 2 * L.Count)
+        {
+            int panel = start;
+            for (; panel + (4 * panels) <= end; panel += 4 * panels)
+            {
+                row.Compute<L, V, Count4>(panel, lane);
+            }
+
+            for (; panel + (2 * panels) <= end; panel += 2 * panels)
+            {
+                row.Compute<L, V, Count2>(panel, lane);
+            }
+
+            for (; panel < end; panel += panels)
+            {
+                row.Compute<L, V, Count1>(panel, lane);
+            }
+        }
+    }
+}
