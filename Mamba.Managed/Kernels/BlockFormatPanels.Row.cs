@@ -5,7 +5,7 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>One row, straight from the panels.</content>
+/// <content>One row, straight from the panels. Codes of fewer than 8 bits take so long to unpack that a single stream from memory keeps up.</content>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
     private const int HeadLength = QuantisedRows.HeadLength;
@@ -15,6 +15,12 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     {
         nint panelBytes = PanelBytes(inputs);
         panels += PanelBytes(first);
+        if (TFormat.Bits == 8)
+        {
+            PanelRow.Compute(new SignedByteRow((float*)x, depth, panels, panelBytes, y), count);
+            return;
+        }
+
         switch (InstructionSets.Current)
         {
             case InstructionSet.Avx512:
@@ -45,22 +51,11 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private static V Dot<L, V>(V sum, byte* unit, int quad, V x0, V x1, V x2, V x3)
         where L : struct, ILanes<V>
     {
-        V first = Products<L, V>(TCodes.Bytes<L, V>(unit, quad), x0), second = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 1), x1);
-        V third = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 2), x2), fourth = Products<L, V>(TCodes.Bytes<L, V>(unit, quad + 3), x3);
-        if (TFormat.Bits == 8)
-        {
-            sum = L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(first)), Widen<L, V>(second));
-            return L.AddIntegers(L.AddIntegers(sum, Widen<L, V>(third)), Widen<L, V>(fourth));
-        }
-
+        V first = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad), x0), second = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 1), x1);
+        V third = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 2), x2), fourth = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 3), x3);
         first = L.AddWords(L.AddWords(first, second), L.AddWords(third, fourth));
         return AddsWords ? L.AddWords(sum, first) : L.AddIntegers(sum, Widen<L, V>(first));
     }
-
-    // Two words a lane.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Products<L, V>(V codes, V x)
-        where L : struct, ILanes<V> => TFormat.Bits == 8 ? L.MultiplyAddSignedBytes(codes, x) : L.MultiplyAddBytes(codes, x);
 
     // The sum of both words of a lane.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -93,12 +88,6 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             if (TFormat.Bits > 5)
             {
                 Sse.Prefetch0(unit + (5 * Prefetch.LineBytes));
-            }
-
-            if (TFormat.Bits > 6)
-            {
-                Sse.Prefetch0(unit + (6 * Prefetch.LineBytes));
-                Sse.Prefetch0(unit + (7 * Prefetch.LineBytes));
             }
         }
     }
