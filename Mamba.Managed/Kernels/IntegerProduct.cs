@@ -107,8 +107,8 @@ internal static unsafe class IntegerProduct
         int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, int row, int height, int column, bool isFirst)
     {
         int columns = Math.Min(count * Width, y.Columns - column);
-        float* room = stackalloc float[(TileRows * 2 * Width) + Width];
-        float* sums = (float*)(((nuint)room + TensorBuffer.Alignment - 1) & ~(nuint)(TensorBuffer.Alignment - 1));
+        float* room = stackalloc float[(TileRows * 2 * Width) + (TensorBuffer.Alignment / sizeof(float))];
+        float* sums = TensorBuffer.Align(room);
         int length = TileRows * QuantisedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
         for (int i = 0; i < height; i += TileRows, left += length)
         {

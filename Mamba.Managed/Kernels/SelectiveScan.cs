@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
+using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Kernels;
 
@@ -54,6 +55,9 @@ internal readonly unsafe struct SelectiveScan
 
     /// <summary>[states, channels] as <see cref="ChannelPanels"/>: h before the first row; h after the last row on return.</summary>
     public required float* State { get; init; }
+
+    /// <summary>Null, or the state that is moved on next by a single row: asked for while this one is.</summary>
+    public float* Next { get; init; }
 
     /// <summary>[length, channels]; may be <see cref="U"/> itself, or null where only the state is wanted.</summary>
     public required float* Y { get; init; }
@@ -114,9 +118,9 @@ internal readonly unsafe struct SelectiveScan
     private int Forward<L, V>(int start, int end)
         where L : struct, ILanes<V>
     {
-        float* delta = stackalloc float[TileLength * TileChannels];
-        float* input = stackalloc float[TileLength * TileChannels];
-        float* sum = stackalloc float[TileLength * TileChannels];
+        // Where a line begins: half of the vectors elsewhere would lie in two.
+        float* room = stackalloc float[(3 * TileLength * TileChannels) + (TensorBuffer.Alignment / sizeof(float))];
+        float* delta = TensorBuffer.Align(room), input = delta + (TileLength * TileChannels), sum = input + (TileLength * TileChannels);
         int c = start, width;
         for (; c + L.Count <= end; c += width)
         {
@@ -208,8 +212,7 @@ internal readonly unsafe struct SelectiveScan
     private void OneRow<L, V>(int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
-        // Where the processor's own prefetching sees too little of two short runs.
-        nint ahead = 2 * ChannelPanels.Width * States;
+        bool asks = Next is not null && c % ChannelPanels.Width == 0;
         V step = L.Load(delta), x = L.Load(input), y = L.Load(sum);
         nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c);
         float* decay = Decay + at, state = State + at;
@@ -224,8 +227,11 @@ internal readonly unsafe struct SelectiveScan
             L.Store(second, h1);
             L.Store(third, h2);
             L.Store(fourth, h3);
-            Fetch(decay + ahead);
-            Fetch(state + ahead);
+            if (asks)
+            {
+                Fetch(Next + (state - State));
+            }
+
             decay += 4 * pitch;
             state += 4 * pitch;
         }

@@ -179,13 +179,9 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             for (int i = 0; i < sequences.Length; i++)
             {
                 Sequence sequence = sequences[i];
-                if (sequence.Length == 1 && i + 1 < sequences.Length)
-                {
-                    Fetch(worker, mixer, sequences[i + 1].Layers[layer].Scan);
-                }
-
+                Span<float> following = i + 1 < sequences.Length ? sequences[i + 1].Layers[layer].Scan : [];
                 long row = sequence.Start;
-                fixed (float* state = sequence.Layers[layer].Scan)
+                fixed (float* state = sequence.Layers[layer].Scan, next = following)
                 {
                     SelectiveScan scan = new()
                     {
@@ -201,6 +197,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                         Z = isGated ? z + (row * 2 * inner) + inner : null,
                         ZPitch = 2 * inner,
                         State = state,
+                        Next = next,
                         Y = isGated ? u + (row * inner) : null,
                         Length = sequence.Length,
                         Channels = inner,

@@ -57,6 +57,9 @@ public sealed unsafe class TensorBuffer : IDisposable
         }
     }
 
+    /// <summary>The first multiple of <see cref="Alignment"/> in memory on the stack, which has to be as much longer.</summary>
+    internal static unsafe float* Align(float* room) => (float*)(((nuint)room + Alignment - 1) & ~(nuint)(Alignment - 1));
+
     /// <summary>Allocates zero-filled memory whose first byte lies at a multiple of <see cref="Alignment"/>.</summary>
     /// <param name="bytes">How many bytes; 0 is allowed.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="bytes"/> is negative.</exception>
