@@ -66,6 +66,8 @@ internal readonly struct BFloat16Code : IHalfCode
 internal sealed unsafe class HalfPanels<TCode> : FloatPanels
     where TCode : struct, IHalfCode
 {
+    private const int FetchedAhead = 1024 / sizeof(float);
+
     public override int PanelBytes(int inputs) => (inputs + 1) / 2 * Width * sizeof(uint);
 
     public override bool Pack(ReadOnlySpan<byte> row, int inputs, byte* panel, int output)
@@ -234,11 +236,13 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
                 // An odd input has no partner and a weight that is followed by zero; minus zero times it changes no sum, not even its sign.
                 V low = TScaling.Row<L, V>(L.Broadcast(from[0]), factor);
                 V high = TScaling.Row<L, V>(L.Broadcast(from + 1 < end ? from[1] : -0f), factor);
+                PanelRow.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
                 a0 = Add<L, V>(a0, L.Load(a), low, high, factor);
                 a1 = Add<L, V>(a1, L.Load(a + second), low, high, factor);
                 a += Width;
                 if (Pairs.Value > 1)
                 {
+                    PanelRow.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
                     b0 = Add<L, V>(b0, L.Load(b), low, high, factor);
                     b1 = Add<L, V>(b1, L.Load(b + second), low, high, factor);
                     b += Width;
@@ -246,9 +250,11 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
                 if (Pairs.Value > 2)
                 {
+                    PanelRow.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
                     c0 = Add<L, V>(c0, L.Load(c), low, high, factor);
                     c1 = Add<L, V>(c1, L.Load(c + second), low, high, factor);
                     c += Width;
+                    PanelRow.Fetch<L, V>(d + FetchedAhead, d + FetchedAhead + second);
                     d0 = Add<L, V>(d0, L.Load(d), low, high, factor);
                     d1 = Add<L, V>(d1, L.Load(d + second), low, high, factor);
                     d += Width;

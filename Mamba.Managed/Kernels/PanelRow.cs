@@ -20,8 +20,8 @@ internal interface IPanelRow
 
 /// <summary>The order in which a row passes over panels.</summary>
 /// <remarks>
-/// Four panels in step are four streams from memory. Of each the processor reads ahead by itself, in all farther than it does in a single one, and
-/// farther than a kernel that asks for lines has places for those that are under way.
+/// Four panels in step are four streams from memory, and of each the processor reads ahead by itself. Where unpacking leaves it little room to
+/// run ahead, some processors still need <see cref="Fetch{L, V}"/>; then every line has to be asked for, or those asked for hide the stream.
 /// </remarks>
 internal static unsafe class PanelRow
 {
@@ -48,6 +48,18 @@ internal static unsafe class PanelRow
             default:
                 Compute<Row, LanesScalar, float>(row, 0, count);
                 break;
+        }
+    }
+
+    /// <summary>Asks for the lines of a pair of vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Fetch<L, V>(void* first, void* second)
+        where L : struct, ILanes<V>
+    {
+        Prefetch.Line(first);
+        if (L.Count == Width)
+        {
+            Prefetch.Line(second);
         }
     }
 

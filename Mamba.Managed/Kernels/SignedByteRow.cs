@@ -14,6 +14,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
 {
     private const int Width = PackedMatrix.PanelWidth;
     private const int ScaleBytes = Width * sizeof(ushort);
+    private const int FetchedAhead = 512;
     private const int Quads = ICodePlanes.UnitLength / ICodePlanes.QuadLength;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -35,11 +36,13 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
             for (float* end = x + Quads; x < end; x++)
             {
                 V quad = L.Broadcast(*x);
+                PanelRow.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
                 a0 = Add<L, V>(a0, a, quad);
                 a1 = Add<L, V>(a1, a + second, quad);
                 a += CodePlane.RowBytes;
                 if (Pairs.Value > 1)
                 {
+                    PanelRow.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
                     b0 = Add<L, V>(b0, b, quad);
                     b1 = Add<L, V>(b1, b + second, quad);
                     b += CodePlane.RowBytes;
@@ -47,9 +50,11 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
 
                 if (Pairs.Value > 2)
                 {
+                    PanelRow.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
                     c0 = Add<L, V>(c0, c, quad);
                     c1 = Add<L, V>(c1, c + second, quad);
                     c += CodePlane.RowBytes;
+                    PanelRow.Fetch<L, V>(d + FetchedAhead, d + FetchedAhead + second);
                     d0 = Add<L, V>(d0, d, quad);
                     d1 = Add<L, V>(d1, d + second, quad);
                     d += CodePlane.RowBytes;
