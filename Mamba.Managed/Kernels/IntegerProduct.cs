@@ -104,7 +104,7 @@ internal static unsafe class IntegerProduct
     // Sums are gathered in a buffer of their own: rows of y are often a multiple of 4096 bytes apart, which a processor takes for one place.
     [SkipLocalsInit]
     private static void Tiles(
-        int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, int row, int height, int column, bool isFirst)
+        int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, int row, int height, int column, bool isFirst, PanelRuns ahead)
     {
         int columns = Math.Min(count * Width, y.Columns - column);
         float* room = stackalloc float[(TileRows * 2 * Width) + (TensorBuffer.Alignment / sizeof(float))];
@@ -122,6 +122,7 @@ internal static unsafe class IntegerProduct
                 Copy(y.At(row + i, column), y.RowPitch, sums, 2 * Width, rows, columns);
             }
 
+            ahead.Fetch(i, i + rows, height);
             kernels.Tile(left, rows, depth, right, count, sums);
             Copy(sums, 2 * Width, y.At(row + i, column), y.RowPitch, rows, columns);
         }
@@ -144,6 +145,20 @@ internal static unsafe class IntegerProduct
         }
     }
 
+    // The same inputs of the panels that follow.
+    private readonly struct PanelRuns(byte* first, int count, long bytes, long pitch)
+    {
+        // Asks for what falls to the rows [start, end) of a block: all at once the lines would take the places of those that a tile waits for.
+        public void Fetch(int start, int end, int height)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                long from = bytes * start / height;
+                Prefetch.Lines(first + (i * pitch) + from, (bytes * end / height) - from);
+            }
+        }
+    }
+
     private readonly struct Blocks(
         int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y, int pieceLength) : IBlockedProduct
     {
@@ -162,12 +177,9 @@ internal static unsafe class IntegerProduct
                 }
 
                 int following = at + count < end ? at + count : next;
-                for (int i = following; following >= 0 && i < Math.Min(following + 2, weight.Panels); i++)
-                {
-                    Prefetch.Lines(weight.Panel(i) + kernels.PanelBytes(k), kernels.PanelBytes(depth));
-                }
-
-                Tiles(left, depth, right, count, kernels, y, row, height, at * Width, isFirst: k == 0);
+                PanelRuns ahead = following < 0 ? default
+                    : new(weight.Panel(following) + kernels.PanelBytes(k), Math.Min(2, weight.Panels - following), kernels.PanelBytes(depth), kernels.PanelBytes(x.Columns));
+                Tiles(left, depth, right, count, kernels, y, row, height, at * Width, isFirst: k == 0, ahead);
             }
 
             for (int i = row; k + depth == x.Columns && i < row + height; i++)
