@@ -159,7 +159,7 @@ public class PackedMatrixTests
     {
         const int Outputs = 16;
         Tensor weight = Tensor.FromFloats([.. Enumerable.Repeat(0.125f, Outputs)], Outputs, 1).ConvertTo(type, 1);
-        float[] y = Product([-float.Epsilon], weight, new float[Outputs], 1, isBiased: false);
+        float[] bias = [.. Enumerable.Repeat(-0f, Outputs)], y = Product([-float.Epsilon], weight, bias, 1);
         Assert.That(y.Select(BitConverter.SingleToUInt32Bits), Is.All.EqualTo(0x80000000));
     }
 
@@ -223,11 +223,11 @@ public class PackedMatrixTests
         Assert.That(packed.ByteLength, Is.EqualTo(16L * bits.Length * (staysHalf ? sizeof(ushort) : sizeof(float))));
     }
 
-    private static float[] Product(float[] x, Tensor weight, float[] bias, int rows, bool isBiased = true)
+    private static float[] Product(float[] x, Tensor weight, float[] bias, int rows)
     {
         float[] y = new float[rows * bias.Length];
         using ProductScratch scratch = MatrixProduct.CreateScratch(1);
-        MatrixProduct.Forward(Worker.Alone, scratch, x, x.Length / rows, new PackedMatrix(weight), isBiased ? bias : [], y, rows);
+        MatrixProduct.Forward(Worker.Alone, scratch, x, x.Length / rows, new PackedMatrix(weight), bias, y, rows);
         return y;
     }
 

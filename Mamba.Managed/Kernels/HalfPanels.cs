@@ -226,7 +226,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
             where L : struct, ILanes<V>
             where Pairs : struct, ICount
         {
-            nint pitch = (nint)((inputs + 1) / 2) * Width, second = L.Count < Width ? L.Count : pitch, next = L.Count < Width ? pitch : 2 * pitch;
+            nint pitch = (nint)((inputs + 1) / 2) * Width, second = PanelRow.Second<L, V>(L.Count, pitch), next = PanelRow.Next<L, V>(pitch);
             float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
             V factor = L.Broadcast(TCode.Factor);
             V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;

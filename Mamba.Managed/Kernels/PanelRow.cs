@@ -51,6 +51,19 @@ internal static unsafe class PanelRow
         }
     }
 
+    /// <summary>How far the second vector of a pair is from the first.</summary>
+    /// <param name="vector">What a vector takes of a panel.</param>
+    /// <param name="panel">From one panel to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nint Second<L, V>(nint vector, nint panel)
+        where L : struct, ILanes<V> => L.Count < Width ? vector : panel;
+
+    /// <summary>How far one pair is from the next.</summary>
+    /// <param name="panel">From one panel to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nint Next<L, V>(nint panel)
+        where L : struct, ILanes<V> => L.Count < Width ? panel : 2 * panel;
+
     /// <summary>Asks for the lines of a pair of vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Fetch<L, V>(void* first, void* second)
@@ -69,7 +82,7 @@ internal static unsafe class PanelRow
         where L : struct, ILanes<V>
         where Pairs : struct, ICount
     {
-        int next = L.Count < Width ? Width : 2 * Width;
+        int next = (int)Next<L, V>(Width);
         L.Store(y, a0);
         L.Store(y + L.Count, a1);
         if (Pairs.Value > 1)
@@ -91,7 +104,7 @@ internal static unsafe class PanelRow
         where Row : struct, IPanelRow
         where L : struct, ILanes<V>
     {
-        int panels = L.Count < Width ? 1 : 2;
+        int panels = (int)Next<L, V>(1);
         for (int lane = 0; lane < Width; lane += 2 * L.Count)
         {
             int panel = start;

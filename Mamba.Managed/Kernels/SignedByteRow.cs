@@ -22,8 +22,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
         where L : struct, ILanes<V>
         where Pairs : struct, ICount
     {
-        nint second = L.Count < Width ? ICodePlanes.QuadLength * L.Count : panelBytes, next = L.Count < Width ? panelBytes : 2 * panelBytes;
-        int step = L.Count < Width ? Width : 2 * Width;
+        nint second = PanelRow.Second<L, V>(ICodePlanes.QuadLength * L.Count, panelBytes), next = PanelRow.Next<L, V>(panelBytes), step = PanelRow.Next<L, V>(Width);
         byte* block = panels + (panel * panelBytes);
         float* x = row, y = outputs + (panel * Width) + lane;
         for (int remaining = depth; remaining > 0; remaining -= ICodePlanes.UnitLength)
@@ -88,7 +87,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
     private void Finish<L, V>(float* y, byte* scales, V scale, V sum0, V sum1)
         where L : struct, ILanes<V>
     {
-        nint second = L.Count < Width ? sizeof(ushort) * L.Count : panelBytes;
+        nint second = PanelRow.Second<L, V>(sizeof(ushort) * L.Count, panelBytes);
         L.Store(y, L.MultiplyAdd(L.Multiply(L.FromScaledHalf((ushort*)scales), scale), L.ToSingle(sum0), L.Load(y)));
         L.Store(y + L.Count, L.MultiplyAdd(L.Multiply(L.FromScaledHalf((ushort*)(scales + second)), scale), L.ToSingle(sum1), L.Load(y + L.Count)));
     }

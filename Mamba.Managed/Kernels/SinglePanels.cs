@@ -43,7 +43,7 @@ internal sealed unsafe class SinglePanels : FloatPanels
             where L : struct, ILanes<V>
             where Pairs : struct, ICount
         {
-            nint pitch = (nint)inputs * Width, second = L.Count < Width ? L.Count : pitch, next = L.Count < Width ? pitch : 2 * pitch;
+            nint pitch = (nint)inputs * Width, second = PanelRow.Second<L, V>(L.Count, pitch), next = PanelRow.Next<L, V>(pitch);
             float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
             V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
             float* from = x, end = x + inputs;
