@@ -167,7 +167,7 @@ public class PackedMatrixTests
     [Test]
     public void Workers_together_give_the_bits_of_one_alone(
         [Values(ElementType.Float32, ElementType.Float16, ElementType.Q8_0, ElementType.Q4_K)] ElementType type,
-        [Values(1, 2, 7, 300)] int rows, [Values(21, 600)] int outputs, [Values(256, 1536)] int inputs)
+        [Values(1, 2, 7, 530)] int rows, [Values(21, 600)] int outputs, [Values(256, 1792)] int inputs)
     {
         PackedMatrix weight = new(Weights(type, outputs, inputs));
         float[] x = Random(rows * inputs, 7), bias = Random(outputs, 8), expected = new float[rows * outputs], y = new float[rows * outputs];

@@ -18,7 +18,6 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     private readonly float[] finalNorm;
     private readonly int threads;
     private readonly MixerPass pass;
-    private readonly ProductScratch scratch;
     private PackedMatrix embedding;
     private PackedMatrix head;
     private int[] tokens = [];
@@ -40,7 +39,6 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     public ForwardRegion(MambaLanguageModel model, int threads, bool release)
     {
         pass = new MixerPass(threads);
-        scratch = MatrixProduct.CreateScratch(threads);
         config = model.Config;
         this.threads = threads;
         (embedding, head) = Pack(model.Vocabulary);
@@ -96,7 +94,6 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     public void Dispose()
     {
         pass.Dispose();
-        scratch.Dispose();
         residual.Dispose();
         normal.Dispose();
         mixed.Dispose();
@@ -252,7 +249,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 
         AwaitRows(worker);
         Span<float> output = new(logits, logitRows * config.VocabSize);
-        MatrixProduct.Forward(worker, scratch, normal.Slice(own, logitRows * config.DModel), config.DModel, head, [], output, logitRows);
+        MatrixProduct.Forward(worker, pass.Scratch, normal.Slice(own, logitRows * config.DModel), config.DModel, head, [], output, logitRows);
     }
 
     // The row from which logits are computed.
@@ -293,6 +290,5 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         normal.Reserve(copies * config.DModel);
         mixed.Reserve(rows * config.DModel);
         pass.Reserve(blocks[0].Mixer, rows);
-        scratch.Restart();
     }
 }

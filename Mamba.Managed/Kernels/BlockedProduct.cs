@@ -21,6 +21,15 @@ internal interface IBlockedProduct
 /// <summary>Walks over the blocks of a product together with other workers.</summary>
 internal static class BlockedProduct
 {
+    /// <summary>Rows of a block at most, a multiple of every tile's: what a pass feeds at once, so that each weight is read and unpacked once.</summary>
+    public const int MostRows = 43 * ProductTile.MostRows;
+
+    /// <summary>Inputs of a block at most: sums that leave the registers half way cost more than a panel that comes from the second-level cache.</summary>
+    public const int MostInputs = 6 * InputGrain;
+
+    // A multiple of every format's block of weights.
+    private const int InputGrain = 256;
+
     private const int WidestTile = 2;
 
     // As many as fit on the stack with ease.
@@ -34,13 +43,15 @@ internal static class BlockedProduct
     /// <param name="pieces">Those of all workers on these rows.</param>
     /// <param name="rows">Which rows.</param>
     /// <param name="inputs">Inputs.</param>
-    /// <param name="tallest">Rows of a block.</param>
-    /// <param name="deepest">Inputs of a block.</param>
     /// <param name="pieceLength">Panels of a piece, as of <see cref="PieceLength"/>.</param>
     [SkipLocalsInit]
-    public static void Run<T>(T product, Pieces pieces, (int Start, int End) rows, int inputs, int tallest, int deepest, int pieceLength)
+    public static void Run<T>(T product, Pieces pieces, (int Start, int End) rows, int inputs, int pieceLength)
         where T : struct, IBlockedProduct
     {
+        // Of equal size: no small block for which all panels pass by again.
+        int tallest = StridedProduct.EvenBlock(rows.End - rows.Start, MostRows, ProductTile.MostRows);
+        int deepest = StridedProduct.EvenBlock(inputs, MostInputs, InputGrain);
+
         // What this worker takes of a block of rows, -1 behind the last.
         Span<int> mine = stackalloc int[MostPieces + 1];
         for (int row = rows.Start, block = 0; row < rows.End; row += tallest, block++)

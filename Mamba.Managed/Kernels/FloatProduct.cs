@@ -8,16 +8,15 @@ namespace Mamba.Managed.Kernels;
 internal static unsafe class FloatProduct
 {
     private const int Width = PackedMatrix.PanelWidth;
-    private const int DepthBlock = StridedProduct.DepthBlock;
 
     // So few panels are over before rows in order have paid for themselves: rows are read where they lie.
     private const int FewPanels = 8;
 
     /// <summary>Floats that a worker needs for its rows.</summary>
-    public const int LeftLength = 2 * StridedProduct.LeftBlock;
+    public const int LeftLength = BlockedProduct.MostRows * BlockedProduct.MostInputs;
 
     /// <summary>Floats that a worker needs for two panels.</summary>
-    public const int RightLength = 2 * Width * DepthBlock;
+    public const int RightLength = 2 * Width * BlockedProduct.MostInputs;
 
     /// <summary>Computes pieces of the product with some rows.</summary>
     /// <param name="left">[<see cref="LeftLength"/>]</param>
@@ -34,12 +33,8 @@ internal static unsafe class FloatProduct
         float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y, (int Start, int End) rows, Pieces pieces,
         int pieceLength)
     {
-        // Blocks of equal size: no small one for which all panels pass by again. What is unpacked for each block of rows is worth a larger one.
-        int leftLength = kernels is SinglePanels ? StridedProduct.LeftBlock : LeftLength;
-        int deepest = StridedProduct.EvenBlock(x.Columns, DepthBlock, PackedMatrix.DepthBlock);
-        int tallest = StridedProduct.EvenBlock(rows.End - rows.Start, leftLength / deepest, ProductTile.TallestRows);
         Blocks product = new(left, right, x, weight, kernels, bias, y, pieceLength);
-        BlockedProduct.Run(product, pieces, rows, x.Columns, tallest, deepest, pieceLength);
+        BlockedProduct.Run(product, pieces, rows, x.Columns, pieceLength);
     }
 
     private readonly struct Blocks(

@@ -11,22 +11,20 @@ internal static unsafe class IntegerProduct
     public const int TileRows = 6;
 
     private const int Width = PackedMatrix.PanelWidth;
-    private const int DepthBlock = 2 * PackedMatrix.DepthBlock;
-
-    // 21 tiles: with 512 inputs 110 kB, or 150 kB as words, a fraction of a second-level cache.
-    private const int RowBlock = 21 * TileRows;
 
     /// <summary>Up to this many rows each passes over the panels by itself: expanding weights for a tile would not pay.</summary>
     public const int FewRows = 2;
 
     // Inputs of a row that are converted at a time, a multiple of every block length.
-    private const int RowDepth = 16 * DepthBlock;
+    private const int RowDepth = 8192;
 
     /// <summary>Numbers of 4 bytes that a worker needs for its rows, at any group length.</summary>
-    public static int LeftLength => Math.Max(FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false), RowBlock * QuantisedRows.RowLength(DepthBlock, 32, words: true));
+    public static int LeftLength => Math.Max(
+        FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false),
+        BlockedProduct.MostRows * QuantisedRows.RowLength(BlockedProduct.MostInputs, 32, words: true));
 
     /// <summary>Numbers of 4 bytes that a worker needs for two panels.</summary>
-    public const int RightLength = 2 * Width * (DepthBlock / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength));
+    public const int RightLength = 2 * Width * (BlockedProduct.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength));
 
     /// <summary>Computes pieces of the product with some rows.</summary>
     /// <param name="left">[<see cref="LeftLength"/>]</param>
@@ -44,7 +42,7 @@ internal static unsafe class IntegerProduct
         int pieceLength)
     {
         Blocks product = new(left, right, x, weight, kernels, bias, y, pieceLength);
-        BlockedProduct.Run(product, pieces, rows, x.Columns, RowBlock, DepthBlock, pieceLength);
+        BlockedProduct.Run(product, pieces, rows, x.Columns, pieceLength);
     }
 
     /// <summary>Computes the panels [first, last) of at most <see cref="FewRows"/> rows.</summary>

@@ -14,9 +14,6 @@ internal sealed unsafe class PackedMatrix
     /// <summary>Outputs of one panel.</summary>
     public const int PanelWidth = 16;
 
-    /// <summary>Inputs that products with several rows take at a time: with 16 outputs half of a first-level cache.</summary>
-    public const int DepthBlock = 256;
-
     private readonly TensorBuffer buffer;
     private readonly PanelKernels kernels;
     private readonly int panelBytes;

@@ -27,11 +27,11 @@ internal sealed unsafe class ProductScratch : IDisposable
         counters = TensorBuffer.Allocate(3L * workers * Pieces.Pitch * sizeof(int));
     }
 
-    /// <summary>The worker's block of the left side.</summary>
-    public float* LeftOf(Worker worker) => (float*)buffer.Pointer + ((long)worker.Index * (left + right));
-
     /// <summary>The worker's block of the right side.</summary>
-    public float* RightOf(Worker worker) => LeftOf(worker) + left;
+    public float* RightOf(Worker worker) => (float*)buffer.Pointer + ((long)worker.Index * (left + right));
+
+    /// <summary>The worker's block of the left side.</summary>
+    public float* LeftOf(Worker worker) => RightOf(worker) + right;
 
     /// <summary>Begins a product whose pieces are dealt out; every worker calls it once for each such product.</summary>
     /// <param name="worker">Who computes.</param>

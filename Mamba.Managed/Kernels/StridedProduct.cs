@@ -16,11 +16,11 @@ namespace Mamba.Managed.Kernels;
 /// </remarks>
 internal static unsafe class StridedProduct
 {
-    /// <summary>Depth of one block: longer chains in registers pay for a panel of b that comes from the second-level cache.</summary>
-    public const int DepthBlock = 1024;
+    // Longer chains in registers pay for a panel of b that comes from the second-level cache.
+    private const int DepthBlock = 1024;
 
-    /// <summary>Entries of a block of a: half of a second-level cache of 512 kB.</summary>
-    public const int LeftBlock = 1 << 16;
+    // Entries of a block of a: half of a second-level cache of 512 kB.
+    private const int LeftBlock = 1 << 16;
 
     /// <summary>Rows from which workers share out: a third of the tallest tile, so that shares are even.</summary>
     public const int RowGrain = 4;
@@ -137,7 +137,7 @@ internal static unsafe class StridedProduct
             panels = width - at >= widest ? ProductTile.WidestPanels : 1;
             float* first = right + (at / Width * panelPitch);
             float* next = at + (panels * Width) < width ? first + (panels * panelPitch) : ahead;
-            nint step = next is null ? 0 : Width * sizeof(float) / slivers;
+            nint step = next is null ? 0 : Math.Max(1, Width * sizeof(float) / slivers);
             ProductTile tile = new()
             {
                 Left = left,

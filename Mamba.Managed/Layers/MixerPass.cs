@@ -17,16 +17,18 @@ internal readonly record struct Sequence(int Start, int Length, MixerState[] Lay
 /// </remarks>
 internal sealed unsafe class MixerPass(int workers) : IDisposable
 {
-    private readonly ProductScratch scratch = MatrixProduct.CreateScratch(workers);
     private readonly Activations gated = new(0);
     private readonly Activations channels = new(1);
     private readonly Activations selected = new(3);
     private readonly Activations steps = new(2);
 
+    /// <summary>Room for products, also for others of the same workers.</summary>
+    public ProductScratch Scratch { get; } = MatrixProduct.CreateScratch(workers);
+
     /// <summary>Makes room, and forgets a pass that failed; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
     public void Reserve(PackedMixer mixer, int rows)
     {
-        scratch.Restart();
+        Scratch.Restart();
         gated.Reserve(rows * 2 * mixer.DInner);
         channels.Reserve(rows * mixer.DInner);
         selected.Reserve(rows * mixer.XProj.Outputs);
@@ -46,7 +48,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     {
         Advance(worker, mixer, x, rows, sequences, layer, isGated: true);
         worker.Barrier();
-        MatrixProduct.Forward(worker, scratch, channels.Slice(0, rows * mixer.DInner), mixer.DInner, mixer.OutProj, mixer.OutBias, y, rows);
+        MatrixProduct.Forward(worker, Scratch, channels.Slice(0, rows * mixer.DInner), mixer.DInner, mixer.OutProj, mixer.OutBias, y, rows);
     }
 
     /// <summary>Moves the states of one mixer on, without its output: neither gate nor projection out are computed.</summary>
@@ -75,7 +77,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        scratch.Dispose();
+        Scratch.Dispose();
         gated.Dispose();
         channels.Dispose();
         steps.Dispose();
@@ -96,11 +98,11 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         PackedMatrix inProj = isGated ? mixer.InProj : mixer.ValueProj;
         float[] inBias = isGated ? mixer.InBias : mixer.ValueBias;
-        MatrixProduct.Forward(worker, scratch, x, mixer.DModel, inProj, inBias, gated.Slice(0, rows * inProj.Outputs), rows);
+        MatrixProduct.Forward(worker, Scratch, x, mixer.DModel, inProj, inBias, gated.Slice(0, rows * inProj.Outputs), rows);
         worker.Barrier();
         Convolve(worker, mixer, sequences, layer, inProj.Outputs);
         worker.Barrier();
-        MatrixProduct.Forward(worker, scratch, channels.Slice(0, rows * inner), inner, mixer.XProj, [], selected.Slice(0, rows * projected), rows);
+        MatrixProduct.Forward(worker, Scratch, channels.Slice(0, rows * inner), inner, mixer.XProj, [], selected.Slice(0, rows * projected), rows);
         if (sequences[0].Length == 1)
         {
             Fetch(worker, mixer, sequences[0].Layers[layer].Scan);
@@ -115,7 +117,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         }
 
         MatrixProduct.Forward(
-            worker, scratch, selected.Slice(0, rows * projected), projected, mixer.DtProj, [], steps.Slice(0, rows * inner), rows, fixedShares: true);
+            worker, Scratch, selected.Slice(0, rows * projected), projected, mixer.DtProj, [], steps.Slice(0, rows * inner), rows, fixedShares: true);
         if (rows > 1)
         {
             // Of a single row a worker has computed the steps of just those channels that it scans.
