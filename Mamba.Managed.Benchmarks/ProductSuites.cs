@@ -33,6 +33,7 @@ public unsafe class MatrixProductSuite : ISuite
         int[] sizes = Memory.Sizes(Size);
         weight = new(memory.Matrix(sizes[1], sizes[2]));
         rows = sizes[0];
+        MatrixProduct.Reserve(scratch, rows, weight.Inputs);
         x = memory.Floats(rows * weight.Inputs);
         y = memory.Floats(rows * weight.Outputs);
     }
@@ -87,6 +88,7 @@ public unsafe class FormatSuite : ISuite
             weights = [.. Enumerable.Range(0, Rows == 1 ? (int)(LeastBytes / weight.ByteLength) + 1 : 1).Select(_ => new PackedMatrix(weight))];
         }
 
+        MatrixProduct.Reserve(scratch, Rows, Inputs);
         x = memory.Floats(Rows * Inputs);
         y = memory.Floats(Rows * Outputs);
     }

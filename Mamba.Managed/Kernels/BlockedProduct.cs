@@ -1,28 +1,34 @@
-using System.Runtime.CompilerServices;
+using Mamba.Managed.Execution;
 
 namespace Mamba.Managed.Kernels;
 
 /// <summary>A product of several rows with a packed matrix, a block at a time.</summary>
 internal interface IBlockedProduct
 {
-    /// <summary>Puts a block of the rows in order.</summary>
-    void Arrange(int row, int height, int k, int depth);
+    /// <summary>One of some parts into which the rows are cut, where a tile begins.</summary>
+    (int Start, int End) Part(int index, int count);
 
-    /// <summary>Adds the products of the block in order with neighbouring panels.</summary>
-    /// <param name="row">First row of the block.</param>
-    /// <param name="height">Rows of the block.</param>
-    /// <param name="k">First input of the block.</param>
-    /// <param name="depth">Inputs of the block.</param>
-    /// <param name="panel">The first panel.</param>
-    /// <param name="next">The first panel needed after these, or less than 0.</param>
-    void Multiply(int row, int height, int k, int depth, int panel, int next);
+    /// <summary>Puts some inputs of a part of the rows in order, for all workers.</summary>
+    void Arrange((int Start, int End) rows, int k, int depth);
+
+    /// <summary>Adds the products of a part of the rows with neighbouring panels, over some inputs.</summary>
+    /// <param name="rows">The part.</param>
+    /// <param name="k">The first input.</param>
+    /// <param name="depth">How many inputs.</param>
+    /// <param name="panels">The panels.</param>
+    /// <param name="next">The panel and its input that are needed after these; the panel is less than 0 if there is none.</param>
+    void Multiply((int Start, int End) rows, int k, int depth, (int Start, int End) panels, (int Panel, int Input) next);
 }
 
 /// <summary>Walks over the blocks of a product together with other workers.</summary>
+/// <remarks>
+/// All rows are put in order once, by all workers. Then each takes pieces: two panels with all rows, or with a part where panels are few, over
+/// all inputs. So each weight is read and unpacked once, or once a part, while rows come from the third-level cache.
+/// </remarks>
 internal static class BlockedProduct
 {
-    /// <summary>Rows of a block at most, a multiple of every tile's: what a pass feeds at once, so that each weight is read and unpacked once.</summary>
-    public const int MostRows = 43 * ProductTile.MostRows;
+    /// <summary>Panels of a piece: what the widest tile takes.</summary>
+    public const int PiecePanels = 2;
 
     /// <summary>Inputs of a block at most: sums that leave the registers half way cost more than a panel that comes from the second-level cache.</summary>
     public const int MostInputs = 6 * InputGrain;
@@ -30,49 +36,54 @@ internal static class BlockedProduct
     // A multiple of every format's block of weights.
     private const int InputGrain = 256;
 
-    private const int WidestTile = 2;
+    // Enough for a worker that is slower than others to leave some to them.
+    private const int PiecesPerWorker = 8;
 
-    // As many as fit on the stack with ease.
-    private const int MostPieces = 1024;
-
-    /// <summary>Panels of a piece: what the widest tile takes, unless that made too many pieces.</summary>
-    public static int PieceLength(int panels) => ((panels / WidestTile / MostPieces) + 1) * WidestTile;
-
-    /// <summary>Computes the pieces that this worker gets: some panels with a block of rows, over all inputs in ascending order.</summary>
-    /// <param name="product">What to compute.</param>
-    /// <param name="pieces">Those of all workers on these rows.</param>
-    /// <param name="rows">Which rows.</param>
-    /// <param name="inputs">Inputs.</param>
-    /// <param name="pieceLength">Panels of a piece, as of <see cref="PieceLength"/>.</param>
-    [SkipLocalsInit]
-    public static void Run<T>(T product, Pieces pieces, (int Start, int End) rows, int inputs, int pieceLength)
+    /// <summary>Puts this worker's part of the rows in order and waits for the others.</summary>
+    public static void Arrange<T>(Worker worker, T product, int inputs)
         where T : struct, IBlockedProduct
     {
-        // Of equal size: no small block for which all panels pass by again.
-        int tallest = StridedProduct.EvenBlock(rows.End - rows.Start, MostRows, ProductTile.MostRows);
-        int deepest = StridedProduct.EvenBlock(inputs, MostInputs, InputGrain);
-
-        // What this worker takes of a block of rows, -1 behind the last.
-        Span<int> mine = stackalloc int[MostPieces + 1];
-        for (int row = rows.Start, block = 0; row < rows.End; row += tallest, block++)
+        (int Start, int End) rows = product.Part(worker.Index, worker.Count);
+        int deepest = Deepest(inputs);
+        for (int k = 0; k < inputs && rows.Start < rows.End; k += deepest)
         {
-            int height = Math.Min(tallest, rows.End - row);
-            mine[0] = pieces.Next(block);
-            for (int k = 0; k < inputs && mine[0] >= 0; k += deepest)
+            product.Arrange(rows, k, Math.Min(deepest, inputs - k));
+        }
+
+        worker.Barrier();
+    }
+
+    /// <summary>Computes the pieces that this worker gets.</summary>
+    /// <param name="worker">Who computes.</param>
+    /// <param name="scratch">That of all workers.</param>
+    /// <param name="product">What to compute.</param>
+    /// <param name="tiles">Tiles of rows: at most so many parts can be made of them.</param>
+    /// <param name="inputs">Inputs.</param>
+    /// <param name="panels">Panels of the matrix.</param>
+    public static void Multiply<T>(Worker worker, ProductScratch scratch, T product, int tiles, int inputs, int panels)
+        where T : struct, IBlockedProduct
+    {
+        int across = (panels + PiecePanels - 1) / PiecePanels, wanted = worker.Count == 1 ? 1 : PiecesPerWorker * worker.Count;
+        int parts = Math.Min((wanted + across - 1) / across, tiles), deepest = Deepest(inputs);
+        Pieces pieces = scratch.Deal(worker, parts * across);
+        for (int piece = pieces.Next(), next; piece >= 0; piece = next)
+        {
+            // Ahead of time, so that it can be fetched.
+            next = pieces.Next();
+            int first = piece % across * PiecePanels;
+            for (int k = 0; k < inputs; k += deepest)
             {
                 int depth = Math.Min(deepest, inputs - k);
-                product.Arrange(row, height, k, depth);
-                for (int i = 0; mine[i] >= 0; i++)
-                {
-                    if (k == 0)
-                    {
-                        // Ahead of time, so that it can be fetched. Further inputs join sums that are this worker's already.
-                        mine[i + 1] = pieces.Next(block);
-                    }
-
-                    product.Multiply(row, height, k, depth, mine[i] * pieceLength, mine[i + 1] * pieceLength);
-                }
+                product.Multiply(
+                    product.Part(piece / across, parts),
+                    k,
+                    depth,
+                    (first, Math.Min(first + PiecePanels, panels)),
+                    k + depth < inputs ? (first, k + depth) : (next < 0 ? -1 : next % across * PiecePanels, 0));
             }
         }
     }
+
+    // Blocks of equal size: no small one for which all panels pass by again.
+    private static int Deepest(int inputs) => StridedProduct.EvenBlock(inputs, MostInputs, InputGrain);
 }

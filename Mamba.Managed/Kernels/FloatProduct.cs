@@ -1,9 +1,11 @@
+using Mamba.Managed.Execution;
+
 namespace Mamba.Managed.Kernels;
 
 /// <summary>y = x W^T for several rows and weights that are floating-point numbers.</summary>
 /// <remarks>
-/// Through the tile of <see cref="StridedProduct"/>: inputs are put in order a block at a time, unless only few panels pass by, and each panel
-/// passes by once, unpacked where its weights are not floats.
+/// Through the tile of <see cref="StridedProduct"/>: rows are put in order, unless only few panels pass by, and panels are unpacked where their
+/// weights are not floats.
 /// </remarks>
 internal static unsafe class FloatProduct
 {
@@ -12,64 +14,60 @@ internal static unsafe class FloatProduct
     // So few panels are over before rows in order have paid for themselves: rows are read where they lie.
     private const int FewPanels = 8;
 
-    /// <summary>Floats that a worker needs for its rows.</summary>
-    public const int LeftLength = BlockedProduct.MostRows * BlockedProduct.MostInputs;
-
     /// <summary>Floats that a worker needs for two panels.</summary>
-    public const int RightLength = 2 * Width * BlockedProduct.MostInputs;
+    public const int OwnLength = BlockedProduct.PiecePanels * Width * BlockedProduct.MostInputs;
 
-    /// <summary>Computes pieces of the product with some rows.</summary>
-    /// <param name="left">[<see cref="LeftLength"/>]</param>
-    /// <param name="right">[<see cref="RightLength"/>]</param>
+    /// <summary>Computes this worker's share of the product.</summary>
+    /// <param name="worker">Who computes.</param>
+    /// <param name="scratch">That of all workers.</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
     /// <param name="kernels">Those of the weights.</param>
     /// <param name="bias">[outputs] or null.</param>
     /// <param name="y">[rows, outputs]</param>
-    /// <param name="rows">Which rows.</param>
-    /// <param name="pieces">Those of all workers on these rows.</param>
-    /// <param name="pieceLength">Panels of a piece.</param>
-    public static void Run(
-        float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y, (int Start, int End) rows, Pieces pieces,
-        int pieceLength)
+    public static void Run(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y)
     {
-        Blocks product = new(left, right, x, weight, kernels, bias, y, pieceLength);
-        BlockedProduct.Run(product, pieces, rows, x.Columns, pieceLength);
+        bool isInPlace = weight.Panels <= FewPanels;
+        Blocks product = new(isInPlace ? null : scratch.Rows(x.Rows * x.Columns), scratch.Of(worker), x, weight, kernels, bias, y);
+        if (!isInPlace)
+        {
+            BlockedProduct.Arrange(worker, product, x.Columns);
+        }
+
+        BlockedProduct.Multiply(worker, scratch, product, ProductTile.Parts(x.Rows), x.Columns, weight.Panels);
     }
 
+    // Without memory for rows in order they are read where they lie.
     private readonly struct Blocks(
-        float* left, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y, int pieceLength) : IBlockedProduct
+        float* arranged, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y) : IBlockedProduct
     {
-        private bool IsInPlace => weight.Panels <= FewPanels;
+        public (int Start, int End) Part(int index, int count) => ProductTile.Part(x.Rows, index, count);
 
-        public void Arrange(int row, int height, int k, int depth)
-        {
-            if (!IsInPlace)
-            {
-                ProductPacking.Rows(x, row, height, k, depth, left);
-            }
-        }
+        public void Arrange((int Start, int End) rows, int k, int depth) =>
+            ProductPacking.Rows(x, rows.Start, rows.End - rows.Start, k, depth, At(rows.Start, k, depth));
 
-        public void Multiply(int row, int height, int k, int depth, int panel, int next)
+        public void Multiply((int Start, int End) rows, int k, int depth, (int Start, int End) panels, (int Panel, int Input) next)
         {
-            float* rows = IsInPlace ? x.At(row, k) : left;
-            nint pitch = IsInPlace ? (nint)x.RowPitch : 0;
-            int end = Math.Min(panel + pieceLength, weight.Panels);
-            for (int at = panel, count; at < end; at += count)
+            float* left = arranged is null ? x.At(rows.Start, k) : At(rows.Start, k, depth);
+            nint pitch = arranged is null ? (nint)x.RowPitch : 0;
+            for (int at = panels.Start, count; at < panels.End; at += count)
             {
-                count = Math.Min(ProductTile.WidestPanels, end - at);
+                count = Math.Min(ProductTile.WidestPanels, panels.End - at);
                 float* w = kernels.Unpack(weight.Panel(at), k, depth, right);
                 float* last = count == 1 ? w : kernels.Unpack(weight.Panel(at + 1), k, depth, right + (depth * Width));
-                int following = at + count < end ? at + count : next;
-                float* ahead = following >= 0 ? kernels.Unpack(weight.Panel(following), k, 0, right) : null;
+                (int panel, int input) = at + count < panels.End ? (at + count, k) : next;
+                float* ahead = panel >= 0 ? kernels.Unpack(weight.Panel(panel), input, 0, right) : null;
                 int column = at * Width, width = Math.Min(count * Width, y.Columns - column);
-                StridedProduct.Block(rows, pitch, w, (nint)(last - w), depth, y, row, height, column, width, k > 0, ahead);
+                StridedProduct.Block(left, pitch, w, (nint)(last - w), depth, y, rows.Start, rows.End - rows.Start, column, width, k > 0, ahead);
             }
 
-            for (int i = row; k + depth == x.Columns && i < row + height; i++)
+            for (int row = rows.Start; k + depth == x.Columns && row < rows.End; row++)
             {
-                MatrixProduct.AddBias(bias, y, i, panel, end);
+                MatrixProduct.AddBias(bias, y, row, panels.Start, panels.End);
             }
         }
+
+        // [inputs / depth, rows, depth]
+        private float* At(int row, int k, int depth) => arranged + ((long)k * x.Rows) + ((long)row * depth);
     }
 }

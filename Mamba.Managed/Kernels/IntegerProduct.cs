@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Tensors;
 
@@ -18,35 +19,29 @@ internal static unsafe class IntegerProduct
     // Inputs of a row that are converted at a time, a multiple of every block length.
     private const int RowDepth = 8192;
 
-    /// <summary>Numbers of 4 bytes that a worker needs for its rows, at any group length.</summary>
-    public static int LeftLength => Math.Max(
-        FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false),
-        BlockedProduct.MostRows * QuantisedRows.RowLength(BlockedProduct.MostInputs, 32, words: true));
+    /// <summary>Numbers of 4 bytes that a worker needs for two panels, or for few rows.</summary>
+    public static int OwnLength => Math.Max(
+        BlockedProduct.PiecePanels * Width * (BlockedProduct.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
+        FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false));
 
-    /// <summary>Numbers of 4 bytes that a worker needs for two panels.</summary>
-    public const int RightLength = 2 * Width * (BlockedProduct.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength));
-
-    /// <summary>Computes pieces of the product with some rows.</summary>
-    /// <param name="left">[<see cref="LeftLength"/>]</param>
-    /// <param name="right">[<see cref="RightLength"/>]</param>
+    /// <summary>Computes this worker's share of the product.</summary>
+    /// <param name="worker">Who computes.</param>
+    /// <param name="scratch">That of all workers.</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
     /// <param name="kernels">Those of the weights.</param>
     /// <param name="bias">[outputs] or null.</param>
     /// <param name="y">[rows, outputs]</param>
-    /// <param name="rows">Which rows.</param>
-    /// <param name="pieces">Those of all workers on these rows.</param>
-    /// <param name="pieceLength">Panels of a piece.</param>
-    public static void Run(
-        int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y, (int Start, int End) rows, Pieces pieces,
-        int pieceLength)
+    public static void Run(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
     {
-        Blocks product = new(left, right, x, weight, kernels, bias, y, pieceLength);
-        BlockedProduct.Run(product, pieces, rows, x.Columns, pieceLength);
+        int tiles = (x.Rows + TileRows - 1) / TileRows, length = QuantisedRows.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
+        Blocks product = new((int*)scratch.Rows(tiles * TileRows * length), scratch.Of(worker), x, weight, kernels, bias, y);
+        BlockedProduct.Arrange(worker, product, x.Columns);
+        BlockedProduct.Multiply(worker, scratch, product, tiles, x.Columns, weight.Panels);
     }
 
     /// <summary>Computes the panels [first, last) of at most <see cref="FewRows"/> rows.</summary>
-    /// <param name="left">[<see cref="LeftLength"/>]</param>
+    /// <param name="left">[<see cref="OwnLength"/>]</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
     /// <param name="kernels">Those of the weights.</param>
@@ -102,27 +97,28 @@ internal static unsafe class IntegerProduct
     // Sums are gathered in a buffer of their own: rows of y are often a multiple of 4096 bytes apart, which a processor takes for one place.
     [SkipLocalsInit]
     private static void Tiles(
-        int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, int row, int height, int column, bool isFirst, PanelRuns ahead)
+        int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, (int Start, int End) rows, int column, bool isFirst,
+        PanelRuns ahead)
     {
         int columns = Math.Min(count * Width, y.Columns - column);
         float* room = stackalloc float[(TileRows * 2 * Width) + (TensorBuffer.Alignment / sizeof(float))];
         float* sums = TensorBuffer.Align(room);
         int length = TileRows * QuantisedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
-        for (int i = 0; i < height; i += TileRows, left += length)
+        for (int row = rows.Start; row < rows.End; row += TileRows, left += length)
         {
-            int rows = Math.Min(TileRows, height - i);
+            int height = Math.Min(TileRows, rows.End - row);
             if (isFirst)
             {
                 new Span<float>(sums, TileRows * 2 * Width).Clear();
             }
             else
             {
-                Copy(y.At(row + i, column), y.RowPitch, sums, 2 * Width, rows, columns);
+                Copy(y.At(row, column), y.RowPitch, sums, 2 * Width, height, columns);
             }
 
-            ahead.Fetch(i, i + rows, height);
-            kernels.Tile(left, rows, depth, right, count, sums);
-            Copy(sums, 2 * Width, y.At(row + i, column), y.RowPitch, rows, columns);
+            ahead.Fetch(row - rows.Start, row - rows.Start + height, rows.End - rows.Start);
+            kernels.Tile(left, height, depth, right, count, sums);
+            Copy(sums, 2 * Width, y.At(row, column), y.RowPitch, height, columns);
         }
     }
 
@@ -157,34 +153,42 @@ internal static unsafe class IntegerProduct
         }
     }
 
-    private readonly struct Blocks(
-        int* left, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y, int pieceLength) : IBlockedProduct
+    private readonly struct Blocks(int* arranged, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
+        : IBlockedProduct
     {
-        public void Arrange(int row, int height, int k, int depth) =>
-            QuantisedRows.PackTiles(x, row, height, k, depth, kernels.GroupLength, kernels.TileZero, kernels.TileTakesWords, left);
+        public (int Start, int End) Part(int index, int count) => new Worker(null, index, count).Range(x.Rows, TileRows);
 
-        public void Multiply(int row, int height, int k, int depth, int panel, int next)
+        public void Arrange((int Start, int End) rows, int k, int depth) => QuantisedRows.PackTiles(
+            x, rows.Start, rows.End - rows.Start, k, depth, kernels.GroupLength, kernels.TileZero, kernels.TileTakesWords, At(rows.Start, k, depth));
+
+        public void Multiply((int Start, int End) rows, int k, int depth, (int Start, int End) panels, (int Panel, int Input) next)
         {
-            int end = Math.Min(panel + pieceLength, weight.Panels);
-            for (int at = panel, count; at < end; at += count)
+            int count = panels.End - panels.Start;
+            for (int i = 0; i < count; i++)
             {
-                count = Math.Min(2, end - at);
-                for (int i = 0; i < count; i++)
-                {
-                    kernels.Expand(weight.Panel(at + i), k, depth, right + (i * kernels.ExpandedLength(depth)));
-                }
-
-                int following = at + count < end ? at + count : next;
-                PanelRuns ahead = following < 0 ? default
-                    : new(weight.Panel(following) + kernels.PanelBytes(k), Math.Min(2, weight.Panels - following), kernels.PanelBytes(depth), kernels.PanelBytes(x.Columns));
-                Tiles(left, depth, right, count, kernels, y, row, height, at * Width, isFirst: k == 0, ahead);
+                kernels.Expand(weight.Panel(panels.Start + i), k, depth, right + (i * kernels.ExpandedLength(depth)));
             }
 
-            for (int i = row; k + depth == x.Columns && i < row + height; i++)
+            PanelRuns ahead = next.Panel < 0 ? default : new(
+                weight.Panel(next.Panel) + kernels.PanelBytes(next.Input),
+                Math.Min(BlockedProduct.PiecePanels, weight.Panels - next.Panel),
+                kernels.PanelBytes(Math.Min(depth, x.Columns - next.Input)),
+                kernels.PanelBytes(x.Columns));
+            Tiles(At(rows.Start, k, depth), depth, right, count, kernels, y, rows, panels.Start * Width, isFirst: k == 0, ahead);
+            for (int row = rows.Start; k + depth == x.Columns && row < rows.End; row++)
             {
-                MatrixProduct.AddBias(bias, y, i, panel, end);
+                MatrixProduct.AddBias(bias, y, row, panels.Start, panels.End);
             }
         }
+
+        // [inputs / depth, tiles, depth, 6]
+        private int* At(int row, int k, int depth)
+        {
+            long tiles = (x.Rows + TileRows - 1) / TileRows;
+            return arranged + (tiles * TileRows * Length(k)) + ((long)row * Length(depth));
+        }
+
+        private int Length(int depth) => QuantisedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
     }
 
     // So that a copy is a few instructions and no call.

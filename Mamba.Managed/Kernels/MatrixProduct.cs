@@ -17,10 +17,24 @@ internal static unsafe class MatrixProduct
     private const int Width = PackedMatrix.PanelWidth;
 
     /// <summary>Room for the rows and weights that the workers put in order.</summary>
-    public static ProductScratch CreateScratch(int workers) =>
-        new(workers, Math.Max(FloatProduct.LeftLength, IntegerProduct.LeftLength), Math.Max(FloatProduct.RightLength, IntegerProduct.RightLength));
+    /// <param name="workers">Workers that compute together.</param>
+    /// <param name="rows">Rows of the largest product; more once <see cref="Reserve"/> has made room.</param>
+    /// <param name="inputs">Inputs of the largest product.</param>
+    public static ProductScratch CreateScratch(int workers, int rows = 0, int inputs = 0)
+    {
+        ProductScratch scratch = new(workers, Math.Max(FloatProduct.OwnLength, IntegerProduct.OwnLength));
+        Reserve(scratch, rows, inputs);
+        return scratch;
+    }
 
-    /// <summary>Computes this worker's share of the product; a barrier must follow before y is read.</summary>
+    /// <summary>Makes room for products of some size, and forgets one that failed half way; called while no worker runs.</summary>
+    public static void Reserve(ProductScratch scratch, int rows, int inputs)
+    {
+        // The last tile may lack rows.
+        scratch.Reserve((rows + IntegerProduct.TileRows - 1) * inputs);
+    }
+
+    /// <summary>Computes this worker's share of the product; all workers call it, and a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>
     /// <param name="scratch">As of <see cref="CreateScratch"/>, for all workers.</param>
     /// <param name="x">[rows, inputs] with a pitch of <paramref name="xPitch"/>.</param>
@@ -60,12 +74,11 @@ internal static unsafe class MatrixProduct
 
     private static void Share(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, bool fixedShares)
     {
-        float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
         if (x.Rows == 1 || (x.Rows <= IntegerProduct.FewRows && weight.Blocks is not null))
         {
             if (fixedShares || worker.Count == 1)
             {
-                Few((int*)left, x, weight, bias, y, worker.Range(weight.Panels), isArranged: false);
+                Few((int*)scratch.Of(worker), x, weight, bias, y, worker.Range(weight.Panels), isArranged: false);
             }
             else
             {
@@ -75,17 +88,13 @@ internal static unsafe class MatrixProduct
             return;
         }
 
-        int down = StridedProduct.GridRows(worker.Count, x.Rows, weight.Outputs);
-        (int Start, int End) rows = new Worker(null, worker.Index / (worker.Count / down), down).Range(x.Rows, StridedProduct.RowGrain);
-        int pieceLength = BlockedProduct.PieceLength(weight.Panels);
-        Pieces pieces = scratch.Deal(worker, down, (weight.Panels + pieceLength - 1) / pieceLength);
         if (weight.Blocks is { } blocks)
         {
-            IntegerProduct.Run((int*)left, right, x, weight, blocks, bias, y, rows, pieces, pieceLength);
+            IntegerProduct.Run(worker, scratch, x, weight, blocks, bias, y);
         }
         else
         {
-            FloatProduct.Run(left, right, x, weight, weight.Floats!, bias, y, rows, pieces, pieceLength);
+            FloatProduct.Run(worker, scratch, x, weight, weight.Floats!, bias, y);
         }
     }
 
@@ -104,12 +113,12 @@ internal static unsafe class MatrixProduct
     {
         // Six pieces or more for each worker, of as many panels as PanelRow takes in step.
         int length = (weight.Panels / (6 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
-        Pieces pieces = scratch.Deal(worker, 1, (weight.Panels + length - 1) / length);
+        Pieces pieces = scratch.Deal(worker, (weight.Panels + length - 1) / length);
         bool isArranged = false;
-        for (int piece = pieces.Next(0); piece >= 0; piece = pieces.Next(0))
+        for (int piece = pieces.Next(); piece >= 0; piece = pieces.Next())
         {
             int first = piece * length;
-            Few((int*)scratch.LeftOf(worker), x, weight, bias, y, (first, Math.Min(first + length, weight.Panels)), isArranged);
+            Few((int*)scratch.Of(worker), x, weight, bias, y, (first, Math.Min(first + length, weight.Panels)), isArranged);
             isArranged = true;
         }
     }

@@ -3,56 +3,54 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>What workers share while they compute products: room for the blocks of both sides that each puts in order, and pieces to take.</summary>
+/// <summary>What workers need while they compute products: room of their own, rows in order that all of them read, and pieces to take.</summary>
 /// <remarks>
 /// There are two sets of counters of pieces. While one is in use each worker sets its part of the other to zero for the next product. A barrier
 /// lies between two products that are dealt out, so a set is out of use when it is set to zero.
 /// </remarks>
-internal sealed unsafe class ProductScratch : IDisposable
+/// <param name="workers">Workers that compute together.</param>
+/// <param name="length">Floats that each has for itself.</param>
+internal sealed unsafe class ProductScratch(int workers, int length) : IDisposable
 {
-    private readonly TensorBuffer buffer;
-    private readonly TensorBuffer counters;
-    private readonly int workers;
-    private readonly int left;
-    private readonly int right;
+    private readonly TensorBuffer own = TensorBuffer.Allocate((long)workers * length * sizeof(float), clear: false);
+    private readonly TensorBuffer counters = TensorBuffer.Allocate(3L * workers * Pieces.Pitch * sizeof(int));
+    private readonly Activations rows = new(7);
 
-    /// <summary>Makes room.</summary>
-    /// <param name="workers">Workers that compute together.</param>
-    /// <param name="left">Floats of a block of the left side.</param>
-    /// <param name="right">Floats of a block of the right side.</param>
-    public ProductScratch(int workers, int left, int right)
+    /// <summary>Rows in order, for all workers.</summary>
+    /// <param name="count">Floats that are needed, no more than were reserved.</param>
+    public float* Rows(int count)
     {
-        (this.workers, this.left, this.right) = (workers, left, right);
-        buffer = TensorBuffer.Allocate((long)workers * (left + right) * sizeof(float), clear: false);
-        counters = TensorBuffer.Allocate(3L * workers * Pieces.Pitch * sizeof(int));
+        _ = rows.Slice(0, count);
+        return rows.Start;
     }
 
-    /// <summary>The worker's block of the right side.</summary>
-    public float* RightOf(Worker worker) => (float*)buffer.Pointer + ((long)worker.Index * (left + right));
+    /// <summary>The worker's own room.</summary>
+    public float* Of(Worker worker) => (float*)own.Pointer + ((long)worker.Index * length);
 
-    /// <summary>The worker's block of the left side.</summary>
-    public float* LeftOf(Worker worker) => RightOf(worker) + right;
+    /// <summary>Makes room for rows, and forgets a product that failed half way; called while no worker runs.</summary>
+    /// <param name="count">Floats that <see cref="Rows"/> gives at most.</param>
+    public void Reserve(int count)
+    {
+        rows.Reserve(count);
+        counters.Span<int>(0, 3 * workers * Pieces.Pitch).Clear();
+    }
 
     /// <summary>Begins a product whose pieces are dealt out; every worker calls it once for each such product.</summary>
     /// <param name="worker">Who computes.</param>
-    /// <param name="groups">Into how many groups of neighbours the workers are divided, each with pieces of its own.</param>
-    /// <param name="count">Pieces of a group.</param>
-    public Pieces Deal(Worker worker, int groups, int count)
+    /// <param name="count">Pieces.</param>
+    public Pieces Deal(Worker worker, int count)
     {
-        int* products = (int*)counters.Pointer + (worker.Index * Pieces.Pitch), taken = products + (workers * Pieces.Pitch);
-        int set = ++*products & 1, size = workers / groups, first = worker.Index / size * size;
-        taken[(1 - set) * workers * Pieces.Pitch] = 0;
-        return new Pieces(
-            taken + (((set * workers) + first - worker.Index) * Pieces.Pitch), new Worker(null, worker.Index - first, size), count);
+        int* products = (int*)counters.Pointer + (worker.Index * Pieces.Pitch);
+        int set = ++*products & 1, pitch = workers * Pieces.Pitch;
+        products[(2 - set) * pitch] = 0;
+        return new Pieces((int*)counters.Pointer + ((1 + set) * pitch), worker, count);
     }
-
-    /// <summary>Forgets a product that failed half way; called while no worker runs.</summary>
-    public void Restart() => counters.Span<int>(0, 3 * workers * Pieces.Pitch).Clear();
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        buffer.Dispose();
+        own.Dispose();
         counters.Dispose();
+        rows.Dispose();
     }
 }

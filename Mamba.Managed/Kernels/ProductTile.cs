@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -32,6 +33,21 @@ internal readonly unsafe partial struct ProductTile
 
     /// <summary>Rows of the first tile of some rows.</summary>
     public static int FirstRows(int rows) => WholeTiles(rows) > 0 ? TallestRows : rows > TallestRows ? (rows + 1) / 2 : rows;
+
+    /// <summary>Into how many parts rows can be cut.</summary>
+    public static int Parts(int rows)
+    {
+        int whole = WholeTiles(rows);
+        return whole * TallestRows < rows ? whole + 1 : whole;
+    }
+
+    /// <summary>One of at most <see cref="Parts"/> parts of rows, whose tiles are those of the whole.</summary>
+    public static (int Start, int End) Part(int rows, int index, int count)
+    {
+        int parts = Parts(rows);
+        (int start, int end) = new Worker(null, index, count).Range(parts);
+        return (Math.Min(start * TallestRows, rows), end == parts ? rows : end * TallestRows);
+    }
 
     /// <summary>Panels of 16 columns that the widest tile covers here.</summary>
     public static int WidestPanels => InstructionSets.Current == InstructionSet.Avx512 ? 2 : 1;

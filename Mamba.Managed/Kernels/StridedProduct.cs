@@ -31,7 +31,7 @@ internal static unsafe class StridedProduct
     private const int Width = PackedMatrix.PanelWidth;
 
     /// <summary>Room for the blocks that the workers put in order.</summary>
-    public static ProductScratch CreateScratch(int workers) => new(workers, LeftBlock, RightBlock);
+    public static ProductScratch CreateScratch(int workers) => new(workers, LeftBlock + RightBlock);
 
     /// <summary>Computes this worker's share; a barrier must follow before c is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -61,7 +61,7 @@ internal static unsafe class StridedProduct
 
         int deepest = EvenBlock(a.Columns, DepthBlock, 1), tallest = EvenBlock(rows.End - rows.Start, LeftBlock / deepest, ProductTile.TallestRows);
         int widest = EvenBlock(columns.End - columns.Start, RightBlock / deepest, ProductTile.WidestPanels * Width);
-        float* left = scratch.LeftOf(worker), right = scratch.RightOf(worker);
+        float* left = scratch.Of(worker), right = left + LeftBlock;
         for (int column = columns.Start; column < columns.End; column += widest)
         {
             int width = Math.Min(widest, columns.End - column);

@@ -21,7 +21,7 @@ public sealed record Linear(Tensor Weight, Tensor? Bias = null) : IParameterTree
         ReadOnlySpan<float> bias = single is null ? [] : single.Floats;
         if (rows > 0)
         {
-            using ProductScratch scratch = MatrixProduct.CreateScratch(1);
+            using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
             MatrixProduct.Forward(Execution.Worker.Alone, scratch, x, inputs, new PackedMatrix(Weight), bias, y, rows);
         }
 

@@ -28,7 +28,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     /// <summary>Makes room, and forgets a pass that failed; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
     public void Reserve(PackedMixer mixer, int rows)
     {
-        Scratch.Restart();
+        MatrixProduct.Reserve(Scratch, rows, Math.Max(Math.Max(mixer.DModel, mixer.DInner), mixer.DtRank));
         gated.Reserve(rows * 2 * mixer.DInner);
         channels.Reserve(rows * mixer.DInner);
         selected.Reserve(rows * mixer.XProj.Outputs);
