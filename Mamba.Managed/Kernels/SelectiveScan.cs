@@ -35,6 +35,9 @@ internal readonly unsafe struct SelectiveScan
     /// <summary>[states, channels] as <see cref="ChannelPanels"/>: A log2(e), so that e^(delta A) is a power of two.</summary>
     public required float* Decay { get; init; }
 
+    /// <summary>[channels] or null: the greatest magnitude in <see cref="Decay"/> of each, by which a single row finds its powers faster.</summary>
+    public float* Fastest { get; init; }
+
     /// <summary>[length, states] with a pitch of <see cref="Pitch"/>.</summary>
     public required float* B { get; init; }
 
@@ -132,9 +135,13 @@ internal readonly unsafe struct SelectiveScan
                 for (int i = 0; i < width; i += L.Count)
                 {
                     int at = i * TileLength;
-                    if (Length == 1)
+                    if (Length == 1 && Fastest is not null && IsNormal<L, V>(L.Abs(L.Load(delta + at)), L.Load(Fastest + c + i)))
                     {
-                        OneRow<L, V>(c + i, delta + at, input + at, sum + at);
+                        OneRow<L, V, NormalPower>(c + i, delta + at, input + at, sum + at);
+                    }
+                    else if (Length == 1)
+                    {
+                        OneRow<L, V, AnyPower>(c + i, delta + at, input + at, sum + at);
                     }
                     else
                     {
@@ -209,8 +216,9 @@ internal readonly unsafe struct SelectiveScan
 
     // One row alone: all states of a vector of channels, as they lie in memory.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void OneRow<L, V>(int c, float* delta, float* input, float* sum)
+    private void OneRow<L, V, Power>(int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
+        where Power : struct, IPower
     {
         bool asks = Next is not null && c % ChannelPanels.Width == 0;
         V step = L.Load(delta), x = L.Load(input), y = L.Load(sum);
@@ -221,7 +229,7 @@ internal readonly unsafe struct SelectiveScan
         {
             float* second = state + pitch, third = second + pitch, fourth = third + pitch;
             V h0 = L.Load(state), h1 = L.Load(second), h2 = L.Load(third), h3 = L.Load(fourth);
-            Powers<L, V, AnyPower>(step, decay, pitch, out V e0, out V e1, out V e2, out V e3);
+            Powers<L, V, Power>(step, decay, pitch, out V e0, out V e1, out V e2, out V e3);
             y = Four<L, V>(x, y, B + n, C + n, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3);
             L.Store(state, h0);
             L.Store(second, h1);
@@ -296,7 +304,7 @@ internal readonly unsafe struct SelectiveScan
         int n = 0;
         for (; n + 4 <= States; n += 4)
         {
-            if (IsNormal<L, V>(longest, n, c))
+            if (IsNormal<L, V>(longest, FastestOfFour<L, V>(n, c)))
             {
                 FourStates<L, V, NormalPower>(t, rows, n, c, delta, input, sum);
             }
@@ -312,9 +320,9 @@ internal readonly unsafe struct SelectiveScan
         }
     }
 
-    // Whether no power of four states can leave the normal numbers, which needs two operations less for each.
+    // The fastest decay of four states of each channel.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private bool IsNormal<L, V>(V longest, int n, int c)
+    private V FastestOfFour<L, V>(int n, int c)
         where L : struct, ILanes<V>
     {
         nint next = Panels.Pitch(c);
@@ -325,8 +333,14 @@ internal readonly unsafe struct SelectiveScan
             fastest = L.MaxIntegers(fastest, L.Abs(L.Load(decay + (i * next))));
         }
 
-        return L.Largest(L.Multiply(longest, fastest)) <= BitConverter.SingleToInt32Bits(Elementary.Exp2NormalLimit);
+        return fastest;
     }
+
+    // Whether no power can leave the normal numbers, which needs three operations less for each.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsNormal<L, V>(V longest, V fastest)
+        where L : struct, ILanes<V> =>
+        L.Largest(L.Multiply(longest, fastest)) <= BitConverter.SingleToInt32Bits(Elementary.Exp2NormalLimit);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FourStates<L, V, Power>(int t, int rows, int n, int c, float* delta, float* input, float* sum)

@@ -21,8 +21,14 @@ internal sealed class PackedMixer
         ConvWeight = Transpose(mixer.Conv1d.Weight);
         ConvBias = Copy(mixer.Conv1d.Bias);
         DtBias = Copy(mixer.DtProj.Bias);
+        float[] decays = Array.ConvertAll(Transpose(mixer.ALog), a => -MathF.Exp(a) * Log2E);
         Decay = new float[DInner * DState];
-        new ChannelPanels(DInner, DState).FromRows(Array.ConvertAll(Transpose(mixer.ALog), a => -MathF.Exp(a) * Log2E), Decay);
+        new ChannelPanels(DInner, DState).FromRows(decays, Decay);
+        Fastest = new float[DInner];
+        for (int i = 0; i < decays.Length; i++)
+        {
+            Fastest[i % DInner] = MathF.Max(Fastest[i % DInner], -decays[i]);
+        }
 
         D = Copy(mixer.D);
     }
@@ -61,6 +67,9 @@ internal sealed class PackedMixer
 
     /// <summary>[d_state, d_inner] as <see cref="ChannelPanels"/>: A log2(e).</summary>
     public float[] Decay { get; }
+
+    /// <summary>[d_inner]: the greatest magnitude in <see cref="Decay"/> of each channel.</summary>
+    public float[] Fastest { get; }
 
     public float[] D { get; }
 
