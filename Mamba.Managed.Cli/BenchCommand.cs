@@ -18,13 +18,14 @@ internal static class BenchCommand
         Option<int> threads = Options.Threads();
         Option<string> type = new Option<string>("--type") { Description = "How weights are held; without it as in the file, or in f32." }.AcceptOnlyFromAmong(WeightTypes.Names);
         Option<int> sessions = Options.Number("--sessions", "Measure so many sessions decoded together as well; 0 for none.", 0, 0, CpuExecutor.MaxBatch);
+        Option<int> rounds = Options.Number("--rounds", "Measure each so often; the best counts.", 3, 1, 1000);
         Option<bool> json = Options.Json();
         Option<bool> train = new("--train") { Description = "Measure training steps instead." };
         Option<int> batch = Options.Number("--batch", "Windows of a training batch.", 4, 1, 1 << 16);
         Option<int> length = Options.Number("--length", "Tokens of a training window.", 128, 1, 1 << 20);
         Command command = new("bench", "Measure prompt and generation speed, or that of training, and what this machine allows.")
         {
-            model, shape, threads, type, sessions, json, train, batch, length,
+            model, shape, threads, type, sessions, rounds, json, train, batch, length,
         };
         command.SetAction(parsed =>
         {
@@ -43,7 +44,7 @@ internal static class BenchCommand
             long start = Stopwatch.GetTimestamp();
             using CpuExecutor executor = CpuExecutor.TakeOver(name is null ? Load(path, held, count) : Draw(name, held ?? GgufFileType.F32, count), count);
             TimeSpan preparation = Stopwatch.GetElapsedTime(start);
-            InferenceBench.Print(output, InferenceBench.Measure(executor, parsed.GetValue(sessions), preparation), parsed.GetValue(json));
+            InferenceBench.Print(output, InferenceBench.Measure(executor, parsed.GetValue(sessions), parsed.GetValue(rounds), preparation), parsed.GetValue(json));
         });
         return command;
     }

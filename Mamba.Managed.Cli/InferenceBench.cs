@@ -11,13 +11,13 @@ internal static class InferenceBench
     private const int PromptLength = 512;
     private const int GeneratedLength = 64;
     private const int SessionPromptLength = 64;
-    private const int Rounds = 3;
 
     /// <summary>Feeds random tokens.</summary>
     /// <param name="executor">The model.</param>
     /// <param name="sessions">How many are decoded together; 0 for no such measurement.</param>
+    /// <param name="rounds">How often each is measured; the best counts.</param>
     /// <param name="preparation">What it took to make the executor.</param>
-    public static Result Measure(CpuExecutor executor, int sessions, TimeSpan preparation)
+    public static Result Measure(CpuExecutor executor, int sessions, int rounds, TimeSpan preparation)
     {
         MambaConfig config = executor.Config;
         MambaState state = executor.CreateState();
@@ -28,8 +28,8 @@ internal static class InferenceBench
         // Code is compiled to its final form before anything counts.
         executor.Prefill(tokens, state, logits);
         Decode(executor, state, tokens, logits);
-        double[] prompt = new double[Rounds], generation = new double[Rounds];
-        for (int round = 0; round < Rounds; round++)
+        double[] prompt = new double[rounds], generation = new double[rounds];
+        for (int round = 0; round < rounds; round++)
         {
             state.Clear();
             long start = Stopwatch.GetTimestamp();
@@ -40,10 +40,10 @@ internal static class InferenceBench
             generation[round] = GeneratedLength / Stopwatch.GetElapsedTime(start).TotalSeconds;
         }
 
-        double[] together = sessions == 0 ? [] : MeasureTogether(executor, sessions, tokens);
+        double[] together = sessions == 0 ? [] : MeasureTogether(executor, sessions, rounds, tokens);
         using Process process = Process.GetCurrentProcess();
         long memory = process.PeakWorkingSet64;
-        MachineLimits limits = Limits(executor.Threads);
+        MachineLimits limits = Limits(executor.Threads, rounds);
         double head = (double)config.VocabSize * config.DModel;
         double body = config.ParameterCount - (head * (config.TieEmbeddings ? 1 : 2));
 
@@ -70,11 +70,11 @@ internal static class InferenceBench
         }
 
         Line($"threads {result.Threads}: {result.Limits.FmaGigaflopsPerSecond:F0} GFLOP/s of multiply-adds, {result.Limits.ReadGigabytesPerSecond:F1} GB/s read");
-        Line($"pp512 {result.Prompt.Max():F1} tokens/s (worst of {Rounds}: {result.Prompt.Min():F1}), {result.FmaShare:P1} of the multiply-adds");
-        Line($"tg64  {result.Generation.Max():F1} tokens/s (worst of {Rounds}: {result.Generation.Min():F1}), {result.ReadShare:P1} of the read bandwidth");
+        Line($"pp512 {result.Prompt.Max():F1} tokens/s (worst of {result.Prompt.Length}: {result.Prompt.Min():F1}), {result.FmaShare:P1} of the multiply-adds");
+        Line($"tg64  {result.Generation.Max():F1} tokens/s (worst of {result.Generation.Length}: {result.Generation.Min():F1}), {result.ReadShare:P1} of the read bandwidth");
         if (result.Sessions > 0)
         {
-            Line($"tg64 of {result.Sessions} sessions together {result.Together.Max():F1} tokens/s (worst of {Rounds}: {result.Together.Min():F1})");
+            Line($"tg64 of {result.Sessions} sessions together {result.Together.Max():F1} tokens/s (worst of {result.Together.Length}: {result.Together.Min():F1})");
         }
 
         Line($"a step reads {result.StepBytes / 1e6:F1} MB; ready after {result.Preparation.TotalSeconds:F2} s; {result.Memory / 1e6:F0} MB at most");
@@ -106,9 +106,9 @@ internal static class InferenceBench
     });
 
     // A busy machine hides its peak, which would flatter the shares: the greatest of several counts.
-    private static MachineLimits Limits(int threads)
+    private static MachineLimits Limits(int threads, int rounds)
     {
-        MachineLimits[] found = [.. Enumerable.Range(0, Rounds).Select(_ => MachineLimits.Measure(threads))];
+        MachineLimits[] found = [.. Enumerable.Range(0, rounds).Select(_ => MachineLimits.Measure(threads))];
         return new(found.Max(limits => limits.ReadGigabytesPerSecond), found.Max(limits => limits.FmaGigaflopsPerSecond));
     }
 
@@ -121,13 +121,13 @@ internal static class InferenceBench
     }
 
     // As llama-batched-bench does it: each session has a prompt of its own, and what counts are the steps after them.
-    private static double[] MeasureTogether(CpuExecutor executor, int sessions, int[] tokens)
+    private static double[] MeasureTogether(CpuExecutor executor, int sessions, int rounds, int[] tokens)
     {
         MambaState[] states = [.. Enumerable.Range(0, sessions).Select(_ => executor.CreateState())];
         float[] logits = new float[sessions * executor.Config.VocabSize];
         int[] next = new int[sessions];
-        double[] speeds = new double[Rounds];
-        for (int round = -1; round < Rounds; round++)
+        double[] speeds = new double[rounds];
+        for (int round = -1; round < rounds; round++)
         {
             for (int i = 0; i < sessions; i++)
             {

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # compare-llama.sh: prompt, generation and batched decode beside llama.cpp at the 130m shape, each weight format, both sides in turn ROUNDS
-# times. A cell is the best of three repetitions of every round, on both sides alike; a share is the best speed over the best limit. One line
-# a cell; exits 1 where one is below its target.
+# times. A cell is the best of REPETITIONS in every round, on both sides alike; a share is the best speed over the best limit, which is measured
+# far more often. One line a cell; exits 1 where one is below its target.
 #   LLAMA_BIN  the folder of llama-bench and llama-batched-bench
 #   MODELS     the folder of 130m-TYPE.gguf. What it lacks is made: PEERS is then the folder of random_model.py and hf_to_gguf.py, which
 #              PYTHON runs, and LLAMA_BIN has llama-quantize too
-#   TYPES, THREADS, ROUNDS   what to measure; all six formats, 2 and 3 by default
+#   TYPES, THREADS, ROUNDS, REPETITIONS   what to measure; all six formats, 2, 3 and 5 by default
 set -euo pipefail
 llama=${LLAMA_BIN:?expected the folder of llama-bench and llama-batched-bench}
 models=$(realpath -m "${MODELS:?expected the folder of 130m-TYPE.gguf, or where to make them}")
 types=${TYPES:-f32 f16 bf16 q8_0 q4_k_m q4_0}
 threads=${THREADS:-2}
 rounds=${ROUNDS:-3}
+repetitions=${REPETITIONS:-5}
 python=${PYTHON:-/usr/bin/python3}
 sessions=16
 cd "$(dirname "$0")/.."
@@ -38,18 +39,18 @@ samples() { sed -n "s/.*\"n_prompt\": $1,.*\"samples_ts\": \[\([^]]*\)\].*/\1/p"
 measure_ours() {
     local json extra=()
     if is_batched "$1"; then extra=(--sessions "$sessions"); fi
-    json=$("$mamba" bench "$models/130m-$1.gguf" --threads "$threads" --json "${extra[@]}")
+    json=$("$mamba" bench "$models/130m-$1.gguf" --threads "$threads" --rounds "$repetitions" --json "${extra[@]}")
     for name in pp512 tg64 batch read_gb_s fma_gflop_s pp512_fma_share tg64_read_share; do
         echo "$name $(field "$name" <<<"$json")" | awk -v type="$1" 'NF == 2 { print "ours", type, $1, $2 }'
     done
 }
 measure_theirs() {
     local lines
-    lines=$("$llama/llama-bench" -m "$models/130m-$1.gguf" -t "$threads" -p 512 -n 64 -r 3 -o jsonl 2>/dev/null)
+    lines=$("$llama/llama-bench" -m "$models/130m-$1.gguf" -t "$threads" -p 512 -n 64 -r "$repetitions" -o jsonl 2>/dev/null)
     samples 512 <<<"$lines" | sed "s/^/theirs $1 pp512 /"
     samples 0 <<<"$lines" | sed "s/^/theirs $1 tg64 /"
     if is_batched "$1"; then
-        "$llama/llama-batched-bench" -m "$models/130m-$1.gguf" -t "$threads" -c 4096 -npp 64 -ntg 64 -npl "$sessions,$sessions,$sessions" \
+        "$llama/llama-batched-bench" -m "$models/130m-$1.gguf" -t "$threads" -c 4096 -npp 64 -ntg 64 -npl "$(for ((i = 0; i < repetitions; i++)); do echo "$sessions"; done | paste -sd,)" \
             --output-format jsonl 2>/dev/null | field speed_tg | sed "s/^/theirs $1 batch /"
     fi
 }

@@ -129,7 +129,7 @@ public class MambaCommandTests
     [Test]
     public async Task Bench_reports_speed_and_limits()
     {
-        JsonElement result = Json(await Run("bench", Path.Combine(Fixtures, "mamba1-tiny"), "--type", "q8_0", "--sessions", "2", "--threads", "1", "--json"));
+        JsonElement result = Json(await Run("bench", Path.Combine(Fixtures, "mamba1-tiny"), "--type", "q8_0", "--sessions", "2", "--rounds", "1", "--threads", "1", "--json"));
         foreach (string key in new[] { "pp512", "tg64", "batch", "read_gb_s", "fma_gflop_s", "pp512_fma_share", "tg64_read_share" })
         {
             Assert.That(result.GetProperty(key).GetDouble(), Is.GreaterThan(0), key);
@@ -186,6 +186,7 @@ public class MambaCommandTests
     [TestCase("generate", "--prompt", "x", "--prompt-file", "y")]
     [TestCase("bench", "--shape", "9t")]
     [TestCase("bench", "--type", "q9")]
+    [TestCase("bench", "--rounds", "0")]
     [TestCase("quantize-report", "--file", "x", "--types", "q9")]
     [TestCase("logits")]
     [TestCase("tokenize")]
