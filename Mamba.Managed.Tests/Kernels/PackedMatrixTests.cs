@@ -163,11 +163,11 @@ public class PackedMatrixTests
         Assert.That(y.Select(BitConverter.SingleToUInt32Bits), Is.All.EqualTo(0x80000000));
     }
 
-    // Inputs of one block and of two, a ragged last panel, more workers than pairs of panels and fewer.
+    // Rows that end in a short tile, in two even ones and in whole ones; inputs of one block and of two; more workers than pairs of panels and fewer.
     [Test]
     public void Workers_together_give_the_bits_of_one_alone(
         [Values(ElementType.Float32, ElementType.Float16, ElementType.Q8_0, ElementType.Q4_K)] ElementType type,
-        [Values(1, 2, 7, 300)] int rows, [Values(21, 600)] int outputs, [Values(256, 1792)] int inputs)
+        [Values(1, 2, 7, 20, 27, 300)] int rows, [Values(21, 600)] int outputs, [Values(256, 1792)] int inputs)
     {
         PackedMatrix weight = new(Weights(type, outputs, inputs));
         float[] x = Random(rows * inputs, 7), bias = Random(outputs, 8), expected = new float[rows * outputs], y = new float[rows * outputs];

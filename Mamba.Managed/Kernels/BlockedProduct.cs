@@ -39,6 +39,9 @@ internal static class BlockedProduct
     // Enough for a worker that is slower than others to leave some to them.
     private const int PiecesPerWorker = 8;
 
+    // What a part has at least: for a few rows reading a panel takes longer than its products, so one worker does all of them.
+    private const int TilesPerPart = 4;
+
     /// <summary>Puts this worker's part of the rows in order and waits for the others.</summary>
     public static void Arrange<T>(Worker worker, T product, int inputs)
         where T : struct, IBlockedProduct
@@ -57,14 +60,14 @@ internal static class BlockedProduct
     /// <param name="worker">Who computes.</param>
     /// <param name="scratch">That of all workers.</param>
     /// <param name="product">What to compute.</param>
-    /// <param name="tiles">Tiles of rows: at most so many parts can be made of them.</param>
+    /// <param name="tiles">Tiles that the rows make.</param>
     /// <param name="inputs">Inputs.</param>
     /// <param name="panels">Panels of the matrix.</param>
     public static void Multiply<T>(Worker worker, ProductScratch scratch, T product, int tiles, int inputs, int panels)
         where T : struct, IBlockedProduct
     {
         int across = (panels + PiecePanels - 1) / PiecePanels, wanted = worker.Count == 1 ? 1 : PiecesPerWorker * worker.Count;
-        int parts = Math.Min((wanted + across - 1) / across, tiles), deepest = Deepest(inputs);
+        int parts = Math.Clamp((wanted + across - 1) / across, 1, Math.Max(tiles / TilesPerPart, 1)), deepest = Deepest(inputs);
         Pieces pieces = scratch.Deal(worker, parts * across);
         for (int piece = pieces.Next(), next; piece >= 0; piece = next)
         {

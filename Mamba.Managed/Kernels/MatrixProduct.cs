@@ -27,12 +27,8 @@ internal static unsafe class MatrixProduct
         return scratch;
     }
 
-    /// <summary>Makes room for products of some size, and forgets one that failed half way; called while no worker runs.</summary>
-    public static void Reserve(ProductScratch scratch, int rows, int inputs)
-    {
-        // The last tile may lack rows.
-        scratch.Reserve((rows + IntegerProduct.TileRows - 1) * inputs);
-    }
+    /// <summary>Makes room for products of some size, their last tile filled up, and forgets one that failed; called while no worker runs.</summary>
+    public static void Reserve(ProductScratch scratch, int rows, int inputs) => scratch.Reserve((rows + IntegerProduct.TileRows - 1) * inputs);
 
     /// <summary>Computes this worker's share of the product; all workers call it, and a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>
