@@ -11,8 +11,9 @@ internal static unsafe class FloatProduct
 {
     private const int Width = PackedMatrix.PanelWidth;
 
-    // So few panels are over before rows in order have paid for themselves: rows are read where they lie.
+    // So few panels are over, or so few rows, before rows in order have paid for themselves: rows are read where they lie.
     private const int FewPanels = 8;
+    private const int FewRows = 16;
 
     /// <summary>Floats that a worker needs for two panels.</summary>
     public const int OwnLength = BlockedProduct.PiecePanels * Width * BlockedProduct.MostInputs;
@@ -27,7 +28,7 @@ internal static unsafe class FloatProduct
     /// <param name="y">[rows, outputs]</param>
     public static void Run(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y)
     {
-        bool isInPlace = weight.Panels <= FewPanels;
+        bool isInPlace = weight.Panels <= FewPanels || x.Rows <= FewRows;
         Blocks product = new(isInPlace ? null : scratch.Rows(x.Rows * x.Columns), scratch.Of(worker), x, weight, kernels, bias, y);
         if (!isInPlace)
         {
