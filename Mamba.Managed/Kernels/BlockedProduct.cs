@@ -74,11 +74,12 @@ internal static class BlockedProduct
             // Ahead of time, so that it can be fetched.
             next = pieces.Next();
             int first = piece % across * PiecePanels;
+            (int Start, int End) rows = product.Part(piece / across, parts);
             for (int k = 0; k < inputs; k += deepest)
             {
                 int depth = Math.Min(deepest, inputs - k);
                 product.Multiply(
-                    product.Part(piece / across, parts),
+                    rows,
                     k,
                     depth,
                     (first, Math.Min(first + PiecePanels, panels)),

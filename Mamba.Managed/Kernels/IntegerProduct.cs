@@ -34,7 +34,7 @@ internal static unsafe class IntegerProduct
     /// <param name="y">[rows, outputs]</param>
     public static void Run(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
     {
-        int tiles = (x.Rows + TileRows - 1) / TileRows, length = QuantisedRows.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
+        int tiles = TilesOf(x.Rows), length = QuantisedRows.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
         Blocks product = new((int*)scratch.Rows(tiles * TileRows * length), scratch.Of(worker), x, weight, kernels, bias, y);
         BlockedProduct.Arrange(worker, product, x.Columns);
         BlockedProduct.Multiply(worker, scratch, product, tiles, x.Columns, weight.Panels);
@@ -122,6 +122,8 @@ internal static unsafe class IntegerProduct
         }
     }
 
+    private static int TilesOf(int rows) => (rows + TileRows - 1) / TileRows;
+
     private static void Copy(float* from, long fromPitch, float* to, long toPitch, int rows, int columns)
     {
         for (; rows > 0; rows--, from += fromPitch, to += toPitch)
@@ -182,11 +184,8 @@ internal static unsafe class IntegerProduct
         }
 
         // [inputs / depth, tiles, depth, 6]
-        private int* At(int row, int k, int depth)
-        {
-            long tiles = (x.Rows + TileRows - 1) / TileRows;
-            return arranged + (tiles * TileRows * Length(k)) + ((long)row * Length(depth));
-        }
+        private int* At(int row, int k, int depth) =>
+            arranged + ((long)TilesOf(x.Rows) * TileRows * Length(k)) + ((long)row * Length(depth));
 
         private int Length(int depth) => QuantisedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
     }

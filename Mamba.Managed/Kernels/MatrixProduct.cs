@@ -18,8 +18,8 @@ internal static unsafe class MatrixProduct
 
     /// <summary>Room for the rows and weights that the workers put in order.</summary>
     /// <param name="workers">Workers that compute together.</param>
-    /// <param name="rows">Rows of the largest product; more once <see cref="Reserve"/> has made room.</param>
-    /// <param name="inputs">Inputs of the largest product.</param>
+    /// <param name="rows">Rows of the largest product, until <see cref="Reserve"/> makes more room.</param>
+    /// <param name="inputs">Inputs of the largest product, likewise.</param>
     public static ProductScratch CreateScratch(int workers, int rows = 0, int inputs = 0)
     {
         ProductScratch scratch = new(workers, Math.Max(FloatProduct.OwnLength, IntegerProduct.OwnLength));

@@ -46,7 +46,7 @@ internal readonly unsafe partial struct ProductTile
     {
         int parts = Parts(rows);
         (int start, int end) = new Worker(null, index, count).Range(parts);
-        return (Math.Min(start * TallestRows, rows), end == parts ? rows : end * TallestRows);
+        return (start * TallestRows, end == parts ? rows : end * TallestRows);
     }
 
     /// <summary>Panels of 16 columns that the widest tile covers here.</summary>

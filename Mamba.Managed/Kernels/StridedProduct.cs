@@ -22,8 +22,8 @@ internal static unsafe class StridedProduct
     // Entries of a block of a: half of a second-level cache of 512 kB.
     private const int LeftBlock = 1 << 16;
 
-    /// <summary>Rows from which workers share out: a third of the tallest tile, so that shares are even.</summary>
-    public const int RowGrain = 4;
+    // Rows from which workers share out: a third of the tallest tile, so that shares are even.
+    private const int RowGrain = 4;
 
     // 2 MB: each worker's part of a third-level cache.
     private const int RightBlock = 1 << 19;
@@ -95,7 +95,7 @@ internal static unsafe class StridedProduct
     }
 
     // Workers stand in a grid over c; the grid whose members have the least to put in order wins.
-    internal static int GridRows(int workers, int rows, int columns)
+    private static int GridRows(int workers, int rows, int columns)
     {
         int best = 1;
         for (int down = 2; down <= workers; down++)
