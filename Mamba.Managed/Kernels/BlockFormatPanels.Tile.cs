@@ -60,7 +60,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     }
 
     private void Tile<Rows>(int* x, int depth, float* panels, int count, float* sums)
-        where Rows : struct, ICount
+        where Rows : unmanaged, ICount
     {
         // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
         if (InstructionSets.Current == InstructionSet.Avx512 && count == 2 && !AddsProducts)
@@ -159,7 +159,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
     private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums)
         where L : struct, ILanes<V>
-        where Rows : struct, ICount
+        where Rows : unmanaged, ICount
     {
         for (int at = 0; at < Width; at += 2 * L.Count)
         {
@@ -167,11 +167,30 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Up to six rows, two vectors of outputs: twelve sums, few enough for sixteen registers.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile<L, V, Rows>(int* rows, int depth, float* left, float* right, float* sums)
+    private static void Tile<L, V, Rows>(int* x, int depth, float* left, float* right, float* sums)
         where L : struct, ILanes<V>
-        where Rows : struct, ICount
+        where Rows : unmanaged, ICount
+    {
+        if (AddsWords && (TFormat.Bits <= 4 || !L.AddsProducts))
+        {
+            Tile<L, V, Rows, SumsOfWords>(x, depth, left, right, sums);
+        }
+        else if (TFormat.Bits == 8 && !L.AddsProducts)
+        {
+            Tile<L, V, Rows, ProductsOfWords>(x, depth, left, right, sums);
+        }
+        else
+        {
+            Tile<L, V, Rows, ProductsOfBytes>(x, depth, left, right, sums);
+        }
+    }
+
+    // Up to six rows, two vectors of outputs: twelve sums, few enough for sixteen registers. Not inlined, for the reason that Two gives.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Tile<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums)
+        where L : struct, ILanes<V>
+        where Rows : unmanaged, ICount
+        where Sums : struct, ITileSums
     {
         float* x = (float*)rows;
         for (; depth > 0; depth -= TFormat.GroupLength)
@@ -184,15 +203,15 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* r = right + (2 * Width);
 
             // Four at a time, as in ProductTile, unless that took more registers than there are.
-            int step = TFormat.Bits < 8 && !AddsWords && !L.AddsProducts ? 1 : 4;
-            for (int remaining = (TFormat.Bits == 8 && !L.AddsProducts ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
+            int step = typeof(Sums) == typeof(ProductsOfBytes) && !L.AddsProducts ? 1 : 4;
+            for (int remaining = (typeof(Sums) == typeof(ProductsOfWords) ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {
-                Term<L, V, Rows>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                Term<L, V, Rows, Sums>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
                 if (step > 1)
                 {
-                    Term<L, V, Rows>(1, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
-                    Term<L, V, Rows>(2, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
-                    Term<L, V, Rows>(3, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                    Term<L, V, Rows, Sums>(1, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                    Term<L, V, Rows, Sums>(2, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
+                    Term<L, V, Rows, Sums>(3, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
                 }
 
                 x += step * TileRows;
@@ -200,18 +219,18 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
                 r += step * Width;
             }
 
-            Finish<L, V>(head, left, right, a0, a1, sums);
-            Finish<L, V>(head + 1, left, right, b0, b1, sums + TilePitch);
-            if (Rows.Value > 2)
+            Finish<L, V, Sums>(head, left, right, a0, a1, sums);
+            Finish<L, V, Sums>(head + 1, left, right, b0, b1, sums + TilePitch);
+            if (sizeof(Rows) > 2)
             {
-                Finish<L, V>(head + 2, left, right, c0, c1, sums + (2 * TilePitch));
-                Finish<L, V>(head + 3, left, right, d0, d1, sums + (3 * TilePitch));
+                Finish<L, V, Sums>(head + 2, left, right, c0, c1, sums + (2 * TilePitch));
+                Finish<L, V, Sums>(head + 3, left, right, d0, d1, sums + (3 * TilePitch));
             }
 
-            if (Rows.Value > 4)
+            if (sizeof(Rows) > 4)
             {
-                Finish<L, V>(head + 4, left, right, e0, e1, sums + (4 * TilePitch));
-                Finish<L, V>(head + 5, left, right, f0, f1, sums + (5 * TilePitch));
+                Finish<L, V, Sums>(head + 4, left, right, e0, e1, sums + (4 * TilePitch));
+                Finish<L, V, Sums>(head + 5, left, right, f0, f1, sums + (5 * TilePitch));
             }
 
             left = l;
@@ -221,48 +240,28 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
     // A number of each row against two vectors of codes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Term<L, V, Rows>(
+    private static void Term<L, V, Rows, Sums>(
         int at, float* left, float* right, float* x,
         ref V a0, ref V a1, ref V b0, ref V b1, ref V c0, ref V c1, ref V d0, ref V d1, ref V e0, ref V e1, ref V f0, ref V f1)
         where L : struct, ILanes<V>
-        where Rows : struct, ICount
+        where Rows : unmanaged, ICount
+        where Sums : struct, ITileSums
     {
         V w0 = L.Load(left + (at * Width)), w1 = L.Load(right + (at * Width));
-        AddRow<L, V>(x[at * TileRows], w0, w1, ref a0, ref a1);
-        AddRow<L, V>(x[(at * TileRows) + 1], w0, w1, ref b0, ref b1);
-        if (Rows.Value > 2)
+        Sums.Add<L, V>(x[at * TileRows], w0, w1, ref a0, ref a1);
+        Sums.Add<L, V>(x[(at * TileRows) + 1], w0, w1, ref b0, ref b1);
+        if (sizeof(Rows) > 2)
         {
-            AddRow<L, V>(x[(at * TileRows) + 2], w0, w1, ref c0, ref c1);
-            AddRow<L, V>(x[(at * TileRows) + 3], w0, w1, ref d0, ref d1);
+            Sums.Add<L, V>(x[(at * TileRows) + 2], w0, w1, ref c0, ref c1);
+            Sums.Add<L, V>(x[(at * TileRows) + 3], w0, w1, ref d0, ref d1);
         }
 
-        if (Rows.Value > 4)
+        if (sizeof(Rows) > 4)
         {
-            AddRow<L, V>(x[(at * TileRows) + 4], w0, w1, ref e0, ref e1);
-            AddRow<L, V>(x[(at * TileRows) + 5], w0, w1, ref f0, ref f1);
+            Sums.Add<L, V>(x[(at * TileRows) + 4], w0, w1, ref e0, ref e1);
+            Sums.Add<L, V>(x[(at * TileRows) + 5], w0, w1, ref f0, ref f1);
         }
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddRow<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
-        where L : struct, ILanes<V>
-    {
-        V value = L.Broadcast(x);
-        sum0 = Add<L, V>(sum0, w0, value);
-        sum1 = Add<L, V>(sum1, w1, value);
-    }
-
-    // Whether the sums of a tile stay words, as of AddsWords, rather than take the one instruction for more bits.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool TileAddsWords<L, V>()
-        where L : struct, ILanes<V> => AddsWords && (TFormat.Bits <= 4 || !L.AddsProducts);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Add<L, V>(V sum, V codes, V x)
-        where L : struct, ILanes<V> =>
-        TileAddsWords<L, V>() ? L.AddWords(sum, L.MultiplyAddBytes(codes, x))
-        : TFormat.Bits == 8 && !L.AddsProducts ? L.AddIntegers(sum, L.MultiplyAddWords(codes, x))
-        : L.AddProducts(sum, codes, x);
 
     // Of signed codes it is an integer.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -271,18 +270,19 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
     // The sums of one row over a group join its outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish<L, V>(float* head, float* left, float* right, V sum0, V sum1, float* y)
+    private static void Finish<L, V, Sums>(float* head, float* left, float* right, V sum0, V sum1, float* y)
         where L : struct, ILanes<V>
+        where Sums : struct, ITileSums
     {
         float* z = y + L.Count;
         if (TFormat.Zero > 0 || (TFormat.Bits == 8 && L.AddsProducts))
         {
             V start = L.Broadcast(head[0]);
-            (sum0, sum1) = TileAddsWords<L, V>() ? (L.AddWords(sum0, start), L.AddWords(sum1, start))
+            (sum0, sum1) = typeof(Sums) == typeof(SumsOfWords) ? (L.AddWords(sum0, start), L.AddWords(sum1, start))
                 : (L.AddIntegers(sum0, StartOf<L, V>(start)), L.AddIntegers(sum1, StartOf<L, V>(start)));
         }
 
-        if (TileAddsWords<L, V>())
+        if (typeof(Sums) == typeof(SumsOfWords))
         {
             (sum0, sum1) = (Widen<L, V>(sum0), Widen<L, V>(sum1));
         }

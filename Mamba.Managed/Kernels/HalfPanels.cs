@@ -224,7 +224,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Compute<L, V, Pairs>(int panel, int lane)
             where L : struct, ILanes<V>
-            where Pairs : struct, ICount
+            where Pairs : unmanaged, ICount
         {
             nint pitch = (nint)((inputs + 1) / 2) * Width, second = PanelRow.Second<L, V>(L.Count, pitch), next = PanelRow.Next<L, V>(pitch);
             float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
@@ -240,7 +240,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
                 a0 = Add<L, V>(a0, L.Load(a), low, high, factor);
                 a1 = Add<L, V>(a1, L.Load(a + second), low, high, factor);
                 a += Width;
-                if (Pairs.Value > 1)
+                if (sizeof(Pairs) > 1)
                 {
                     PanelRow.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
                     b0 = Add<L, V>(b0, L.Load(b), low, high, factor);
@@ -248,7 +248,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
                     b += Width;
                 }
 
-                if (Pairs.Value > 2)
+                if (sizeof(Pairs) > 2)
                 {
                     PanelRow.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
                     c0 = Add<L, V>(c0, L.Load(c), low, high, factor);

@@ -15,7 +15,7 @@ internal interface IPanelRow
     /// <param name="lane">The first output of it.</param>
     void Compute<L, V, Pairs>(int panel, int lane)
         where L : struct, ILanes<V>
-        where Pairs : struct, ICount;
+        where Pairs : unmanaged, ICount;
 }
 
 /// <summary>The order in which a row passes over panels.</summary>
@@ -80,18 +80,18 @@ internal static unsafe class PanelRow
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store<L, V, Pairs>(float* y, V a0, V a1, V b0, V b1, V c0, V c1, V d0, V d1)
         where L : struct, ILanes<V>
-        where Pairs : struct, ICount
+        where Pairs : unmanaged, ICount
     {
         int next = (int)Next<L, V>(Width);
         L.Store(y, a0);
         L.Store(y + L.Count, a1);
-        if (Pairs.Value > 1)
+        if (sizeof(Pairs) > 1)
         {
             L.Store(y + next, b0);
             L.Store(y + next + L.Count, b1);
         }
 
-        if (Pairs.Value > 2)
+        if (sizeof(Pairs) > 2)
         {
             L.Store(y + (2 * next), c0);
             L.Store(y + (2 * next) + L.Count, c1);

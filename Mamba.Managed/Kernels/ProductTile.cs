@@ -123,7 +123,7 @@ internal readonly unsafe partial struct ProductTile
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Run<L, V, Vectors>(int rows, float* right, float* sums, float* secondRight, float* secondSums)
         where L : struct, ILanes<V>
-        where Vectors : struct, ICount
+        where Vectors : unmanaged, ICount
     {
         if (LeftPitch == 0)
         {
@@ -138,7 +138,7 @@ internal readonly unsafe partial struct ProductTile
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Run<L, V, Vectors, Order>(int rows, float* right, float* sums, float* secondRight, float* secondSums)
         where L : struct, ILanes<V>
-        where Vectors : struct, ICount
+        where Vectors : unmanaged, ICount
         where Order : struct, IOrder
     {
         switch (rows)

@@ -20,7 +20,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Compute<L, V, Pairs>(int panel, int lane)
         where L : struct, ILanes<V>
-        where Pairs : struct, ICount
+        where Pairs : unmanaged, ICount
     {
         nint second = PanelRow.Second<L, V>(ICodePlanes.QuadLength * L.Count, panelBytes), next = PanelRow.Next<L, V>(panelBytes), step = PanelRow.Next<L, V>(Width);
         byte* block = panels + (panel * panelBytes);
@@ -39,7 +39,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
                 a0 = Add<L, V>(a0, a, quad);
                 a1 = Add<L, V>(a1, a + second, quad);
                 a += CodePlane.RowBytes;
-                if (Pairs.Value > 1)
+                if (sizeof(Pairs) > 1)
                 {
                     PanelRow.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
                     b0 = Add<L, V>(b0, b, quad);
@@ -47,7 +47,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
                     b += CodePlane.RowBytes;
                 }
 
-                if (Pairs.Value > 2)
+                if (sizeof(Pairs) > 2)
                 {
                     PanelRow.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
                     c0 = Add<L, V>(c0, c, quad);
@@ -61,12 +61,12 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
             }
 
             Finish<L, V>(y, scales, scale, a0, a1);
-            if (Pairs.Value > 1)
+            if (sizeof(Pairs) > 1)
             {
                 Finish<L, V>(y + step, scales + next, scale, b0, b1);
             }
 
-            if (Pairs.Value > 2)
+            if (sizeof(Pairs) > 2)
             {
                 Finish<L, V>(y + (2 * step), scales + (2 * next), scale, c0, c1);
                 Finish<L, V>(y + (3 * step), scales + (3 * next), scale, d0, d1);

@@ -41,7 +41,7 @@ internal sealed unsafe class SinglePanels : FloatPanels
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Compute<L, V, Pairs>(int panel, int lane)
             where L : struct, ILanes<V>
-            where Pairs : struct, ICount
+            where Pairs : unmanaged, ICount
         {
             nint pitch = (nint)inputs * Width, second = PanelRow.Second<L, V>(L.Count, pitch), next = PanelRow.Next<L, V>(pitch);
             float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
@@ -53,14 +53,14 @@ internal sealed unsafe class SinglePanels : FloatPanels
                 a0 = L.MultiplyAdd(value, L.Load(a), a0);
                 a1 = L.MultiplyAdd(value, L.Load(a + second), a1);
                 a += Width;
-                if (Pairs.Value > 1)
+                if (sizeof(Pairs) > 1)
                 {
                     b0 = L.MultiplyAdd(value, L.Load(b), b0);
                     b1 = L.MultiplyAdd(value, L.Load(b + second), b1);
                     b += Width;
                 }
 
-                if (Pairs.Value > 2)
+                if (sizeof(Pairs) > 2)
                 {
                     c0 = L.MultiplyAdd(value, L.Load(c), c0);
                     c1 = L.MultiplyAdd(value, L.Load(c + second), c1);

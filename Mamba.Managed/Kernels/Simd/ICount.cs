@@ -1,67 +1,46 @@
+using System.Runtime.InteropServices;
+
 namespace Mamba.Managed.Kernels.Simd;
 
-/// <summary>A number as a type, so that the JIT compiles a kernel for it.</summary>
-internal interface ICount
-{
-    static abstract int Value { get; }
-}
+/// <summary>A number as a type, for which the JIT compiles a kernel: that of its bytes.</summary>
+/// <remarks>
+/// <c>sizeof</c> is the one number of a type that the JIT knows before it inlines. What a comparison with it leaves out is then never looked at; behind
+/// that of a property all would be inlined first and then thrown away, which takes longer than to compile the kernel.
+/// </remarks>
+internal interface ICount;
 
-internal readonly struct Count1 : ICount
-{
-    public static int Value => 1;
-}
+/// <summary>1, as an empty structure.</summary>
+internal readonly struct Count1 : ICount;
 
-internal readonly struct Count2 : ICount
-{
-    public static int Value => 2;
-}
+[StructLayout(LayoutKind.Sequential, Size = 2)]
+internal readonly struct Count2 : ICount;
 
-internal readonly struct Count3 : ICount
-{
-    public static int Value => 3;
-}
+[StructLayout(LayoutKind.Sequential, Size = 3)]
+internal readonly struct Count3 : ICount;
 
-internal readonly struct Count4 : ICount
-{
-    public static int Value => 4;
-}
+[StructLayout(LayoutKind.Sequential, Size = 4)]
+internal readonly struct Count4 : ICount;
 
-internal readonly struct Count5 : ICount
-{
-    public static int Value => 5;
-}
+[StructLayout(LayoutKind.Sequential, Size = 5)]
+internal readonly struct Count5 : ICount;
 
-internal readonly struct Count6 : ICount
-{
-    public static int Value => 6;
-}
+[StructLayout(LayoutKind.Sequential, Size = 6)]
+internal readonly struct Count6 : ICount;
 
-internal readonly struct Count7 : ICount
-{
-    public static int Value => 7;
-}
+[StructLayout(LayoutKind.Sequential, Size = 7)]
+internal readonly struct Count7 : ICount;
 
-internal readonly struct Count8 : ICount
-{
-    public static int Value => 8;
-}
+[StructLayout(LayoutKind.Sequential, Size = 8)]
+internal readonly struct Count8 : ICount;
 
-internal readonly struct Count9 : ICount
-{
-    public static int Value => 9;
-}
+[StructLayout(LayoutKind.Sequential, Size = 9)]
+internal readonly struct Count9 : ICount;
 
-internal readonly struct Count10 : ICount
-{
-    public static int Value => 10;
-}
+[StructLayout(LayoutKind.Sequential, Size = 10)]
+internal readonly struct Count10 : ICount;
 
-internal readonly struct Count11 : ICount
-{
-    public static int Value => 11;
-}
+[StructLayout(LayoutKind.Sequential, Size = 11)]
+internal readonly struct Count11 : ICount;
 
-internal readonly struct Count12 : ICount
-{
-    public static int Value => 12;
-}
+[StructLayout(LayoutKind.Sequential, Size = 12)]
+internal readonly struct Count12 : ICount;
