@@ -50,7 +50,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             Release(model.Layers[i]);
             if (i == 0 && RuntimeFeature.IsDynamicCodeCompiled)
             {
-                CompileKernels(blocks[i].Mixer);
+                CompileKernels(blocks[i]);
             }
         });
         finalNorm = Copy(model.NormF);
@@ -213,14 +213,18 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 
     private static (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block) => (Copy(block.Norm), new PackedMixer(block.Mixer));
 
-    // A few rows and a single one go through a layer, so that kernels are compiled while others pack weights and not while a first token waits.
-    private static void CompileKernels(PackedMixer mixer)
+    // A few rows and a single one go through a block, so that kernels are compiled while others pack weights and not while a first token waits.
+    private void CompileKernels((float[] Norm, PackedMixer Mixer) block)
     {
+        (float[] norm, PackedMixer mixer) = block;
         MixerState state = new(mixer.DInner, mixer.DConv, mixer.DState);
         foreach (int rows in (int[])[8, 1])
         {
             float[] x = new float[rows * mixer.DModel];
+            Span<float> row = x.AsSpan(0, mixer.DModel);
+            RmsNormalisation.Forward(row, norm, config.NormEpsilon, row);
             MixerPass.Forward(mixer, x, state, x);
+            TensorPrimitives.Add(row, row, row);
         }
     }
 

@@ -40,7 +40,11 @@ internal static unsafe class CausalConvolution
                 break;
         }
 
-        sequence.Forward<LanesScalar, float>(start, end);
+        // A kernel that has nothing to do is not compiled.
+        if (start < end)
+        {
+            sequence.Forward<LanesScalar, float>(start, end);
+        }
     }
 
     /// <summary>Asks for the window that a single row reads soon.</summary>
