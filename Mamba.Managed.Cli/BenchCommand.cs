@@ -27,6 +27,22 @@ internal static class BenchCommand
         {
             model, shape, threads, type, sessions, rounds, json, train, batch, length,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(shape) is not null && result.GetResult(model) is { Implicit: false })
+            {
+                result.AddError("expected one of MODEL and --shape, found both");
+            }
+
+            bool isTraining = result.GetValue(train);
+            foreach (Option option in (Option[])(isTraining ? [type, sessions, rounds] : [batch, length]))
+            {
+                if (result.GetResult(option) is { Implicit: false })
+                {
+                    result.AddError($"expected {option.Name} {(isTraining ? "without" : "with")} --train, found it {(isTraining ? "with" : "without")}");
+                }
+            }
+        });
         command.SetAction(parsed =>
         {
             string? name = parsed.GetValue(shape);
