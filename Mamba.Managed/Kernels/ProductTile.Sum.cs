@@ -18,7 +18,7 @@ internal readonly unsafe partial struct ProductTile
         nint pitch = Pitch, leftPitch = LeftPitch;
         float* r = Left;
         byte* ahead = Ahead;
-        nint step = AheadStep, second = (nint)(SecondRight - Right) * sizeof(float);
+        nint step = AheadStep, second = AheadPitch;
         for (int tile = Count; tile > 0; tile--)
         {
             float* w = right, x = secondRight;

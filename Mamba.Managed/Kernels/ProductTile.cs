@@ -73,8 +73,11 @@ internal readonly unsafe partial struct ProductTile
     /// <summary>Distance between rows of <see cref="Sums"/>.</summary>
     public required nint Pitch { get; init; }
 
-    /// <summary>Part of the panel that is needed next, and at the same distance as now of the one beside it: fetched meanwhile.</summary>
+    /// <summary>Part of the panel that is needed next: fetched meanwhile.</summary>
     public required byte* Ahead { get; init; }
+
+    /// <summary>Bytes from <see cref="Ahead"/> to the same part of the panel beside it.</summary>
+    public required nint AheadPitch { get; init; }
 
     /// <summary>Bytes of <see cref="Ahead"/> to fetch for each term.</summary>
     public required nint AheadStep { get; init; }

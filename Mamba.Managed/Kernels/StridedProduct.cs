@@ -123,11 +123,11 @@ internal static unsafe class StridedProduct
     /// <param name="column">First column of the block.</param>
     /// <param name="width">Columns of the block.</param>
     /// <param name="accumulate">Whether the chains begin from what c holds.</param>
-    /// <param name="ahead">The panels needed after these, at the same distance, or null.</param>
+    /// <param name="ahead">The panels needed after these.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Block(
         float* left, nint leftPitch, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate,
-        float* ahead = null)
+        PanelsAhead ahead = default)
     {
         int tallest = ProductTile.TallestRows, widest = ProductTile.WidestPanels * Width;
         nint rowPitch = leftPitch == 0 ? depth : leftPitch;
@@ -136,8 +136,10 @@ internal static unsafe class StridedProduct
         {
             panels = width - at >= widest ? ProductTile.WidestPanels : 1;
             float* first = right + (at / Width * panelPitch);
-            float* next = at + (panels * Width) < width ? first + (panels * panelPitch) : ahead;
-            nint step = next is null ? 0 : Math.Max(1, Width * sizeof(float) / slivers);
+            PanelsAhead next = at + (panels * Width) < width
+                ? new PanelsAhead((byte*)(first + (panels * panelPitch)), panelPitch * sizeof(float), Width * sizeof(float))
+                : ahead;
+            nint step = next.First is null ? 0 : Math.Max(1, next.TermBytes / slivers);
             ProductTile tile = new()
             {
                 Left = left,
@@ -148,7 +150,8 @@ internal static unsafe class StridedProduct
                 Sums = c.At(row, column + at),
                 Pitch = (nint)c.RowPitch,
                 Accumulate = accumulate,
-                Ahead = (byte*)(next is null ? first : next),
+                Ahead = next.First is null ? (byte*)first : next.First,
+                AheadPitch = next.Pitch,
                 AheadStep = step,
                 Count = 1,
             };
