@@ -42,45 +42,45 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums)
+    public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelsAhead ahead)
     {
         // The last rows of a batch are often few.
         switch (rows)
         {
             case <= 2:
-                Tile<Count2>(x, depth, panels, count, sums);
+                Tile<Count2>(x, depth, panels, count, sums, ahead);
                 break;
             case <= 4:
-                Tile<Count4>(x, depth, panels, count, sums);
+                Tile<Count4>(x, depth, panels, count, sums, ahead);
                 break;
             default:
-                Tile<Count6>(x, depth, panels, count, sums);
+                Tile<Count6>(x, depth, panels, count, sums, ahead);
                 break;
         }
     }
 
-    private void Tile<Rows>(int* x, int depth, float* panels, int count, float* sums)
+    private void Tile<Rows>(int* x, int depth, float* panels, int count, float* sums, PanelsAhead ahead)
         where Rows : unmanaged, ICount
     {
         // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
         if (InstructionSets.Current == InstructionSet.Avx512 && count == 2 && !AddsProducts)
         {
-            Tile<Lanes512, Vector512<float>, Rows>(x, depth, panels, panels + ExpandedLength(depth), sums);
+            Tile<Lanes512, Vector512<float>, Rows>(x, depth, panels, panels + ExpandedLength(depth), sums, ahead);
             return;
         }
 
-        for (int i = 0; i < count; i++, panels += ExpandedLength(depth), sums += Width)
+        for (int i = 0; i < count; i++, panels += ExpandedLength(depth), sums += Width, ahead = ahead.Next)
         {
             switch (InstructionSets.Current)
             {
                 case InstructionSet.Avx512 or InstructionSet.Avx2:
-                    Tiles<Lanes256, Vector256<float>, Rows>(x, depth, panels, sums);
+                    Tiles<Lanes256, Vector256<float>, Rows>(x, depth, panels, sums, ahead);
                     break;
                 case InstructionSet.Vector128:
-                    Tiles<Lanes128, Vector128<float>, Rows>(x, depth, panels, sums);
+                    Tiles<Lanes128, Vector128<float>, Rows>(x, depth, panels, sums, ahead);
                     break;
                 default:
-                    Tiles<LanesScalar, float, Rows>(x, depth, panels, sums);
+                    Tiles<LanesScalar, float, Rows>(x, depth, panels, sums, ahead);
                     break;
             }
         }
@@ -157,44 +157,57 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private static bool ExpandsToWords<L, V>()
         where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.AddsProducts);
 
-    private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums)
+    private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums, PanelsAhead ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
     {
         for (int at = 0; at < Width; at += 2 * L.Count)
         {
-            Tile<L, V, Rows>(x, depth, panel + at, panel + at + L.Count, sums + at);
+            Tile<L, V, Rows>(x, depth, panel + at, panel + at + L.Count, sums + at, at == 0 ? ahead : default);
         }
     }
 
-    private static void Tile<L, V, Rows>(int* x, int depth, float* left, float* right, float* sums)
+    private static void Tile<L, V, Rows>(int* x, int depth, float* left, float* right, float* sums, PanelsAhead ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
     {
         if (AddsWords && (TFormat.Bits <= 4 || !L.AddsProducts))
         {
-            Tile<L, V, Rows, SumsOfWords>(x, depth, left, right, sums);
+            Tile<L, V, Rows, SumsOfWords>(x, depth, left, right, sums, ahead);
         }
         else if (TFormat.Bits == 8 && !L.AddsProducts)
         {
-            Tile<L, V, Rows, ProductsOfWords>(x, depth, left, right, sums);
+            Tile<L, V, Rows, ProductsOfWords>(x, depth, left, right, sums, ahead);
         }
         else
         {
-            Tile<L, V, Rows, ProductsOfBytes>(x, depth, left, right, sums);
+            Tile<L, V, Rows, ProductsOfBytes>(x, depth, left, right, sums, ahead);
         }
     }
 
     // Up to six rows, two vectors of outputs: twelve sums, few enough for sixteen registers. Not inlined, for the reason that Two gives.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums)
+    private static void Tile<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums, PanelsAhead ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
         where Sums : struct, ITileSums
     {
         float* x = (float*)rows;
+
+        // Evenly, as far as the sums have come: all at once the lines would take the places of those that the tile waits for.
+        byte* line = ahead.First, due = line;
+        nint share = ahead.Bytes * TFormat.GroupLength / depth, pitch = ahead.Pitch;
         for (; depth > 0; depth -= TFormat.GroupLength)
         {
+            for (due += share; line < due; line += Prefetch.LineBytes)
+            {
+                Prefetch.SecondLevelLine(line);
+                if (L.Count == Width)
+                {
+                    Prefetch.SecondLevelLine(line + pitch);
+                }
+            }
+
             V zero = L.Broadcast(0);
             V a0 = zero, a1 = zero, b0 = zero, b1 = zero, c0 = zero, c1 = zero, d0 = zero, d1 = zero, e0 = zero, e1 = zero, f0 = zero, f1 = zero;
             float* head = x;

@@ -54,5 +54,6 @@ internal abstract unsafe class BlockPanels : PanelKernels
     /// <param name="panels">Expanded panels, one after the other.</param>
     /// <param name="count">1 or 2.</param>
     /// <param name="sums">[6, 32], of which 16 count columns are used: 0 or the sums so far. Of one or three rows, what follows is lost.</param>
-    public abstract void Tile(int* x, int rows, int depth, float* panels, int count, float* sums);
+    /// <param name="ahead">Panels that are needed next, as many as <paramref name="count"/>.</param>
+    public abstract void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelsAhead ahead);
 }

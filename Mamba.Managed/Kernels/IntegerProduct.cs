@@ -98,7 +98,7 @@ internal static unsafe class IntegerProduct
     [SkipLocalsInit]
     private static void Tiles(
         int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, (int Start, int End) rows, int column, bool isFirst,
-        PanelRuns ahead)
+        PanelsAhead ahead)
     {
         int columns = Math.Min(count * Width, y.Columns - column);
         float* room = stackalloc float[(TileRows * 2 * Width) + (TensorBuffer.Alignment / sizeof(float))];
@@ -116,8 +116,7 @@ internal static unsafe class IntegerProduct
                 Copy(y.At(row, column), y.RowPitch, sums, 2 * Width, height, columns);
             }
 
-            ahead.Fetch(row - rows.Start, row - rows.Start + height, rows.End - rows.Start);
-            kernels.Tile(left, height, depth, right, count, sums);
+            kernels.Tile(left, height, depth, right, count, sums, ahead.Part(row - rows.Start, row - rows.Start + height, rows.End - rows.Start));
             Copy(sums, 2 * Width, y.At(row, column), y.RowPitch, height, columns);
         }
     }
@@ -141,20 +140,6 @@ internal static unsafe class IntegerProduct
         }
     }
 
-    // The same inputs of the panels that follow.
-    private readonly struct PanelRuns(byte* first, int count, long bytes, long pitch)
-    {
-        // Asks for what falls to the rows [start, end) of a block: all at once the lines would take the places of those that a tile waits for.
-        public void Fetch(int start, int end, int height)
-        {
-            for (int i = 0; i < count; i++)
-            {
-                long from = bytes * start / height;
-                Prefetch.Lines(first + (i * pitch) + from, (bytes * end / height) - from);
-            }
-        }
-    }
-
     private readonly struct Blocks(int* arranged, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
         : IBlockedProduct
     {
@@ -171,11 +156,10 @@ internal static unsafe class IntegerProduct
                 kernels.Expand(weight.Panel(panels.Start + i), k, depth, right + (i * kernels.ExpandedLength(depth)));
             }
 
-            PanelRuns ahead = next.Panel < 0 ? default : new(
+            PanelsAhead ahead = next.Panel < 0 ? default : new(
                 weight.Panel(next.Panel) + kernels.PanelBytes(next.Input),
-                Math.Min(BlockedProduct.PiecePanels, weight.Panels - next.Panel),
-                kernels.PanelBytes(Math.Min(depth, x.Columns - next.Input)),
-                kernels.PanelBytes(x.Columns));
+                kernels.PanelBytes(x.Columns),
+                kernels.PanelBytes(Math.Min(depth, x.Columns - next.Input)));
             Tiles(At(rows.Start, k, depth), depth, right, count, kernels, y, rows, panels.Start * Width, isFirst: k == 0, ahead);
             for (int row = rows.Start; k + depth == x.Columns && row < rows.End; row++)
             {

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -312,13 +311,10 @@ internal readonly unsafe partial struct ProductTile
         where L : struct, ILanes<V>
         where Vectors : unmanaged, ICount
     {
-        if (Sse.IsSupported)
+        Prefetch.SecondLevelLine(ahead);
+        if (L.Count == Width && sizeof(Vectors) > 1)
         {
-            Sse.Prefetch1(ahead);
-            if (L.Count == Width && sizeof(Vectors) > 1)
-            {
-                Sse.Prefetch1(ahead + second);
-            }
+            Prefetch.SecondLevelLine(ahead + second);
         }
     }
 

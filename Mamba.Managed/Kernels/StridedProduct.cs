@@ -137,9 +137,9 @@ internal static unsafe class StridedProduct
             panels = width - at >= widest ? ProductTile.WidestPanels : 1;
             float* first = right + (at / Width * panelPitch);
             PanelsAhead next = at + (panels * Width) < width
-                ? new PanelsAhead((byte*)(first + (panels * panelPitch)), panelPitch * sizeof(float), Width * sizeof(float))
+                ? new PanelsAhead((byte*)(first + (panels * panelPitch)), panelPitch * sizeof(float), depth * Width * sizeof(float))
                 : ahead;
-            nint step = next.First is null ? 0 : Math.Max(1, next.TermBytes / slivers);
+            nint step = next.First is null ? 0 : Math.Max(1, next.Bytes / depth / slivers);
             ProductTile tile = new()
             {
                 Left = left,

@@ -19,6 +19,16 @@ internal static unsafe class Prefetch
         }
     }
 
+    /// <summary>One line, into the second-level cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SecondLevelLine(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(address);
+        }
+    }
+
     /// <summary>All lines of a run of bytes, into the second-level cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Lines(void* start, long bytes)
