@@ -1,0 +1,111 @@
+using System.Runtime.CompilerServices;
+using Mamba.Managed.Kernels.Simd;
+
+namespace Mamba.Managed.Kernels;
+
+/// <content>What comes before and after the states of a tile, row by row: softplus of the step, skip term and gate.</content>
+internal readonly unsafe partial struct SelectiveScan
+{
+    // Rows between reading and fetching.
+    private const int Ahead = 8;
+
+    // A tile takes a short piece of each row, too short for the processor's own prefetching.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FetchRow(float* row, int width)
+    {
+        for (int i = 0; i < width; i += Prefetch.LineBytes / sizeof(float))
+        {
+            Prefetch.Line(row + i);
+        }
+    }
+
+    // Row by row, in the order in which memory lies; the buffers hold one vector of channels after the other. Four go in step: softplus is a long chain.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Begin<L, V>(int t, int rows, int c, int width, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+    {
+        for (int row = 0; row < rows; row++, delta += L.Count, input += L.Count, sum += L.Count)
+        {
+            long at = ((long)(t + row) * Channels) + c;
+            if (Length > 1)
+            {
+                FetchRow(U + at + (Ahead * Channels), width);
+                FetchRow(Dt + at + (Ahead * Channels), width);
+            }
+
+            int i = 0;
+            for (; i + (4 * L.Count) <= width; i += 4 * L.Count)
+            {
+                int second = i + L.Count, third = second + L.Count, fourth = third + L.Count;
+                V s0 = Step<L, V>(at + i, c + i), s1 = Step<L, V>(at + second, c + second);
+                V s2 = Step<L, V>(at + third, c + third), s3 = Step<L, V>(at + fourth, c + fourth);
+                if (Softplus)
+                {
+                    Elementary.Softplus<L, V>(ref s0, ref s1, ref s2, ref s3);
+                }
+
+                Enter<L, V>(s0, at, c, i, delta, input, sum);
+                Enter<L, V>(s1, at, c, second, delta, input, sum);
+                Enter<L, V>(s2, at, c, third, delta, input, sum);
+                Enter<L, V>(s3, at, c, fourth, delta, input, sum);
+            }
+
+            for (; i < width; i += L.Count)
+            {
+                V step = Step<L, V>(at + i, c + i);
+                Enter<L, V>(Softplus ? Elementary.Softplus<L, V>(step) : step, at, c, i, delta, input, sum);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private V Step<L, V>(long at, int c)
+        where L : struct, ILanes<V> => L.Add(L.Load(Dt + at), Bias is null ? L.Broadcast(0) : L.Load(Bias + c));
+
+    // The step, step times input, and the skip term with which the sum over states begins.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Enter<L, V>(V step, long at, int c, int i, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+    {
+        V u = L.Load(U + at + i);
+        int to = i * TileLength;
+        L.Store(delta + to, step);
+        L.Store(input + to, L.Multiply(step, u));
+        L.Store(sum + to, L.Multiply(D is null ? L.Broadcast(0) : L.Load(D + c + i), u));
+    }
+
+    // The sums pass through the gate, four vectors in step as above.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Finish<L, V>(int t, int rows, int c, int width, float* sum)
+        where L : struct, ILanes<V>
+    {
+        for (int row = 0; row < rows; row++, sum += L.Count)
+        {
+            float* y = Y + ((long)(t + row) * Channels) + c;
+            float* z = Z + ((long)(t + row) * ZPitch) + c;
+            if (Length > 1)
+            {
+                FetchRow(z + (Ahead * ZPitch), width);
+                FetchRow(y + (Ahead * Channels), width);
+            }
+
+            int i = 0;
+            for (; Z is not null && i + (4 * L.Count) <= width; i += 4 * L.Count)
+            {
+                int second = i + L.Count, third = second + L.Count, fourth = third + L.Count;
+                V g0 = L.Load(z + i), g1 = L.Load(z + second), g2 = L.Load(z + third), g3 = L.Load(z + fourth);
+                Elementary.Silu<L, V>(ref g0, ref g1, ref g2, ref g3);
+                L.Store(y + i, L.Multiply(L.Load(sum + (i * TileLength)), g0));
+                L.Store(y + second, L.Multiply(L.Load(sum + (second * TileLength)), g1));
+                L.Store(y + third, L.Multiply(L.Load(sum + (third * TileLength)), g2));
+                L.Store(y + fourth, L.Multiply(L.Load(sum + (fourth * TileLength)), g3));
+            }
+
+            for (; i < width; i += L.Count)
+            {
+                V total = L.Load(sum + (i * TileLength));
+                L.Store(y + i, Z is null ? total : L.Multiply(total, Elementary.Silu<L, V>(L.Load(z + i))));
+            }
+        }
+    }
+}
