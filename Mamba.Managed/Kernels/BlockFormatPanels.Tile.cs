@@ -173,21 +173,21 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     {
         if (AddsWords && (TFormat.Bits <= 4 || !L.AddsProducts))
         {
-            Tile<L, V, Rows, SumsOfWords>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, SumsOfWords>(x, depth, left, right, sums, ahead);
         }
         else if (TFormat.Bits == 8 && !L.AddsProducts)
         {
-            Tile<L, V, Rows, ProductsOfWords>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, ProductsOfWords>(x, depth, left, right, sums, ahead);
         }
         else
         {
-            Tile<L, V, Rows, ProductsOfBytes>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, ProductsOfBytes>(x, depth, left, right, sums, ahead);
         }
     }
 
     // Up to six rows, two vectors of outputs: twelve sums, few enough for sixteen registers. Not inlined, for the reason that Two gives.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums, PanelsAhead ahead)
+    private static void Sum<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums, PanelsAhead ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
         where Sums : struct, ITileSums
