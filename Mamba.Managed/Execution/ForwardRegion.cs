@@ -218,14 +218,12 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     {
         (float[] norm, PackedMixer mixer) = block;
         MixerState state = new(mixer.DInner, mixer.DConv, mixer.DState);
-        foreach (int rows in (int[])[8, 1])
-        {
-            float[] x = new float[rows * mixer.DModel];
-            Span<float> row = x.AsSpan(0, mixer.DModel);
-            RmsNormalisation.Forward(row, norm, config.NormEpsilon, row);
-            MixerPass.Forward(mixer, x, state, x);
-            TensorPrimitives.Add(row, row, row);
-        }
+        float[] x = new float[8 * mixer.DModel];
+        Span<float> row = x.AsSpan(0, mixer.DModel);
+        RmsNormalisation.Forward(row, norm, config.NormEpsilon, row);
+        MixerPass.Forward(mixer, x, state, x);
+        MixerPass.Forward(mixer, row, state, row);
+        TensorPrimitives.Add(row, row, row);
     }
 
     private static float[] Copy(RmsNorm norm)

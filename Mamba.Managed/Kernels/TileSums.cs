@@ -4,7 +4,10 @@ using Mamba.Managed.Kernels.Simd;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>How the tile of a quantised format adds products of codes and numbers to a sum.</summary>
-/// <remarks>A type of its own for each way: a choice in the innermost line would be inlined, and compiled, a hundred times.</remarks>
+/// <remarks>
+/// A type of its own for each way: a choice in the innermost line would be inlined, and compiled, a hundred times. Each adds to both vectors by
+/// itself: with one more call in between a tile is more than the JIT is ready to inline.
+/// </remarks>
 internal interface ITileSums
 {
     static abstract void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
