@@ -70,6 +70,6 @@ internal static class TokenizeCommand
         string path = values.Length == 2 ? values[0] : Options.DefaultModel, file = Path.Combine(path, "tokenizer.json");
         return File.Exists(file) ? BpeTokenizer.Load(file)
             : File.Exists(path) && GgufVocabulary.Read(GgufFile.Open(path).Metadata) is { } vocabulary ? Tokenizer.FromGguf(vocabulary)
-            : Tokenizer.Load(path, ModelConversion.Load(path).Config);
+            : Tokenizer.Load(path);
     }
 }

@@ -109,6 +109,19 @@ public class TokenizerTests
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("256").And.Message.Contains("50276"));
     }
 
+    [Test]
+    public void What_lacks_a_configuration_is_no_model_with_a_tokenizer()
+    {
+        string folder = Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "gpt-neox-tokenizer");
+        Assert.That(() => Tokenizer.Load(folder), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("config.json"));
+        Assert.That(
+            () => Tokenizer.Load(Path.Combine(folder, "nowhere")),
+            Throws.TypeOf<FileNotFoundException>().With.Message.Contains("expected a model folder or a GGUF file, found neither"));
+        Assert.That(
+            () => Tokenizer.Load(Path.Combine(folder, "..", "gguf", "gpt-neox-vocab.gguf")),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("gpt-neox-vocab.gguf").And.Message.Contains("found gptneox"));
+    }
+
     // a b c, space, and the pairs ab before bc.
     internal static BpeTokenizer Small() => new(
         [new("a", 0), new("b", 1), new("c", 2), new("\u0120", 3), new("ab", 4), new("bc", 5)],

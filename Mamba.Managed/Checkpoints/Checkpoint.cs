@@ -32,18 +32,7 @@ public static class Checkpoint
     public static MambaLanguageModel Load(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        if (!Directory.Exists(folder))
-        {
-            throw new DirectoryNotFoundException($"{folder}: expected a folder with {ConfigName} and weights, found none");
-        }
-
-        string configPath = Path.Combine(folder, ConfigName);
-        if (!File.Exists(configPath))
-        {
-            throw new FileNotFoundException($"{folder}: expected {ConfigName} beside the weights, found none", configPath);
-        }
-
-        MambaConfig config = ConfigFile.Read(configPath);
+        MambaConfig config = ReadConfig(folder);
         IReadOnlyDictionary<string, Tensor> tensors = TensorFiles.Open(folder);
         try
         {
@@ -68,6 +57,23 @@ public static class Checkpoint
         Directory.CreateDirectory(folder);
         SafetensorsFile.Save(Path.Combine(folder, TensorFiles.Single), model.Parameters(), Metadata);
         ConfigFile.Write(Path.Combine(folder, ConfigName), model.Config, model.Embeddings.Weight.Type);
+    }
+
+    /// <summary>The configuration in a model's folder; no weights are looked for.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
+    /// <exception cref="FileNotFoundException">The folder lacks the file.</exception>
+    /// <exception cref="InvalidDataException">The file is malformed.</exception>
+    internal static MambaConfig ReadConfig(string folder)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"{folder}: expected a folder with {ConfigName} and weights, found none");
+        }
+
+        string path = Path.Combine(folder, ConfigName);
+        return File.Exists(path)
+            ? ConfigFile.Read(path)
+            : throw new FileNotFoundException($"{folder}: expected {ConfigName} beside the weights, found none", path);
     }
 
     // The tensors under canonical names; a head that repeats a tied embedding is left out.

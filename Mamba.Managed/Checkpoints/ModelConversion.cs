@@ -20,7 +20,7 @@ public static class ModelConversion
         ArgumentException.ThrowIfNullOrEmpty(path);
         return Directory.Exists(path) ? Checkpoint.Load(path)
             : File.Exists(path) ? GgufCheckpoint.Load(path)
-            : throw new FileNotFoundException($"{path}: expected a model folder or a GGUF file, found neither", path);
+            : throw Neither(path);
     }
 
     /// <summary>Writes a model as a GGUF file that llama.cpp reads too.</summary>
@@ -106,6 +106,16 @@ public static class ModelConversion
             return converted;
         };
     }
+
+    /// <summary>The configuration of a model in a folder or a GGUF file, without its weights.</summary>
+    /// <exception cref="FileNotFoundException">There is neither, or the folder lacks its configuration.</exception>
+    /// <exception cref="InvalidDataException">The configuration is malformed, or the file.</exception>
+    internal static MambaConfig ReadConfig(string path) =>
+        Directory.Exists(path) ? Checkpoint.ReadConfig(path)
+        : File.Exists(path) ? GgufCheckpoint.ReadConfig(path)
+        : throw Neither(path);
+
+    private static FileNotFoundException Neither(string path) => new($"{path}: expected a model folder or a GGUF file, found neither", path);
 
     // Null where there is no tokenizer.json.
     private static GgufVocabulary? OfFolder(string folder, MambaConfig config)

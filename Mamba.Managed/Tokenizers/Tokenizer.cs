@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Models;
 
@@ -48,6 +49,18 @@ public abstract class Tokenizer
     /// <param name="tokens">[tokens]</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is out of range.</exception>
     public string Decode(ReadOnlySpan<int> tokens) => Encoding.UTF8.GetString(DecodeBytes(tokens));
+
+    /// <summary>The tokenizer of a model, as of <see cref="Load(string, MambaConfig)"/>, by the configuration that is beside it; no weights are needed.</summary>
+    /// <param name="model">The model folder or the GGUF file.</param>
+    /// <exception cref="FileNotFoundException">
+    /// There is no such folder or file; or the folder has no <c>config.json</c>, or no <c>tokenizer.json</c> where the vocabulary is not 256.
+    /// </exception>
+    /// <exception cref="InvalidDataException">As of the other; or the configuration is malformed.</exception>
+    public static Tokenizer Load(string model)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(model);
+        return Load(model, ModelConversion.ReadConfig(model));
+    }
 
     /// <summary>The tokenizer of a model: the <c>tokenizer.json</c> of its folder, or what its GGUF file carries; bytes where neither has one and the vocabulary is 256.</summary>
     /// <param name="model">The model folder or the GGUF file.</param>

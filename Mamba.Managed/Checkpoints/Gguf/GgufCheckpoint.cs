@@ -103,6 +103,26 @@ public static class GgufCheckpoint
             : GgufTypeMix.TypeOf(type, ToGguf(canonical), tensor.Shape[^1], model.Head is null);
     }
 
+    /// <summary>The configuration that a file states; nothing of it stays open.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file is malformed or of another architecture.</exception>
+    internal static MambaConfig ReadConfig(string path)
+    {
+        GgufFile file = GgufFile.Open(path);
+        try
+        {
+            return GgufConfig.Read(file);
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{path}: {error.Message}", error);
+        }
+        finally
+        {
+            file.Release();
+        }
+    }
+
     private static string ToGguf(string canonical) =>
         GgufNames.ToGguf(canonical) ?? throw new ArgumentException($"{canonical}: expected a parameter of a Mamba model", nameof(canonical));
 
