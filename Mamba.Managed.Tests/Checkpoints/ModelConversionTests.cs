@@ -89,6 +89,8 @@ public class ModelConversionTests
     {
         string file = Path.Combine(folder, "model.gguf"), back = Path.Combine(folder, "back");
         ModelConversion.ToGguf(Path.Combine(Fixtures, "shakespeare-bytes"), file, GgufFileType.F32);
+        Directory.CreateDirectory(back);
+        File.WriteAllText(Path.Combine(back, "tokenizer.json"), "of the model that was here before");
         ModelConversion.ToFolder(file, back, ElementType.Float32);
         Assert.That(File.Exists(Path.Combine(back, "tokenizer.json")), Is.False);
         Assert.That(Tokenizer.Load(back), Is.TypeOf<ByteTokenizer>());

@@ -124,7 +124,7 @@ public class TrainCommandTests
     }
 
     [Test]
-    public async Task Empty_data_a_full_folder_and_a_run_of_another_model_are_refused()
+    public async Task Empty_data_a_full_folder_and_a_run_of_another_model_or_of_other_data_are_refused()
     {
         string run = Path.Combine(root, "run"), empty = Path.Combine(root, "empty.txt");
         await File.WriteAllTextAsync(empty, "");
@@ -136,6 +136,8 @@ public class TrainCommandTests
         Assert.That(
             (await Train(run, "--resume", "--seed", "7")).Error, Does.Contain("expected a run with seed 7, found one with seed 1; ").And.Not.Contain("batch"));
         Assert.That((await Train(empty)).Error, Does.StartWith("mamba: ").And.Contain("expected a folder"));
+        await File.WriteAllTextAsync(Data, (await File.ReadAllTextAsync(Data)).Replace("beer", "milk", StringComparison.Ordinal));
+        Assert.That((await Train(run, "--resume")).Error, Does.Match("expected a run with data .* tokens, found one with data .* tokens; continue with the same data"));
         Assert.That(File.ReadAllBytes(Path.Combine(run, "model.safetensors")), Is.EqualTo(before));
     }
 

@@ -50,7 +50,7 @@ public static class ModelConversion
     /// <summary>Writes a model as a folder as of <see cref="Checkpoint.Save"/>, with <c>tokenizer.json</c> where the source has a tokenizer.</summary>
     /// <remarks>That of a folder is copied as it is, of whatever kind it may be.</remarks>
     /// <param name="source">A folder or a GGUF file.</param>
-    /// <param name="destination">The folder; what it holds of a model is replaced.</param>
+    /// <param name="destination">The folder; what it holds of a model is replaced, and a tokenizer removed where the source has none.</param>
     /// <param name="type">Float32, Float16 or BFloat16.</param>
     /// <param name="threads">Threads that convert; 0 for one per processor.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
@@ -71,6 +71,11 @@ public static class ModelConversion
         else if (parts is not null)
         {
             TokenizerFile.Write(copy, parts);
+        }
+        else
+        {
+            // One that was left would be taken for this model's.
+            File.Delete(copy);
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed class DocumentBatches : IBatchSource
     }
 
     /// <inheritdoc/>
-    public string Description => Throw.Invariant($"data of {documents.TokenCount} tokens");
+    public string Description => field ??= Throw.Invariant($"data {documents.Digest()} of {documents.TokenCount} tokens");
 
     /// <inheritdoc/>
     public bool HasValidation => options.ValidationTokens > 1;

@@ -1,5 +1,6 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
@@ -119,7 +120,20 @@ public sealed class TokenDocuments
     /// <param name="count">How many.</param>
     public ReadOnlySpan<int> Tokens(long start, int count) => ids.Span<int>(start * sizeof(int), count);
 
-    private static void Copy(TensorBuffer buffer, FileStream stream)
+    /// <summary>Tells data apart by all of it: the first 64 bits of a SHA-256, in hexadecimal digits.</summary>
+    internal string Digest()
+    {
+        using SHA256 hash = SHA256.Create();
+        using (CryptoStream stream = new(Stream.Null, hash, CryptoStreamMode.Write))
+        {
+            Copy(starts, stream);
+            Copy(ids, stream);
+        }
+
+        return Convert.ToHexStringLower(hash.Hash.AsSpan(0, sizeof(long)));
+    }
+
+    private static void Copy(TensorBuffer buffer, Stream stream)
     {
         const int Part = 1 << 20;
         for (long at = 0; at < buffer.Length; at += Part)
