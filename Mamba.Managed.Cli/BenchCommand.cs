@@ -17,6 +17,7 @@ internal static class BenchCommand
         Option<string> shape = new Option<string>("--shape") { Description = "Random weights of a published shape, no file needed." }.AcceptOnlyFromAmong(Shapes.Names);
         Option<int> threads = Options.Threads();
         Option<string> type = new Option<string>("--type") { Description = "How weights are held; without it as in the file, or in f32." }.AcceptOnlyFromAmong(WeightTypes.Names);
+        Option<int> promptLength = Options.Number("--prompt-length", "Tokens of the prompt.", InferenceBench.UsualPromptLength, 1, 1 << 24);
         Option<int> sessions = Options.Number("--sessions", "Measure so many sessions decoded together as well; 0 for none.", 0, 0, CpuExecutor.MaxBatch);
         Option<int> rounds = Options.Number("--rounds", "Measure each so often; the best counts.", 3, 1, 1000);
         Option<bool> json = Options.Json();
@@ -25,7 +26,7 @@ internal static class BenchCommand
         Option<int> length = Options.Number("--length", "Tokens of a training window.", 128, 1, 1 << 20);
         Command command = new("bench", "Measure prompt and generation speed, or that of training, and what this machine allows.")
         {
-            model, shape, threads, type, sessions, rounds, json, train, batch, length,
+            model, shape, threads, type, promptLength, sessions, rounds, json, train, batch, length,
         };
         command.Validators.Add(result =>
         {
@@ -35,7 +36,7 @@ internal static class BenchCommand
             }
 
             bool isTraining = result.GetValue(train);
-            foreach (Option option in (Option[])(isTraining ? [type, sessions, rounds] : [batch, length]))
+            foreach (Option option in (Option[])(isTraining ? [type, promptLength, sessions, rounds] : [batch, length]))
             {
                 if (result.GetResult(option) is { Implicit: false })
                 {
@@ -60,7 +61,9 @@ internal static class BenchCommand
             long start = Stopwatch.GetTimestamp();
             using CpuExecutor executor = CpuExecutor.TakeOver(name is null ? Load(path, held, count) : Draw(name, held ?? GgufFileType.F32, count), count);
             TimeSpan preparation = Stopwatch.GetElapsedTime(start);
-            InferenceBench.Print(output, InferenceBench.Measure(executor, parsed.GetValue(sessions), parsed.GetValue(rounds), preparation), parsed.GetValue(json));
+            InferenceBench.Result result = InferenceBench.Measure(
+                executor, parsed.GetValue(promptLength), parsed.GetValue(sessions), parsed.GetValue(rounds), preparation);
+            InferenceBench.Print(output, result, parsed.GetValue(json));
         });
         return command;
     }

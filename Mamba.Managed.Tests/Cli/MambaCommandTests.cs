@@ -129,8 +129,8 @@ public class MambaCommandTests
     [Test]
     public async Task Bench_reports_speed_and_limits()
     {
-        JsonElement result = Json(await Run("bench", Path.Combine(Fixtures, "mamba1-tiny"), "--type", "q8_0", "--sessions", "2", "--rounds", "1", "--threads", "1", "--json"));
-        foreach (string key in new[] { "pp512", "tg64", "batch", "read_gb_s", "fma_gflop_s", "pp512_fma_share", "tg64_read_share" })
+        JsonElement result = Json(await Run("bench", Path.Combine(Fixtures, "mamba1-tiny"), "--type", "q8_0", "--prompt-length", "700", "--sessions", "2", "--rounds", "1", "--threads", "1", "--json"));
+        foreach (string key in new[] { "pp700", "tg64", "batch", "read_gb_s", "fma_gflop_s", "pp700_fma_share", "tg64_read_share" })
         {
             Assert.That(result.GetProperty(key).GetDouble(), Is.GreaterThan(0), key);
         }
@@ -187,7 +187,9 @@ public class MambaCommandTests
     [TestCase("bench", "--shape", "9t")]
     [TestCase("bench", "--type", "q9")]
     [TestCase("bench", "--rounds", "0")]
+    [TestCase("bench", "--prompt-length", "0")]
     [TestCase("bench", "--train", "--rounds", "2")]
+    [TestCase("bench", "--train", "--prompt-length", "64")]
     [TestCase("bench", "--length", "64")]
     [TestCase("bench", "model", "--shape", "130m")]
     [TestCase("quantize-report", "--file", "x", "--types", "q9")]
