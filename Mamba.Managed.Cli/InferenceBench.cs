@@ -29,7 +29,7 @@ internal static class InferenceBench
         int[] tokens = [.. Enumerable.Range(0, Math.Max(promptLength, UsualPromptLength)).Select(_ => random.Next(config.VocabSize))];
 
         // Code is compiled to its final form before anything counts.
-        executor.Prefill(tokens.AsSpan(0, UsualPromptLength), state, logits);
+        executor.Prefill(tokens.AsSpan(0, Math.Min(promptLength, UsualPromptLength)), state, logits);
         Decode(executor, state, tokens, logits);
         double[] prompt = new double[rounds], generation = new double[rounds];
         for (int round = 0; round < rounds; round++)
@@ -137,7 +137,7 @@ internal static class InferenceBench
             for (int i = 0; i < sessions; i++)
             {
                 states[i].Clear();
-                executor.Prefill(tokens.AsSpan(i % (UsualPromptLength - SessionPromptLength), SessionPromptLength), states[i], logits.AsSpan(0, executor.Config.VocabSize));
+                executor.Prefill(tokens.AsSpan(i % (tokens.Length - SessionPromptLength), SessionPromptLength), states[i], logits.AsSpan(0, executor.Config.VocabSize));
             }
 
             long start = Stopwatch.GetTimestamp();
@@ -145,7 +145,7 @@ internal static class InferenceBench
             {
                 for (int i = 0; i < sessions; i++)
                 {
-                    next[i] = tokens[(i + step) % UsualPromptLength];
+                    next[i] = tokens[(i + step) % tokens.Length];
                 }
 
                 executor.Step(next, states, logits);
