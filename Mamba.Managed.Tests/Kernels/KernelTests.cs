@@ -114,15 +114,29 @@ public class KernelTests
         Assert.That(ScanHarness.FromPanels(panels, channels, states), Is.EqualTo(state).Within(Tolerance * state.Max(Math.Abs)));
     }
 
-    // Channels whose powers stay normal numbers take a shorter way, next to some that have a step too long or no number.
+    // Channels whose powers stay normal numbers take a shorter way, but not next to some that have a step too long or no number.
     [Test]
-    public unsafe void A_single_row_has_the_same_bits_whether_or_not_the_fastest_decays_are_known([Values(16, 33)] int channels, [Values(4, 16)] int states)
+    public unsafe void A_single_row_has_the_same_bits_whether_or_not_the_fastest_decays_are_known(
+        [Values(16, 24, 33, 130)] int channels, [Values(4, 7, 16)] int states, [Values("normal", "long", "NaN", "0 x infinity")] string odd)
     {
         float[] u = Random(channels, 6), dt = Random(channels, 7), b = Random(states, 9), c = Random(states, 10), state = Random(channels * states, 14);
         float[] decay = [.. Random(channels * states, 13).Select(v => -8 * Math.Abs(v))];
         float[] fastest = [.. Enumerable.Repeat(8f, channels)];
-        dt[^1] = 1000;
-        dt[8] = float.NaN;
+        switch (odd)
+        {
+            case "long":
+                dt[^1] = 1000;
+                break;
+            case "NaN":
+                dt[8] = float.NaN;
+                break;
+            case "0 x infinity":
+                dt[3] = -1000;
+                fastest[3] = float.PositiveInfinity;
+                decay[3] = float.NegativeInfinity;
+                break;
+        }
+
         (float[] expected, float[] expectedState) = Step(null);
         fixed (float* known = fastest)
         {
@@ -145,6 +159,40 @@ public class KernelTests
             }
 
             return (y, moved);
+        }
+    }
+
+    [Test]
+    public unsafe void Rows_alone_have_the_bits_of_rows_together([Values(1, 16, 24, 33, 130)] int channels, [Values(1, 4, 7, 16)] int states)
+    {
+        const int Rows = 5;
+        float[] u = Random(Rows * channels, 6), dt = Random(Rows * channels, 7), z = Random(Rows * channels, 8);
+        float[] b = Random(Rows * states, 9), c = Random(Rows * states, 10), d = Random(channels, 11), bias = Random(channels, 12);
+        float[] decay = [.. Random(channels * states, 13).Select(v => -8 * Math.Abs(v))], fastest = [.. Enumerable.Repeat(8f, channels)];
+        float[] before = Random(channels * states, 14);
+        (float[] expected, float[] expectedState) = Run(Rows);
+        (float[] y, float[] state) = Run(1);
+        Assert.That(y, Is.EqualTo(expected));
+        Assert.That(state, Is.EqualTo(expectedState));
+
+        (float[] Y, float[] State) Run(int length)
+        {
+            float[] y = new float[Rows * channels], state = [.. before];
+            fixed (float* pu = u, pdt = dt, pz = z, pb = b, pc = c, pd = d, pbias = bias, pdecay = decay, pfastest = fastest, pstate = state, py = y)
+            {
+                for (int t = 0; t < Rows; t += length)
+                {
+                    SelectiveScan scan = new()
+                    {
+                        U = pu + (t * channels), Dt = pdt + (t * channels), Bias = pbias, Softplus = true, Decay = pdecay, Fastest = pfastest,
+                        B = pb + (t * states), C = pc + (t * states), Pitch = states, D = pd, Z = pz + (t * channels), ZPitch = channels, State = pstate,
+                        Next = pstate, Y = py + (t * channels), Length = length, Channels = channels, States = states,
+                    };
+                    scan.Forward(0, channels);
+                }
+            }
+
+            return (y, state);
         }
     }
 

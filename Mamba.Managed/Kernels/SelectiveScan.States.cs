@@ -6,44 +6,118 @@ namespace Mamba.Managed.Kernels;
 /// <content>How states move on: h = e^(delta A) h + delta B u, and their part of the output, C h.</content>
 internal readonly unsafe partial struct SelectiveScan
 {
-    // One row alone: all states of a vector of channels, as they lie in memory.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void OneRow<L, V, Power>(int c, float* delta, float* input, float* sum)
+    // One row alone: all states of some channels, as they lie in memory. Magnitudes are compared as integers, as in AllStates.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void OneRow<L, V>(int c, int width, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+    {
+        V largest = L.Broadcast(0);
+        for (int i = 0; Fastest is not null && i < width; i += L.Count)
+        {
+            largest = L.MaxIntegers(largest, L.Abs(L.Multiply(L.Load(delta + (i * TileLength)), L.Load(Fastest + c + i))));
+        }
+
+        if (Fastest is not null && IsNormal<L, V>(largest))
+        {
+            OneRow<L, V, NormalPower>(c, width, delta, input, sum);
+        }
+        else
+        {
+            OneRow<L, V, AnyPower>(c, width, delta, input, sum);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void OneRow<L, V, Power>(int c, int width, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
         where Power : struct, IPower
     {
-        bool asks = Next is not null && c % ChannelPanels.Width == 0;
-        V step = L.Load(delta), x = L.Load(input), y = L.Load(sum);
-        nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c);
-        float* decay = Decay + at, state = State + at;
-        int n = 0;
-        for (; n + 4 <= States; n += 4)
+        int i = 0, at = 0;
+        for (; i + (2 * L.Count) <= width; i += 2 * L.Count, at = i * TileLength)
         {
-            float* second = state + pitch, third = second + pitch, fourth = third + pitch;
-            V h0 = L.Load(state), h1 = L.Load(second), h2 = L.Load(third), h3 = L.Load(fourth);
-            Powers<L, V, Power>(step, decay, pitch, out V e0, out V e1, out V e2, out V e3);
-            y = Four<L, V>(x, y, B + n, C + n, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3);
-            L.Store(state, h0);
-            L.Store(second, h1);
-            L.Store(third, h2);
-            L.Store(fourth, h3);
-            if (asks)
+            OneRow<L, V, Power, Count2>(c + i, delta + at, input + at, sum + at);
+        }
+
+        if (i < width)
+        {
+            OneRow<L, V, Power, Count1>(c + i, delta + at, input + at, sum + at);
+        }
+    }
+
+    // One or two vectors of channels. Four states go in step, of two vectors two each: so a line of memory is used up at once, and two sums are under way.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void OneRow<L, V, Power, Vectors>(int c, float* delta, float* input, float* sum)
+        where L : struct, ILanes<V>
+        where Power : struct, IPower
+        where Vectors : unmanaged, ICount
+    {
+        bool isPair = sizeof(Vectors) > 1, asks = Next is not null && c % ChannelPanels.Width == 0;
+        nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c), beside = isPair ? (nint)Panels.Offset(c + L.Count) - at : 0;
+        nint second = isPair ? beside : pitch, third = isPair ? pitch : 2 * pitch, fourth = third + second;
+        int far = isPair ? TileLength * L.Count : 0, states = 4 / sizeof(Vectors), n = 0;
+        V y0 = L.Load(sum), y1 = L.Load(sum + far);
+        float* decay = Decay + at, state = State + at, next = Next + at, b = B, read = C;
+        for (; n + states <= States; n += states, decay += third + third, state += third + third, next += third + third)
+        {
+            V e0 = L.Multiply(L.Load(delta), L.Load(decay)), e1 = L.Multiply(L.Load(delta + far), L.Load(decay + second));
+            V e2 = L.Multiply(L.Load(delta), L.Load(decay + third)), e3 = L.Multiply(L.Load(delta + far), L.Load(decay + fourth));
+            Power.Of<L, V>(ref e0, ref e1, ref e2, ref e3);
+
+            // States are read after all that: with sixteen registers each value read too early costs a detour through memory.
+            V w = L.Broadcast(b[n]), r = L.Broadcast(read[n]);
+            y0 = Move<L, V>(state, e0, L.Load(input), w, r, y0);
+            if (isPair)
             {
-                Fetch(Next + (state - State));
+                y1 = Move<L, V>(state + second, e1, L.Load(input + far), w, r, y1);
+                (w, r) = (L.Broadcast(b[n + 1]), L.Broadcast(read[n + 1]));
+                y0 = Move<L, V>(state + third, e2, L.Load(input), w, r, y0);
+                y1 = Move<L, V>(state + fourth, e3, L.Load(input + far), w, r, y1);
+            }
+            else
+            {
+                y0 = Move<L, V>(state + second, e1, L.Load(input), L.Broadcast(b[n + 1]), L.Broadcast(read[n + 1]), y0);
+                y0 = Move<L, V>(state + third, e2, L.Load(input), L.Broadcast(b[n + 2]), L.Broadcast(read[n + 2]), y0);
+                y0 = Move<L, V>(state + fourth, e3, L.Load(input), L.Broadcast(b[n + 3]), L.Broadcast(read[n + 3]), y0);
             }
 
-            decay += 4 * pitch;
-            state += 4 * pitch;
+            if (asks)
+            {
+                Prefetch.Line(next);
+                Prefetch.Line(next + third);
+                if (!isPair || L.Count == ChannelPanels.Width)
+                {
+                    Prefetch.Line(next + second);
+                    Prefetch.Line(next + fourth);
+                }
+            }
         }
 
         for (; n < States; n++, decay += pitch, state += pitch)
         {
-            V h = L.Load(state);
-            y = One<L, V>(step, x, y, B[n], C[n], L.Load(decay), ref h);
-            L.Store(state, h);
+            V w = L.Broadcast(b[n]), r = L.Broadcast(read[n]);
+            y0 = Move<L, V>(state, Elementary.Exp2<L, V>(L.Multiply(L.Load(delta), L.Load(decay))), L.Load(input), w, r, y0);
+            if (isPair)
+            {
+                V e = Elementary.Exp2<L, V>(L.Multiply(L.Load(delta + far), L.Load(decay + beside)));
+                y1 = Move<L, V>(state + beside, e, L.Load(input + far), w, r, y1);
+            }
         }
 
-        L.Store(sum, y);
+        L.Store(sum, y0);
+        if (isPair)
+        {
+            L.Store(sum + far, y1);
+        }
+    }
+
+    // One state moves on; y + its part of the sum.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Move<L, V>(float* state, V power, V x, V b, V read, V y)
+        where L : struct, ILanes<V>
+    {
+        V h = L.MultiplyAdd(power, L.Load(state), L.Multiply(x, b));
+        L.Store(state, h);
+        return L.MultiplyAdd(h, read, y);
     }
 
     // What of four states is left after a step.
@@ -96,7 +170,7 @@ internal readonly unsafe partial struct SelectiveScan
         int n = 0;
         for (; n + 4 <= States; n += 4)
         {
-            if (IsNormal<L, V>(longest, FastestOfFour<L, V>(n, c)))
+            if (IsNormal<L, V>(L.Multiply(longest, FastestOfFour<L, V>(n, c))))
             {
                 FourStates<L, V, NormalPower>(t, rows, n, c, delta, input, sum);
             }
@@ -130,9 +204,9 @@ internal readonly unsafe partial struct SelectiveScan
 
     // Whether no power can leave the normal numbers, which needs three operations less for each.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsNormal<L, V>(V longest, V fastest)
+    private static bool IsNormal<L, V>(V largest)
         where L : struct, ILanes<V> =>
-        L.Largest(L.Multiply(longest, fastest)) <= BitConverter.SingleToInt32Bits(Elementary.Exp2NormalLimit);
+        L.Largest(L.Abs(largest)) <= BitConverter.SingleToInt32Bits(Elementary.Exp2NormalLimit);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FourStates<L, V, Power>(int t, int rows, int n, int c, float* delta, float* input, float* sum)
@@ -172,16 +246,6 @@ internal readonly unsafe partial struct SelectiveScan
         }
 
         L.Store(State + place, h);
-    }
-
-    // Four lines: four states of a whole panel.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch(float* address)
-    {
-        Prefetch.Line(address);
-        Prefetch.Line(address + ChannelPanels.Width);
-        Prefetch.Line(address + (2 * ChannelPanels.Width));
-        Prefetch.Line(address + (3 * ChannelPanels.Width));
     }
 
     // How powers of two are computed, four at a time.

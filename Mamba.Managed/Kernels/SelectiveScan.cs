@@ -113,19 +113,15 @@ internal readonly unsafe partial struct SelectiveScan
             {
                 int rows = Math.Min(TileLength, Length - t);
                 Begin<L, V>(t, rows, c, width, delta, input, sum);
-                for (int i = 0; i < width; i += L.Count)
+                if (Length == 1)
                 {
-                    int at = i * TileLength;
-                    if (Length == 1 && Fastest is not null && IsNormal<L, V>(L.Abs(L.Load(delta + at)), L.Load(Fastest + c + i)))
+                    OneRow<L, V>(c, width, delta, input, sum);
+                }
+                else
+                {
+                    for (int i = 0; i < width; i += L.Count)
                     {
-                        OneRow<L, V, NormalPower>(c + i, delta + at, input + at, sum + at);
-                    }
-                    else if (Length == 1)
-                    {
-                        OneRow<L, V, AnyPower>(c + i, delta + at, input + at, sum + at);
-                    }
-                    else
-                    {
+                        int at = i * TileLength;
                         AllStates<L, V>(t, rows, c + i, delta + at, input + at, sum + at);
                     }
                 }

@@ -144,8 +144,8 @@ internal static class Elementary
     {
         V c = L.Broadcast(rounder);
         (n0, n1, n2, n3) = (L.Add(x0, c), L.Add(x1, c), L.Add(x2, c), L.Add(x3, c));
-        V f0 = L.Subtract(n0, c), f1 = L.Subtract(n1, c), f2 = L.Subtract(n2, c), f3 = L.Subtract(n3, c);
-        (f0, f1, f2, f3) = (L.Subtract(x0, f0), L.Subtract(x1, f1), L.Subtract(x2, f2), L.Subtract(x3, f3));
+        V f0 = L.Subtract(x0, L.Subtract(n0, c)), f1 = L.Subtract(x1, L.Subtract(n1, c));
+        V f2 = L.Subtract(x2, L.Subtract(n2, c)), f3 = L.Subtract(x3, L.Subtract(n3, c));
         V p0 = L.Broadcast(Power5 * scale), p1 = p0, p2 = p0, p3 = p0;
         Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power4 * scale));
         Step<L, V>(ref p0, ref p1, ref p2, ref p3, f0, f1, f2, f3, L.Broadcast(Power3 * scale));
