@@ -51,10 +51,11 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private static V Dot<L, V>(V sum, byte* unit, int quad, V x0, V x1, V x2, V x3)
         where L : struct, ILanes<V>
     {
-        V first = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad), x0), second = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 1), x1);
-        V third = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 2), x2), fourth = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 3), x3);
-        first = L.AddWords(L.AddWords(first, second), L.AddWords(third, fourth));
-        return AddsWords ? L.AddWords(sum, first) : L.AddIntegers(sum, Widen<L, V>(first));
+        V words = L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad), x0);
+        words = L.AddWords(words, L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 1), x1));
+        words = L.AddWords(words, L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 2), x2));
+        words = L.AddWords(words, L.MultiplyAddBytes(TCodes.Bytes<L, V>(unit, quad + 3), x3));
+        return AddsWords ? L.AddWords(sum, words) : L.AddIntegers(sum, Widen<L, V>(words));
     }
 
     // The sum of both words of a lane.

@@ -62,15 +62,24 @@ internal readonly unsafe struct Codes6 : ICodePlanes
     public static V Bytes<L, V>(byte* unit, int quad)
         where L : struct, ILanes<V>
     {
-        float* rows = (float*)(unit + (quad / 4 * 3 * CodePlane.RowBytes));
-        return quad % 4 < 3
-            ? L.MaskBytes(L.Load(rows + (quad % 4 * PackedMatrix.PanelWidth)), 0x3F)
-            : L.Or(
-                L.MaskBytes(L.ShiftWords(L.Load(rows), -2), 0x30),
-                L.Or(
-                    L.MaskBytes(L.ShiftWords(L.Load(rows + PackedMatrix.PanelWidth), -4), 0x0C),
-                    L.MaskBytes(L.ShiftWords(L.Load(rows + (2 * PackedMatrix.PanelWidth)), -6), 0x03)));
+        float* first = (float*)(unit + (quad / 4 * 3 * CodePlane.RowBytes)), second = first + PackedMatrix.PanelWidth, third = second + PackedMatrix.PanelWidth;
+        return (quad % 4) switch
+        {
+            0 => L.MaskBytes(L.Load(first), 0x3F),
+            1 => L.MaskBytes(L.Load(second), 0x3F),
+            2 => L.MaskBytes(L.Load(third), 0x3F),
+            _ => Down<L, V>(L.Or(Upper<L, V>(first), Down<L, V>(L.Or(Upper<L, V>(second), Down<L, V>(Upper<L, V>(third)))))),
+        };
     }
+
+    // One mask for all three rows: a kernel has few registers left.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Upper<L, V>(float* row)
+        where L : struct, ILanes<V> => L.MaskBytes(L.Load(row), 0xC0);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Down<L, V>(V bits)
+        where L : struct, ILanes<V> => L.ShiftWords(bits, -2);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Pack(byte* codes, byte* unit)
