@@ -27,24 +27,26 @@ internal readonly unsafe partial struct SelectiveScan
         }
     }
 
+    // Vectors that are shorter than a line go in pairs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void OneRow<L, V, Power>(int c, int width, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
         where Power : struct, IPower
     {
         int i = 0, at = 0;
-        for (; i + (2 * L.Count) <= width; i += 2 * L.Count, at = i * TileLength)
+        for (; L.Count < ChannelPanels.Width && i + (2 * L.Count) <= width; i += 2 * L.Count, at = i * TileLength)
         {
             OneRow<L, V, Power, Count2>(c + i, delta + at, input + at, sum + at);
         }
 
-        if (i < width)
+        for (; i < width; i += L.Count, at = i * TileLength)
         {
             OneRow<L, V, Power, Count1>(c + i, delta + at, input + at, sum + at);
         }
     }
 
-    // One or two vectors of channels. Four states go in step, of two vectors two each: so a line of memory is used up at once, and two sums are under way.
+    // One vector of channels, or two of a panel. Four states go in step, of two vectors two each: so a line of memory is used up at once, and two sums
+    // are under way.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void OneRow<L, V, Power, Vectors>(int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
@@ -52,12 +54,12 @@ internal readonly unsafe partial struct SelectiveScan
         where Vectors : unmanaged, ICount
     {
         bool isPair = sizeof(Vectors) > 1, asks = Next is not null && c % ChannelPanels.Width == 0;
-        nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c), beside = isPair ? (nint)Panels.Offset(c + L.Count) - at : 0;
-        nint second = isPair ? beside : pitch, third = isPair ? pitch : 2 * pitch, fourth = third + second;
+        nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c), second = isPair ? L.Count : pitch, third = isPair ? pitch : 2 * pitch;
+        nint fourth = third + second, group = 2 * third;
         int far = isPair ? TileLength * L.Count : 0, states = 4 / sizeof(Vectors), n = 0;
         V y0 = L.Load(sum), y1 = L.Load(sum + far);
         float* decay = Decay + at, state = State + at, next = Next + at, b = B, read = C;
-        for (; n + states <= States; n += states, decay += third + third, state += third + third, next += third + third)
+        for (; n + states <= States; n += states, decay += group, state += group, next += group)
         {
             V e0 = L.Multiply(L.Load(delta), L.Load(decay)), e1 = L.Multiply(L.Load(delta + far), L.Load(decay + second));
             V e2 = L.Multiply(L.Load(delta), L.Load(decay + third)), e3 = L.Multiply(L.Load(delta + far), L.Load(decay + fourth));
@@ -84,7 +86,7 @@ internal readonly unsafe partial struct SelectiveScan
             {
                 Prefetch.Line(next);
                 Prefetch.Line(next + third);
-                if (!isPair || L.Count == ChannelPanels.Width)
+                if (!isPair)
                 {
                     Prefetch.Line(next + second);
                     Prefetch.Line(next + fourth);
@@ -98,8 +100,8 @@ internal readonly unsafe partial struct SelectiveScan
             y0 = Move<L, V>(state, Elementary.Exp2<L, V>(L.Multiply(L.Load(delta), L.Load(decay))), L.Load(input), w, r, y0);
             if (isPair)
             {
-                V e = Elementary.Exp2<L, V>(L.Multiply(L.Load(delta + far), L.Load(decay + beside)));
-                y1 = Move<L, V>(state + beside, e, L.Load(input + far), w, r, y1);
+                V e = Elementary.Exp2<L, V>(L.Multiply(L.Load(delta + far), L.Load(decay + second)));
+                y1 = Move<L, V>(state + second, e, L.Load(input + far), w, r, y1);
             }
         }
 
