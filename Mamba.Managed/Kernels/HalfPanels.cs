@@ -15,6 +15,10 @@ internal interface IHalfCode
     /// <returns>False where it cannot.</returns>
     static abstract bool TryEncode(ushort value, out ushort code);
 
+    /// <summary>Encodes eight numbers at once.</summary>
+    /// <returns>False where one is not an ordinary number: then <see cref="TryEncode(ushort, out ushort)"/> is to take them one by one.</returns>
+    static abstract bool TryEncode(Vector128<ushort> values, out Vector128<ushort> codes);
+
     /// <summary>The numbers in the lower halves of all lanes.</summary>
     static abstract V Low<L, V>(V pairs)
         where L : struct, ILanes<V>;
@@ -34,6 +38,9 @@ internal readonly struct HalfCode : IHalfCode
     public static bool TryEncode(ushort value, out ushort code) => ScaledHalf.TryScale(value, out code);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryEncode(Vector128<ushort> values, out Vector128<ushort> codes) => ScaledHalf.TryScale(values, out codes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Low<L, V>(V pairs)
         where L : struct, ILanes<V> => High<L, V>(L.ShiftLeft(pairs, 16));
 
@@ -50,6 +57,13 @@ internal readonly struct BFloat16Code : IHalfCode
     public static bool TryEncode(ushort value, out ushort code)
     {
         code = value;
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryEncode(Vector128<ushort> values, out Vector128<ushort> codes)
+    {
+        codes = values;
         return true;
     }
 
@@ -75,19 +89,24 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         ReadOnlySpan<ushort> values = MemoryMarshal.Cast<byte, ushort>(row);
         bool readable = true;
         uint* to = (uint*)panel + output;
-        for (int k = 0; k < values.Length - 1; k += 2, to += Width)
+        int together = Vector128<ushort>.Count;
+        for (; values.Length >= together; values = values[together..], to += together / 2 * Width)
         {
-            readable &= TCode.TryEncode(values[k], out ushort low) & TCode.TryEncode(values[k + 1], out ushort high);
-            *to = low | ((uint)high << 16);
+            if (TCode.TryEncode(Vector128.Create(values), out Vector128<ushort> codes))
+            {
+                Vector128<uint> pairs = codes.AsUInt32();
+                to[0] = pairs[0];
+                to[Width] = pairs[1];
+                to[2 * Width] = pairs[2];
+                to[3 * Width] = pairs[3];
+            }
+            else
+            {
+                readable &= PackOneByOne(values[..together], to);
+            }
         }
 
-        if (values.Length % 2 == 1)
-        {
-            readable &= TCode.TryEncode(values[^1], out ushort last);
-            *to = last;
-        }
-
-        return readable;
+        return readable & PackOneByOne(values, to);
     }
 
     public override void CopyRow(byte* panel, int output, Span<float> destination)
@@ -130,6 +149,20 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         {
             PanelRow.Compute(new HalfRow<WeightsScaled>(x, inputs, (float*)panels, y), count);
         }
+    }
+
+    private static bool PackOneByOne(ReadOnlySpan<ushort> values, uint* to)
+    {
+        bool readable = true;
+        for (int k = 0; k < values.Length; k += 2, to += Width)
+        {
+            readable &= TCode.TryEncode(values[k], out ushort low);
+            ushort high = 0;
+            readable &= k + 1 == values.Length || TCode.TryEncode(values[k + 1], out high);
+            *to = low | ((uint)high << 16);
+        }
+
+        return readable;
     }
 
     private static ushort* At(byte* panel, int output, int k) => (ushort*)panel + (k / 2 * 2 * Width) + (2 * output) + (k % 2);

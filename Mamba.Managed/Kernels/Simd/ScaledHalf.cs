@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Mamba.Managed.Kernels.Simd;
 
@@ -32,6 +33,17 @@ internal static class ScaledHalf
         int magnitude = bits & 0x7FFF;
         scaled = magnitude > Fraction ? (ushort)(bits + ExponentStep) : ScaleSubnormal(bits);
         return magnitude < Infinity - ExponentStep;
+    }
+
+    /// <summary>Multiplies eight numbers at once.</summary>
+    /// <returns>False where one is too large, or subnormal: those have to be taken one by one.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryScale(Vector128<ushort> bits, out Vector128<ushort> scaled)
+    {
+        Vector128<ushort> magnitude = bits & Vector128.Create((ushort)0x7FFF);
+        scaled = bits + Vector128.Create((ushort)ExponentStep);
+        return Vector128.GreaterThanAll(magnitude.AsInt16(), Vector128.Create((short)Fraction))
+            && Vector128.LessThanAll(magnitude.AsInt16(), Vector128.Create((short)(Infinity - ExponentStep)));
     }
 
     // The highest bit becomes the hidden one.
