@@ -59,11 +59,13 @@ public unsafe class MixerSuite : ISuite
         (int length, int channels) = (sizes[0], sizes[1]);
         int entries = length * channels, chunks = (length + SelectiveScanBackward.ChunkLength - 1) / SelectiveScanBackward.ChunkLength;
         int blocks = SelectiveScanBackward.Blocks(channels);
-        float* decay = memory.Floats(States * channels);
+        float* decay = memory.Floats(States * channels), fastest = memory.Floats(channels);
         for (int i = 0; i < States * channels; i++)
         {
             decay[i] = -1 - Math.Abs(decay[i]);
         }
+
+        new Span<float>(fastest, channels).Fill(2);
 
         x = memory.Floats(entries);
         y = memory.Floats(entries);
@@ -73,9 +75,9 @@ public unsafe class MixerSuite : ISuite
         lanes = memory.Floats(SelectiveScanBackward.LanesLength(States));
         scan = new()
         {
-            U = x, Dt = memory.Floats(entries), Bias = bias, Softplus = true, Decay = decay, B = memory.Floats(length * States), C = memory.Floats(length * States),
-            Pitch = States, D = memory.Floats(channels), Z = memory.Floats(entries), ZPitch = channels, State = memory.Floats(States * channels), Y = y,
-            Length = length, Channels = channels, States = States,
+            U = x, Dt = memory.Floats(entries), Bias = bias, Softplus = true, Decay = decay, Fastest = fastest, B = memory.Floats(length * States),
+            C = memory.Floats(length * States), Pitch = States, D = memory.Floats(channels), Z = memory.Floats(entries), ZPitch = channels,
+            State = memory.Floats(States * channels), Y = y, Length = length, Channels = channels, States = States,
         };
         scanBackward = new()
         {
