@@ -80,27 +80,22 @@ internal static unsafe class CausalConvolution
             return end;
         }
 
-        // The window is passed over once: what a tap has read moves on.
+        // The window moves on first; then its rows are those that the taps read.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void OneRow<L, V>(int start, int end)
             where L : struct, ILanes<V>
         {
-            for (int c = start; c < end; c += L.Count)
+            float* slot = window;
+            for (int j = width - 1; j >= 0; j--, slot += channels)
             {
-                V sum = Bias<L, V>(c);
-                float* by = weight + c, slot = window + c;
-                for (int j = width - 1; j > 0; j--, by += channels, slot += channels)
+                float* input = j > 0 ? slot + channels : x;
+                for (int c = start; c < end; c += L.Count)
                 {
-                    V input = L.Load(slot + channels);
-                    sum = L.MultiplyAdd(L.Load(by), input, sum);
-                    L.Store(slot, input);
+                    L.Store(slot + c, L.Load(input + c));
                 }
-
-                V last = L.Load(x + c);
-                sum = L.MultiplyAdd(L.Load(by), last, sum);
-                L.Store(slot, last);
-                L.Store(y + c, silu ? Elementary.Silu<L, V>(sum) : sum);
             }
+
+            Row<L, V>(window, channels, y, start, end);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -111,16 +106,15 @@ internal static unsafe class CausalConvolution
             for (int t = 0; t < length; t++)
             {
                 float* to = y + ((long)t * channels);
-                float* oldest = x + ((long)(t - width + 1) * xPitch);
-                int c = start;
-                for (; t >= width - 1 && c <= end - (4 * L.Count); c += 4 * L.Count)
+                if (t >= width - 1)
                 {
-                    Four<L, V>(oldest + c, c, to + c);
+                    Row<L, V>(x + ((long)(t - width + 1) * xPitch), xPitch, to, start, end);
+                    continue;
                 }
 
-                for (; c < end; c += L.Count)
+                for (int c = start; c < end; c += L.Count)
                 {
-                    V sum = t < width - 1 ? Begin<L, V>(t, c) : Taps<L, V>(oldest + c, c);
+                    V sum = Begin<L, V>(t, c);
                     L.Store(to + c, silu ? Elementary.Silu<L, V>(sum) : sum);
                 }
             }
@@ -135,14 +129,32 @@ internal static unsafe class CausalConvolution
             }
         }
 
+        // A row of y from the rows that its taps read, the oldest first.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+        private void Row<L, V>(float* oldest, nint pitch, float* to, int start, int end)
+            where L : struct, ILanes<V>
+        {
+            int c = start;
+            for (; c <= end - (4 * L.Count); c += 4 * L.Count)
+            {
+                Four<L, V>(oldest + c, pitch, c, to + c);
+            }
+
+            for (; c < end; c += L.Count)
+            {
+                V sum = Taps<L, V>(oldest + c, pitch, c);
+                L.Store(to + c, silu ? Elementary.Silu<L, V>(sum) : sum);
+            }
+        }
+
         // Four vectors in step: each alone is a long chain, and its taps a short loop.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private void Four<L, V>(float* from, int c, float* to)
+        private void Four<L, V>(float* from, nint pitch, int c, float* to)
             where L : struct, ILanes<V>
         {
             V s0 = Bias<L, V>(c), s1 = Bias<L, V>(c + L.Count), s2 = Bias<L, V>(c + (2 * L.Count)), s3 = Bias<L, V>(c + (3 * L.Count));
             float* by = weight + c;
-            for (int j = width; j > 0; j--, from += xPitch, by += channels)
+            for (int j = width; j > 0; j--, from += pitch, by += channels)
             {
                 s0 = L.MultiplyAdd(L.Load(by), L.Load(from), s0);
                 s1 = L.MultiplyAdd(L.Load(by + L.Count), L.Load(from + L.Count), s1);
@@ -166,12 +178,12 @@ internal static unsafe class CausalConvolution
             where L : struct, ILanes<V> => bias is null ? L.Broadcast(0) : L.Load(bias + c);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private V Taps<L, V>(float* from, int c)
+        private V Taps<L, V>(float* from, nint pitch, int c)
             where L : struct, ILanes<V>
         {
             V sum = Bias<L, V>(c);
             float* by = weight + c;
-            for (int j = width; j > 0; j--, from += xPitch, by += channels)
+            for (int j = width; j > 0; j--, from += pitch, by += channels)
             {
                 sum = L.MultiplyAdd(L.Load(by), L.Load(from), sum);
             }
