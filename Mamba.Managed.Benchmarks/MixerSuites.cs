@@ -65,8 +65,8 @@ public unsafe class MixerSuite : ISuite
             decay[i] = -1 - Math.Abs(decay[i]);
         }
 
+        // No decay is beyond -2.
         new Span<float>(fastest, channels).Fill(2);
-
         x = memory.Floats(entries);
         y = memory.Floats(entries);
         weight = memory.Floats(Width * channels);

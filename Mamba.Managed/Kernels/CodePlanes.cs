@@ -72,15 +72,6 @@ internal readonly unsafe struct Codes6 : ICodePlanes
         };
     }
 
-    // One mask for all three rows: a kernel has few registers left.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Upper<L, V>(float* row)
-        where L : struct, ILanes<V> => L.MaskBytes(L.Load(row), 0xC0);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Down<L, V>(V bits)
-        where L : struct, ILanes<V> => L.ShiftWords(bits, -2);
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Pack(byte* codes, byte* unit)
     {
@@ -94,6 +85,15 @@ internal readonly unsafe struct Codes6 : ICodePlanes
             *(uint*)(unit + (2 * CodePlane.RowBytes)) = quads[2] | ((fourth << 6) & Two);
         }
     }
+
+    // One mask for all three rows: a kernel has few registers left.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Upper<L, V>(float* row)
+        where L : struct, ILanes<V> => L.MaskBytes(L.Load(row), 0xC0);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Down<L, V>(V bits)
+        where L : struct, ILanes<V> => L.ShiftWords(bits, -2);
 }
 
 /// <summary>Codes of 5 bits.</summary>

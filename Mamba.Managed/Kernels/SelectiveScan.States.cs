@@ -122,19 +122,6 @@ internal readonly unsafe partial struct SelectiveScan
         return L.MultiplyAdd(h, read, y);
     }
 
-    // What of four states is left after a step.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Powers<L, V, Power>(V step, float* decay, nint pitch, out V e0, out V e1, out V e2, out V e3)
-        where L : struct, ILanes<V>
-        where Power : struct, IPower
-    {
-        e0 = L.Multiply(step, L.Load(decay));
-        e1 = L.Multiply(step, L.Load(decay + pitch));
-        e2 = L.Multiply(step, L.Load(decay + (2 * pitch)));
-        e3 = L.Multiply(step, L.Load(decay + (3 * pitch)));
-        Power.Of<L, V>(ref e0, ref e1, ref e2, ref e3);
-    }
-
     // Four states move on; y + their part of the sum.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Four<L, V>(V x, V y, float* b, float* read, V e0, V e1, V e2, V e3, ref V h0, ref V h1, ref V h2, ref V h3)
@@ -148,14 +135,6 @@ internal readonly unsafe partial struct SelectiveScan
         y = L.MultiplyAdd(h1, L.Broadcast(read[1]), y);
         y = L.MultiplyAdd(h2, L.Broadcast(read[2]), y);
         return L.MultiplyAdd(h3, L.Broadcast(read[3]), y);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V One<L, V>(V step, V x, V y, float b, float read, V a, ref V h)
-        where L : struct, ILanes<V>
-    {
-        h = L.MultiplyAdd(Elementary.Exp2<L, V>(L.Multiply(step, a)), h, L.Multiply(x, L.Broadcast(b)));
-        return L.MultiplyAdd(h, L.Broadcast(read), y);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -172,7 +151,7 @@ internal readonly unsafe partial struct SelectiveScan
         int n = 0;
         for (; n + 4 <= States; n += 4)
         {
-            if (IsNormal<L, V>(L.Multiply(longest, FastestOfFour<L, V>(n, c))))
+            if (IsNormal<L, V>(L.Abs(L.Multiply(longest, FastestOfFour<L, V>(n, c)))))
             {
                 FourStates<L, V, NormalPower>(t, rows, n, c, delta, input, sum);
             }
@@ -208,7 +187,7 @@ internal readonly unsafe partial struct SelectiveScan
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool IsNormal<L, V>(V largest)
         where L : struct, ILanes<V> =>
-        L.Largest(L.Abs(largest)) <= BitConverter.SingleToInt32Bits(Elementary.Exp2NormalLimit);
+        L.Largest(largest) <= BitConverter.SingleToInt32Bits(Elementary.Exp2NormalLimit);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void FourStates<L, V, Power>(int t, int rows, int n, int c, float* delta, float* input, float* sum)
@@ -224,7 +203,9 @@ internal readonly unsafe partial struct SelectiveScan
         for (nint i = 0; i < end; i += L.Count, b += pitch, read += pitch)
         {
             // What is needed last is read last: with sixteen registers each value read too early costs a detour through memory.
-            Powers<L, V, Power>(L.Load(delta + i), decay, next, out V e0, out V e1, out V e2, out V e3);
+            V step = L.Load(delta + i), e0 = L.Multiply(step, L.Load(decay)), e1 = L.Multiply(step, L.Load(decay + next));
+            V e2 = L.Multiply(step, L.Load(decay + (2 * next))), e3 = L.Multiply(step, L.Load(decay + (3 * next)));
+            Power.Of<L, V>(ref e0, ref e1, ref e2, ref e3);
             L.Store(sum + i, Four<L, V>(L.Load(input + i), L.Load(sum + i), b, read, e0, e1, e2, e3, ref h0, ref h1, ref h2, ref h3));
         }
 
@@ -243,8 +224,9 @@ internal readonly unsafe partial struct SelectiveScan
         for (int i = 0; i < rows; i++)
         {
             long at = ((long)(t + i) * Pitch) + n;
-            V step = L.Load(delta + (i * L.Count)), x = L.Load(input + (i * L.Count)), y = L.Load(sum + (i * L.Count));
-            L.Store(sum + (i * L.Count), One<L, V>(step, x, y, B[at], C[at], a, ref h));
+            V power = Elementary.Exp2<L, V>(L.Multiply(L.Load(delta + (i * L.Count)), a));
+            h = L.MultiplyAdd(power, h, L.Multiply(L.Load(input + (i * L.Count)), L.Broadcast(B[at])));
+            L.Store(sum + (i * L.Count), L.MultiplyAdd(h, L.Broadcast(C[at]), L.Load(sum + (i * L.Count))));
         }
 
         L.Store(State + place, h);
