@@ -179,6 +179,25 @@ public class PackedMatrixTests
     }
 
     [Test]
+    public void What_lies_between_rows_stays(
+        [Values(ElementType.Float32, ElementType.Float16, ElementType.Q8_0, ElementType.Q4_K)] ElementType type, [Values(1, 2, 7, 40)] int rows)
+    {
+        const int Outputs = 149, Inputs = 256, Pitch = Outputs + 11;
+        const float Between = 5;
+        Tensor weight = Weights(type, Outputs, Inputs);
+        float[] x = Random(rows * Inputs, 7), bias = Random(Outputs, 8), together = Product(x, weight, bias, rows);
+        float[] apart = [.. Enumerable.Repeat(Between, ((rows - 1) * Pitch) + Outputs)], expected = [.. apart];
+        for (int row = 0; row < rows; row++)
+        {
+            together.AsSpan(row * Outputs, Outputs).CopyTo(expected.AsSpan(row * Pitch));
+        }
+
+        using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, Inputs);
+        MatrixProduct.Forward(Worker.Alone, scratch, x, Inputs, new PackedMatrix(weight), bias, apart, rows, Pitch);
+        Assert.That(apart, Is.EqualTo(expected));
+    }
+
+    [Test]
     public void A_row_comes_out_as_it_was_converted([ValueSource(nameof(Types))] ElementType type)
     {
         const int Outputs = 19, Inputs = 512;

@@ -31,7 +31,7 @@ internal static unsafe class ScanHarness
 
                 SelectiveScan scan = new()
                 {
-                    U = pu + (t * channels), Dt = pdt + (t * channels), Bias = pbias, Softplus = inputs.Softplus, Decay = pdecay,
+                    U = pu + (t * channels), Dt = pdt + (t * channels), DtPitch = channels, Bias = pbias, Softplus = inputs.Softplus, Decay = pdecay,
                     B = pb + (t * states), C = pc + (t * states), Pitch = states, D = pd, Z = pz is null ? null : pz + (t * channels),
                     ZPitch = channels, State = pstate, Y = py + (t * channels),
                     Length = Math.Min(SelectiveScanBackward.ChunkLength, length - t), Channels = channels, States = states,

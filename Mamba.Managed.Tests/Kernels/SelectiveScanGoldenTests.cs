@@ -151,7 +151,7 @@ public class SelectiveScanGoldenTests
         {
             SelectiveScan scan = new()
             {
-                U = u, Dt = dt, Bias = bias, Softplus = x.Softplus, Decay = a, B = b, C = c, Pitch = x.States, D = d, Z = z, ZPitch = x.Channels,
+                U = u, Dt = dt, DtPitch = x.Channels, Bias = bias, Softplus = x.Softplus, Decay = a, B = b, C = c, Pitch = x.States, D = d, Z = z, ZPitch = x.Channels,
                 State = h, Y = output, Length = x.U.Length / x.Channels, Channels = x.Channels, States = x.States,
             };
             scan.Forward(0, x.Channels);

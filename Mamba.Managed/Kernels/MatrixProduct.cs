@@ -37,16 +37,18 @@ internal static unsafe class MatrixProduct
     /// <param name="xPitch">Distance between rows of x.</param>
     /// <param name="weight">[outputs, inputs]</param>
     /// <param name="bias">[outputs] or empty.</param>
-    /// <param name="y">[rows, outputs], tightly packed; must not overlap x.</param>
+    /// <param name="y">[rows, outputs] with a pitch of <paramref name="yPitch"/>; must not overlap x.</param>
     /// <param name="rows">How many rows.</param>
+    /// <param name="yPitch">Distance between rows of y; 0 where nothing is between them.</param>
     /// <param name="fixedShares">
     /// Whether of a single row each worker computes just the outputs that <see cref="Worker.Range"/> gives it, to go on with them without a barrier.
     /// </param>
     public static void Forward(
         Worker worker, ProductScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows,
-        bool fixedShares = false)
+        int yPitch = 0, bool fixedShares = false)
     {
-        Throw.UnlessLength(rows * weight.Outputs, y.Length);
+        yPitch = yPitch == 0 ? weight.Outputs : yPitch;
+        Throw.UnlessLength(((rows - 1) * yPitch) + weight.Outputs, y.Length);
         Throw.UnlessLength(bias.IsEmpty ? 0 : weight.Outputs, bias.Length);
         if (rows == 0 || xPitch < weight.Inputs || x.Length < ((rows - 1) * xPitch) + weight.Inputs)
         {
@@ -61,7 +63,7 @@ internal static unsafe class MatrixProduct
                 new MatrixView(input, rows, weight.Inputs, xPitch),
                 weight,
                 add,
-                new MatrixView(output, rows, weight.Outputs),
+                new MatrixView(output, rows, weight.Outputs, yPitch),
                 fixedShares);
         }
 

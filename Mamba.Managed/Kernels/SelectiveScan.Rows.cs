@@ -27,18 +27,19 @@ internal readonly unsafe partial struct SelectiveScan
         for (int row = 0; row < rows; row++, delta += L.Count, input += L.Count, sum += L.Count)
         {
             long at = ((long)(t + row) * Channels) + c;
+            float* dt = Dt + ((long)(t + row) * DtPitch) + c;
             if (Length > 1)
             {
                 FetchRow(U + at + (Ahead * Channels), width);
-                FetchRow(Dt + at + (Ahead * Channels), width);
+                FetchRow(dt + (Ahead * DtPitch), width);
             }
 
             int i = 0;
             for (; i + (4 * L.Count) <= width; i += 4 * L.Count)
             {
                 int second = i + L.Count, third = second + L.Count, fourth = third + L.Count;
-                V s0 = Step<L, V>(at + i, c + i), s1 = Step<L, V>(at + second, c + second);
-                V s2 = Step<L, V>(at + third, c + third), s3 = Step<L, V>(at + fourth, c + fourth);
+                V s0 = Step<L, V>(dt + i, c + i), s1 = Step<L, V>(dt + second, c + second);
+                V s2 = Step<L, V>(dt + third, c + third), s3 = Step<L, V>(dt + fourth, c + fourth);
                 if (Softplus)
                 {
                     Elementary.Softplus<L, V>(ref s0, ref s1, ref s2, ref s3);
@@ -52,15 +53,15 @@ internal readonly unsafe partial struct SelectiveScan
 
             for (; i < width; i += L.Count)
             {
-                V step = Step<L, V>(at + i, c + i);
+                V step = Step<L, V>(dt + i, c + i);
                 Enter<L, V>(Softplus ? Elementary.Softplus<L, V>(step) : step, at, c, i, delta, input, sum);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private V Step<L, V>(long at, int c)
-        where L : struct, ILanes<V> => L.Add(L.Load(Dt + at), Bias is null ? L.Broadcast(0) : L.Load(Bias + c));
+    private V Step<L, V>(float* dt, int c)
+        where L : struct, ILanes<V> => L.Add(L.Load(dt), Bias is null ? L.Broadcast(0) : L.Load(Bias + c));
 
     // The step, step times input, and the skip term with which the sum over states begins.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -20,8 +20,11 @@ internal readonly unsafe partial struct SelectiveScan
     /// <summary>[length, channels]: the input.</summary>
     public required float* U { get; init; }
 
-    /// <summary>[length, channels]: the step before bias and softplus.</summary>
+    /// <summary>[length, channels] with a pitch of <see cref="DtPitch"/>: the step before bias and softplus.</summary>
     public required float* Dt { get; init; }
+
+    /// <summary>Distance between rows of Dt.</summary>
+    public required int DtPitch { get; init; }
 
     /// <summary>[channels] or null: added to the step.</summary>
     public float* Bias { get; init; }

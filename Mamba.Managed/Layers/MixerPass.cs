@@ -20,7 +20,6 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     private readonly Activations gated = new(0);
     private readonly Activations channels = new(1);
     private readonly Activations selected = new(3);
-    private readonly Activations steps = new(2);
 
     /// <summary>Room for products, also for others of the same workers.</summary>
     public ProductScratch Scratch { get; } = MatrixProduct.CreateScratch(workers);
@@ -29,10 +28,9 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     public void Reserve(PackedMixer mixer, int rows)
     {
         MatrixProduct.Reserve(Scratch, rows, Math.Max(Math.Max(mixer.DModel, mixer.DInner), mixer.DtRank));
-        gated.Reserve(rows * 2 * mixer.DInner);
+        gated.Reserve(rows * GatedPitch(mixer.InProj));
         channels.Reserve(rows * mixer.DInner);
         selected.Reserve(rows * mixer.XProj.Outputs);
-        steps.Reserve(rows * mixer.DInner);
     }
 
     /// <summary>Computes one mixer.</summary>
@@ -80,7 +78,6 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         Scratch.Dispose();
         gated.Dispose();
         channels.Dispose();
-        steps.Dispose();
         selected.Dispose();
     }
 
@@ -92,15 +89,19 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         }
     }
 
+    // A line more than a row holds: rows would else be a multiple of 4096 bytes apart and share the same few sets of a cache.
+    private static int GatedPitch(PackedMatrix inProj) => inProj.Outputs + (Prefetch.LineBytes / sizeof(float));
+
     private void Advance(
         Worker worker, PackedMixer mixer, ReadOnlySpan<float> x, int rows, ReadOnlySpan<Sequence> sequences, int layer, bool isGated)
     {
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         PackedMatrix inProj = isGated ? mixer.InProj : mixer.ValueProj;
         float[] inBias = isGated ? mixer.InBias : mixer.ValueBias;
-        MatrixProduct.Forward(worker, Scratch, x, mixer.DModel, inProj, inBias, gated.Slice(0, rows * inProj.Outputs), rows);
+        int pitch = GatedPitch(inProj), last = (rows - 1) * pitch;
+        MatrixProduct.Forward(worker, Scratch, x, mixer.DModel, inProj, inBias, gated.Slice(0, last + inProj.Outputs), rows, pitch);
         worker.Barrier();
-        Convolve(worker, mixer, sequences, layer, inProj.Outputs);
+        Convolve(worker, mixer, sequences, layer, pitch);
         worker.Barrier();
         MatrixProduct.Forward(worker, Scratch, channels.Slice(0, rows * inner), inner, mixer.XProj, [], selected.Slice(0, rows * projected), rows);
         if (sequences[0].Length == 1)
@@ -116,15 +117,16 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             worker.Barrier();
         }
 
+        // In place of the convolution's inputs, which nobody reads any more.
         MatrixProduct.Forward(
-            worker, Scratch, selected.Slice(0, rows * projected), projected, mixer.DtProj, [], steps.Slice(0, rows * inner), rows, fixedShares: true);
+            worker, Scratch, selected.Slice(0, rows * projected), projected, mixer.DtProj, [], gated.Slice(0, last + inner), rows, pitch, fixedShares: true);
         if (rows > 1)
         {
             // Of a single row a worker has computed the steps of just those channels that it scans.
             worker.Barrier();
         }
 
-        Scan(worker, mixer, sequences, layer, isGated);
+        Scan(worker, mixer, sequences, layer, pitch, isGated);
     }
 
     // Falcon-Mamba: dt, B and C each by their own RMS.
@@ -171,11 +173,11 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         }
     }
 
-    private void Scan(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer, bool isGated)
+    private void Scan(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer, int pitch, bool isGated)
     {
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
-        float* u = channels.Start, dt = steps.Start, select = selected.Start, z = gated.Start;
+        float* u = channels.Start, select = selected.Start, dt = gated.Start, z = dt + inner;
         fixed (float* decay = mixer.Decay, fastest = mixer.Fastest, d = mixer.D, bias = mixer.DtBias)
         {
             for (int i = 0; i < sequences.Length; i++)
@@ -188,7 +190,8 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                     SelectiveScan scan = new()
                     {
                         U = u + (row * inner),
-                        Dt = dt + (row * inner),
+                        Dt = dt + (row * pitch),
+                        DtPitch = pitch,
                         Bias = bias,
                         Softplus = true,
                         Decay = decay,
@@ -197,8 +200,8 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                         C = select + (row * projected) + mixer.DtRank + mixer.DState,
                         Pitch = projected,
                         D = d,
-                        Z = isGated ? z + (row * 2 * inner) + inner : null,
-                        ZPitch = 2 * inner,
+                        Z = isGated ? z + (row * pitch) : null,
+                        ZPitch = pitch,
                         State = state,
                         Next = next,
                         Y = isGated ? u + (row * inner) : null,

@@ -86,6 +86,7 @@ internal static unsafe class ForwardHalf
                 {
                     U = memory.Channels + (row * inner),
                     Dt = memory.Steps + (row * inner),
+                    DtPitch = inner,
                     Bias = block.DtBias,
                     Softplus = true,
                     Decay = memory.Decay,
