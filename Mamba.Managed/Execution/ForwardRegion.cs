@@ -26,7 +26,6 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     private Sequence[] closing = [];
     private readonly Activations residual = new(0);
     private readonly Activations normal = new(1);
-    private readonly Activations mixed = new(2);
     private int rows;
     private int count;
     private int logitRows;
@@ -96,7 +95,6 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         pass.Dispose();
         residual.Dispose();
         normal.Dispose();
-        mixed.Dispose();
     }
 
     /// <summary>Feeds tokens to some sequences.</summary>
@@ -164,7 +162,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
                 return;
             }
 
-            pass.Forward(worker, blocks[i].Mixer, normal.Slice(own, rows * width), mixed.Slice(0, rows * width), rows, sequences.AsSpan(0, count), i);
+            pass.Forward(worker, blocks[i].Mixer, normal.Slice(own, rows * width), Mixed(0, rows), rows, sequences.AsSpan(0, count), i);
             worker.Barrier();
         }
 
@@ -195,7 +193,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
 
         worker.Barrier();
-        pass.Forward(worker, mixer, normal.Slice(0, count * width), mixed.Slice(0, count * width), count, closing.AsSpan(0, count), last);
+        pass.Forward(worker, mixer, normal.Slice(0, count * width), Mixed(0, count), count, closing.AsSpan(0, count), last);
         worker.Barrier();
         for (int i = start; i < end; i++)
         {
@@ -269,10 +267,13 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
     }
 
+    // What a mixer gives takes the place of what it was given; of a single row it lies behind the copies of the workers.
+    private Span<float> Mixed(int row, int count) => normal.Slice(((rows == 1 ? threads : 0) + row) * config.DModel, count * config.DModel);
+
     private void AddMixed(int own, int from, int to)
     {
         Span<float> sum = residual.Slice(own + (to * config.DModel), config.DModel);
-        TensorPrimitives.Add(sum, mixed.Slice(from * config.DModel, config.DModel), sum);
+        TensorPrimitives.Add(sum, Mixed(from, 1), sum);
     }
 
     private void Normalise(int own, int from, float[] weight, int to)
@@ -289,8 +290,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         MixerPass.Grow(ref closing, count);
         int copies = Math.Max(rows, threads);
         residual.Reserve(copies * config.DModel);
-        normal.Reserve(copies * config.DModel);
-        mixed.Reserve(rows * config.DModel);
+        normal.Reserve((copies + 1) * config.DModel);
         pass.Reserve(blocks[0].Mixer, rows);
     }
 }
