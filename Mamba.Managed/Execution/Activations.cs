@@ -18,13 +18,13 @@ internal sealed unsafe class Activations(int place) : IDisposable
     /// <summary>The first float.</summary>
     public float* Start => (float*)(buffer.Pointer + offset);
 
-    /// <summary>Makes room; what was there is lost if it did not suffice.</summary>
+    /// <summary>Makes room; what was there is lost if it did not suffice. Pages that nobody writes take no memory.</summary>
     public void Reserve(int count)
     {
         if (capacity < count)
         {
             buffer.Dispose();
-            buffer = TensorBuffer.Allocate(offset + ((long)count * sizeof(float)));
+            buffer = TensorBuffer.Allocate(offset + ((long)count * sizeof(float)), clear: false);
             capacity = count;
         }
     }

@@ -35,7 +35,7 @@ public sealed class CpuExecutor : IMambaExecutor
         Config = model.Config;
         pool = new WorkerPool(threads);
         region = new ForwardRegion(model, pool.Count, release);
-        backup = new MambaState(Config);
+        backup = new MambaState(Config, clear: false);
     }
 
     /// <summary>Loads a model and prepares it, giving the file's pages back as the weights are taken over: they are never in memory twice.</summary>

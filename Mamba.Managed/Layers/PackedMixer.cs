@@ -1,3 +1,4 @@
+using System.Buffers;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
 
@@ -21,15 +22,7 @@ internal sealed class PackedMixer
         ConvWeight = Transpose(mixer.Conv1d.Weight);
         ConvBias = Copy(mixer.Conv1d.Bias);
         DtBias = Copy(mixer.DtProj.Bias);
-        float[] decays = Array.ConvertAll(Transpose(mixer.ALog), a => -MathF.Exp(a) * Log2E);
-        Decay = new float[DInner * DState];
-        new ChannelPanels(DInner, DState).FromRows(decays, Decay);
-        Fastest = new float[DInner];
-        for (int i = 0; i < decays.Length; i++)
-        {
-            Fastest[i % DInner] = MathF.Max(Fastest[i % DInner], -decays[i]);
-        }
-
+        (Decay, Fastest) = Decays(mixer.ALog);
         D = Copy(mixer.D);
     }
 
@@ -102,6 +95,27 @@ internal sealed class PackedMixer
         return packed;
 
         static long LengthOf(Tensor weight) => (PackedMatrix.LengthOf(weight) + TensorBuffer.Alignment - 1) / TensorBuffer.Alignment * TensorBuffer.Alignment;
+    }
+
+    private static (float[] Decay, float[] Fastest) Decays(Tensor aLog)
+    {
+        (int channels, int states) = (aLog.Shape[0], aLog.Shape[1]);
+        ChannelPanels panels = new(channels, states);
+        float[] decay = new float[channels * states], fastest = new float[channels];
+        float[] logs = ArrayPool<float>.Shared.Rent(decay.Length);
+        aLog.CopyTo(logs.AsSpan(0, decay.Length));
+        for (int channel = 0, i = 0; channel < channels; channel++)
+        {
+            long at = panels.Offset(channel);
+            for (int n = 0; n < states; n++, i++, at += panels.Pitch(channel))
+            {
+                decay[at] = -MathF.Exp(logs[i]) * Log2E;
+                fastest[channel] = MathF.Max(fastest[channel], -decay[at]);
+            }
+        }
+
+        ArrayPool<float>.Shared.Return(logs);
+        return (decay, fastest);
     }
 
     private static float[] Copy(Tensor? tensor)

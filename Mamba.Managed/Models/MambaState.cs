@@ -12,11 +12,17 @@ public sealed class MambaState
     /// <summary>The state before the first token.</summary>
     /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
     public MambaState(MambaConfig config)
+        : this(config, clear: true)
+    {
+    }
+
+    /// <summary>As <see cref="MambaState(MambaConfig)"/>; what is not cleared takes no memory until it is first written, by <see cref="CopyFrom"/>.</summary>
+    internal MambaState(MambaConfig config, bool clear)
     {
         ArgumentNullException.ThrowIfNull(config);
         config.Validate();
         long layerLength = MixerState.LengthOf(config.DInner, config.DConv, config.DState);
-        TensorBuffer buffer = TensorBuffer.Allocate(config.NLayer * layerLength);
+        TensorBuffer buffer = TensorBuffer.Allocate(config.NLayer * layerLength, clear);
         ByteLength = buffer.Length;
         layers = new MixerState[config.NLayer];
         for (int i = 0; i < layers.Length; i++)
