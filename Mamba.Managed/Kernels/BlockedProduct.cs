@@ -27,7 +27,7 @@ internal interface IBlockedProduct
 /// </remarks>
 internal static class BlockedProduct
 {
-    /// <summary>Panels of a piece: what the widest tile takes.</summary>
+    /// <summary>Panels of a piece, unless they are few: what the widest tile takes.</summary>
     public const int PiecePanels = 2;
 
     /// <summary>Inputs of a block at most: sums that leave the registers half way cost more than a panel that comes from the second-level cache.</summary>
@@ -66,14 +66,17 @@ internal static class BlockedProduct
     public static void Multiply<T>(Worker worker, ProductScratch scratch, T product, int tiles, int inputs, int panels)
         where T : struct, IBlockedProduct
     {
-        int across = (panels + PiecePanels - 1) / PiecePanels, wanted = worker.Count == 1 ? 1 : PiecesPerWorker * worker.Count;
-        int parts = Math.Clamp((wanted + across - 1) / across, 1, Math.Max(tiles / TilesPerPart, 1)), deepest = Deepest(inputs);
+        int wanted = worker.Count == 1 ? 1 : PiecesPerWorker * worker.Count, most = Math.Max(tiles / TilesPerPart, 1), deepest = Deepest(inputs);
+
+        // Where there are fewer pairs than workers, panels go one by one: none has nothing to do.
+        int width = panels * most < PiecePanels * worker.Count ? 1 : PiecePanels, across = (panels + width - 1) / width;
+        int parts = Math.Clamp((wanted + across - 1) / across, 1, most);
         Pieces pieces = scratch.Deal(worker, parts * across);
         for (int piece = pieces.Next(), next; piece >= 0; piece = next)
         {
             // Ahead of time, so that it can be fetched.
             next = pieces.Next();
-            int first = piece % across * PiecePanels;
+            int first = piece % across * width;
             (int Start, int End) rows = product.Part(piece / across, parts);
             for (int k = 0; k < inputs; k += deepest)
             {
@@ -82,8 +85,8 @@ internal static class BlockedProduct
                     rows,
                     k,
                     depth,
-                    (first, Math.Min(first + PiecePanels, panels)),
-                    k + depth < inputs ? (first, k + depth) : (next < 0 ? -1 : next % across * PiecePanels, 0));
+                    (first, Math.Min(first + width, panels)),
+                    k + depth < inputs ? (first, k + depth) : (next < 0 ? -1 : next % across * width, 0));
             }
         }
     }
