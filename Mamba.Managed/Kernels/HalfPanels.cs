@@ -90,15 +90,17 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         bool readable = true;
         uint* to = (uint*)panel + output;
         int together = Vector128<ushort>.Count;
+
+        // Neither Create nor an indexer: code that is compiled ahead of time calls them, and a young process has only their unoptimised code.
         for (; values.Length >= together; values = values[together..], to += together / 2 * Width)
         {
-            if (TCode.TryEncode(Vector128.Create(values), out Vector128<ushort> codes))
+            if (TCode.TryEncode(Vector128.LoadUnsafe(ref MemoryMarshal.GetReference(values)), out Vector128<ushort> codes))
             {
                 Vector128<uint> pairs = codes.AsUInt32();
-                to[0] = pairs[0];
-                to[Width] = pairs[1];
-                to[2 * Width] = pairs[2];
-                to[3 * Width] = pairs[3];
+                to[0] = pairs.GetElement(0);
+                to[Width] = pairs.GetElement(1);
+                to[2 * Width] = pairs.GetElement(2);
+                to[3 * Width] = pairs.GetElement(3);
             }
             else
             {
