@@ -18,7 +18,8 @@ internal sealed unsafe class Activations(int place) : IDisposable
     /// <summary>The first float.</summary>
     public float* Start => (float*)(buffer.Pointer + offset);
 
-    /// <summary>Makes room; what was there is lost if it did not suffice. Pages that nobody writes take no memory.</summary>
+    /// <summary>Makes room; what was there is lost if it did not suffice.</summary>
+    /// <remarks>Not cleared: every float is to be written before it is read, and what nobody writes takes no memory.</remarks>
     public void Reserve(int count)
     {
         if (capacity < count)
