@@ -76,8 +76,8 @@ public unsafe class MixerSuite : ISuite
         scan = new()
         {
             U = x, Dt = memory.Floats(entries), DtPitch = channels, Bias = bias, Softplus = true, Decay = decay, Fastest = fastest,
-            B = memory.Floats(length * States), C = memory.Floats(length * States), Pitch = States, D = memory.Floats(channels), Z = memory.Floats(entries), ZPitch = channels,
-            State = memory.Floats(States * channels), Y = y, Length = length, Channels = channels, States = States,
+            B = memory.Floats(length * States), C = memory.Floats(length * States), Pitch = States, D = memory.Floats(channels),
+            Z = memory.Floats(entries), ZPitch = channels, State = memory.Floats(States * channels), Y = y, Length = length, Channels = channels, States = States,
         };
         scanBackward = new()
         {

@@ -104,8 +104,8 @@ public class KernelTests
         {
             SelectiveScan scan = new()
             {
-                U = pu, Dt = pdt, DtPitch = channels, Bias = pbias, Softplus = true, Decay = pdecay, B = pb, C = pc, Pitch = states, D = pd, Z = pz, ZPitch = channels,
-                State = pstate, Y = pu, Length = length, Channels = channels, States = states,
+                U = pu, Dt = pdt, DtPitch = channels, Bias = pbias, Softplus = true, Decay = pdecay, B = pb, C = pc, Pitch = states, D = pd,
+                Z = pz, ZPitch = channels, State = pstate, Y = pu, Length = length, Channels = channels, States = states,
             };
             scan.Forward(0, channels);
         }
@@ -152,8 +152,8 @@ public class KernelTests
             {
                 SelectiveScan scan = new()
                 {
-                    U = pu, Dt = pdt, DtPitch = channels, Softplus = true, Decay = pdecay, Fastest = known, B = pb, C = pc, Pitch = states, State = pstate, Y = py, Length = 1,
-                    Channels = channels, States = states,
+                    U = pu, Dt = pdt, DtPitch = channels, Softplus = true, Decay = pdecay, Fastest = known, B = pb, C = pc, Pitch = states,
+                    State = pstate, Y = py, Length = 1, Channels = channels, States = states,
                 };
                 scan.Forward(0, channels);
             }

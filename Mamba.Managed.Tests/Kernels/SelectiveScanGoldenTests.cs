@@ -151,8 +151,8 @@ public class SelectiveScanGoldenTests
         {
             SelectiveScan scan = new()
             {
-                U = u, Dt = dt, DtPitch = x.Channels, Bias = bias, Softplus = x.Softplus, Decay = a, B = b, C = c, Pitch = x.States, D = d, Z = z, ZPitch = x.Channels,
-                State = h, Y = output, Length = x.U.Length / x.Channels, Channels = x.Channels, States = x.States,
+                U = u, Dt = dt, DtPitch = x.Channels, Bias = bias, Softplus = x.Softplus, Decay = a, B = b, C = c, Pitch = x.States,
+                D = d, Z = z, ZPitch = x.Channels, State = h, Y = output, Length = x.U.Length / x.Channels, Channels = x.Channels, States = x.States,
             };
             scan.Forward(0, x.Channels);
         }

@@ -22,8 +22,8 @@ internal interface IBlockedProduct
 
 /// <summary>Walks over the blocks of a product together with other workers.</summary>
 /// <remarks>
-/// All rows are put in order once, by all workers. Then each takes pieces: two panels with all rows, or with a part where panels are few, over
-/// all inputs. So each weight is read and unpacked once, or once a part, while rows come from the third-level cache.
+/// All rows are put in order once, by all workers. Then each takes pieces: two panels with all rows over all inputs; where panels are few, with a
+/// part of the rows, or a single panel. So each weight is read and unpacked once, or once a part, while rows come from the third-level cache.
 /// </remarks>
 internal static class BlockedProduct
 {
@@ -66,11 +66,11 @@ internal static class BlockedProduct
     public static void Multiply<T>(Worker worker, ProductScratch scratch, T product, int tiles, int inputs, int panels)
         where T : struct, IBlockedProduct
     {
-        int wanted = worker.Count == 1 ? 1 : PiecesPerWorker * worker.Count, most = Math.Max(tiles / TilesPerPart, 1), deepest = Deepest(inputs);
+        int wanted = worker.Count == 1 ? 1 : PiecesPerWorker * worker.Count, mostParts = Math.Max(tiles / TilesPerPart, 1), deepest = Deepest(inputs);
 
-        // Where there are fewer pairs than workers, panels go one by one: none has nothing to do.
-        int width = panels * most < PiecePanels * worker.Count ? 1 : PiecePanels, across = (panels + width - 1) / width;
-        int parts = Math.Clamp((wanted + across - 1) / across, 1, most);
+        // Where there are fewer pairs than workers, panels go one by one: fewer workers have nothing to do.
+        int width = panels * mostParts < PiecePanels * worker.Count ? 1 : PiecePanels, across = (panels + width - 1) / width;
+        int parts = Math.Clamp((wanted + across - 1) / across, 1, mostParts);
         Pieces pieces = scratch.Deal(worker, parts * across);
         for (int piece = pieces.Next(), next; piece >= 0; piece = next)
         {
