@@ -6,18 +6,24 @@ namespace Mamba.Managed.Execution;
 /// <summary>Runs a Mamba model on the processor's cores.</summary>
 /// <remarks>
 /// The weights are copied once into the order in which the kernels read them; the model and the file behind it are not needed afterwards.
-/// A long input runs in chunks of at most 512 tokens, so the memory of an executor does not grow with the input.
+/// A long input runs in chunks, so the memory of an executor does not grow with the input. A chunk has at most 512 tokens, and in a small
+/// model so many fewer, down to 128 or 32 a thread, that what lies between the layers takes some sixteenth of the weights' memory.
 /// </remarks>
 public sealed class CpuExecutor : IMambaExecutor
 {
     /// <summary>The most sequences of one <see cref="Step"/>.</summary>
-    public const int MaxBatch = ChunkLength;
+    public const int MaxBatch = 512;
 
-    private const int ChunkLength = 512;
+    // On two threads a chunk of 256 instead of 512 makes prompts of quantised models 1 to 3 % slower, on 16 threads 5 to 8 %.
+    private const int LeastChunk = 128;
+    private const int LeastRowsOfThread = 32;
+    private const int ChunkStep = 64;
+    private const int WeightsOverWork = 16;
 
     private readonly WorkerPool pool;
     private readonly Lock gate = new();
     private readonly ForwardRegion region;
+    private readonly int chunkLength;
     private readonly MambaState backup;
 
     /// <summary>Prepares a model.</summary>
@@ -35,6 +41,7 @@ public sealed class CpuExecutor : IMambaExecutor
         Config = model.Config;
         pool = new WorkerPool(threads);
         region = new ForwardRegion(model, pool.Count, release);
+        chunkLength = ChunkLength(region.StepBytes, region.RowBytes, pool.Count);
         backup = new MambaState(Config, clear: false);
     }
 
@@ -74,13 +81,13 @@ public sealed class CpuExecutor : IMambaExecutor
         Throw.UnlessLength(all ? logits.Length : vocabulary, logits.Length);
         lock (gate)
         {
-            bool guarded = cancellationToken.CanBeCanceled && tokens.Length > ChunkLength;
+            bool guarded = cancellationToken.CanBeCanceled && tokens.Length > chunkLength;
             if (guarded)
             {
                 backup.CopyFrom(state);
             }
 
-            for (int start = 0; start < tokens.Length; start += ChunkLength)
+            for (int start = 0; start < tokens.Length; start += chunkLength)
             {
                 if (cancellationToken.IsCancellationRequested)
                 {
@@ -92,7 +99,7 @@ public sealed class CpuExecutor : IMambaExecutor
                     cancellationToken.ThrowIfCancellationRequested();
                 }
 
-                int length = Math.Min(ChunkLength, tokens.Length - start);
+                int length = Math.Min(chunkLength, tokens.Length - start);
                 Span<float> rows = all ? logits.Slice(start * vocabulary, length * vocabulary)
                     : start + length == tokens.Length ? logits : [];
                 region.Run(pool, tokens.Slice(start, length), [length], new ReadOnlySpan<MambaState>(ref state), rows);
@@ -122,7 +129,7 @@ public sealed class CpuExecutor : IMambaExecutor
             for (int first = 0, start = 0; first < states.Length;)
             {
                 (int next, int end) = (first + 1, start + lengths[first]);
-                while (next < states.Length && end + lengths[next] - start <= ChunkLength)
+                while (next < states.Length && end + lengths[next] - start <= chunkLength)
                 {
                     end += lengths[next++];
                 }
@@ -171,6 +178,12 @@ public sealed class CpuExecutor : IMambaExecutor
         {
             region.Repack(before, after);
         }
+    }
+
+    private static int ChunkLength(long weights, long row, int threads)
+    {
+        double steps = Math.Round((double)weights / WeightsOverWork / row / ChunkStep);
+        return (int)Math.Clamp(steps * ChunkStep, Math.Clamp(threads * LeastRowsOfThread, LeastChunk, MaxBatch), MaxBatch);
     }
 
     private void CheckTokens(ReadOnlySpan<int> tokens)

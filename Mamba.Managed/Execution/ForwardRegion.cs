@@ -67,6 +67,9 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     public long StepBytes =>
         head.ByteLength + (finalNorm.Length * sizeof(float)) + blocks.Sum(block => block.Mixer.ByteLength + (block.Norm.Length * sizeof(float)));
 
+    /// <summary>Bytes that a pass keeps for each of its rows.</summary>
+    public long RowBytes => MixerPass.RowBytes(blocks[0].Mixer) + (2L * config.DModel * sizeof(float));
+
     /// <summary>Packs those parts anew whose tensors changed.</summary>
     /// <param name="before">The model that is packed.</param>
     /// <param name="after">The same with other tensors, norms of the model excepted.</param>

@@ -27,11 +27,15 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     /// <summary>Makes room, and forgets a pass that failed; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
     public void Reserve(PackedMixer mixer, int rows)
     {
-        MatrixProduct.Reserve(Scratch, rows, Math.Max(Math.Max(mixer.DModel, mixer.DInner), mixer.DtRank));
+        MatrixProduct.Reserve(Scratch, rows, MostInputs(mixer));
         gated.Reserve(rows * GatedPitch(mixer.InProj));
         channels.Reserve(rows * mixer.DInner);
         selected.Reserve(rows * mixer.XProj.Outputs);
     }
+
+    /// <summary>Bytes that <see cref="Reserve"/> takes for each row.</summary>
+    public static long RowBytes(PackedMixer mixer) =>
+        sizeof(float) * ((long)MostInputs(mixer) + GatedPitch(mixer.InProj) + mixer.DInner + mixer.XProj.Outputs);
 
     /// <summary>Computes one mixer.</summary>
     /// <param name="worker">Who computes.</param>
@@ -88,6 +92,8 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             array = new T[count];
         }
     }
+
+    private static int MostInputs(PackedMixer mixer) => Math.Max(Math.Max(mixer.DModel, mixer.DInner), mixer.DtRank);
 
     // A line more than a row holds: rows would else be a multiple of 4096 bytes apart and share the same few sets of a cache.
     private static int GatedPitch(PackedMatrix inProj) => inProj.Outputs + (Prefetch.LineBytes / sizeof(float));
