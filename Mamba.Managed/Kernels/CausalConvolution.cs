@@ -21,10 +21,12 @@ internal static unsafe class CausalConvolution
     /// <param name="silu">Whether SiLU follows.</param>
     /// <param name="start">First channel to compute.</param>
     /// <param name="end">End of the channels to compute.</param>
+    /// <param name="next">The window that is needed after this one, or null: a single row asks for it meanwhile.</param>
     public static void Forward(
-        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu, int start, int end)
+        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu, int start, int end,
+        float* next = null)
     {
-        Sequence sequence = new(x, xPitch, weight, bias, window, y, length, channels, width, silu);
+        Sequence sequence = new(x, xPitch, weight, bias, window, y, length, channels, width, silu, next);
         switch (InstructionSets.Current)
         {
             case InstructionSet.Avx512:
@@ -47,22 +49,8 @@ internal static unsafe class CausalConvolution
         }
     }
 
-    /// <summary>Asks for the window that a single row reads soon.</summary>
-    /// <param name="window">[width, channels]</param>
-    /// <param name="channels">Channels of all arrays.</param>
-    /// <param name="width">Width of the convolution.</param>
-    /// <param name="start">First channel.</param>
-    /// <param name="end">End of the channels.</param>
-    public static void Fetch(float* window, int channels, int width, int start, int end)
-    {
-        for (int j = 0; j < width; j++)
-        {
-            Prefetch.Lines(window + ((long)j * channels) + start, (end - start) * sizeof(float));
-        }
-    }
-
     private readonly struct Sequence(
-        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu)
+        float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu, float* next)
     {
         public int Forward<L, V>(int start, int end)
             where L : struct, ILanes<V>
@@ -80,22 +68,64 @@ internal static unsafe class CausalConvolution
             return end;
         }
 
-        // The window moves on first; then its rows are those that the taps read.
+        // Each input joins its sum on the way to the slot of the one before it; the window that is needed next arrives meanwhile.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void OneRow<L, V>(int start, int end)
             where L : struct, ILanes<V>
         {
-            float* slot = window;
-            for (int j = width - 1; j >= 0; j--, slot += channels)
+            int c = start;
+            for (; c <= end - (4 * L.Count); c += 4 * L.Count)
             {
-                float* input = j > 0 ? slot + channels : x;
-                for (int c = start; c < end; c += L.Count)
+                AskForNext(c, 4 * L.Count);
+                V s0 = Bias<L, V>(c), s1 = Bias<L, V>(c + L.Count), s2 = Bias<L, V>(c + (2 * L.Count)), s3 = Bias<L, V>(c + (3 * L.Count));
+                float* by = weight + c, slot = window + c;
+                for (int j = width - 1; j >= 0; j--, slot += channels, by += channels)
                 {
-                    L.Store(slot + c, L.Load(input + c));
+                    float* from = j > 0 ? slot + channels : x + c;
+                    s0 = Move<L, V>(from, slot, by, s0);
+                    s1 = Move<L, V>(from + L.Count, slot + L.Count, by + L.Count, s1);
+                    s2 = Move<L, V>(from + (2 * L.Count), slot + (2 * L.Count), by + (2 * L.Count), s2);
+                    s3 = Move<L, V>(from + (3 * L.Count), slot + (3 * L.Count), by + (3 * L.Count), s3);
                 }
+
+                Finish<L, V>(y + c, s0, s1, s2, s3);
             }
 
-            Row<L, V>(window, channels, y, start, end);
+            for (; c < end; c += L.Count)
+            {
+                V sum = Bias<L, V>(c);
+                float* by = weight + c, slot = window + c;
+                for (int j = width - 1; j >= 0; j--, slot += channels, by += channels)
+                {
+                    sum = Move<L, V>(j > 0 ? slot + channels : x + c, slot, by, sum);
+                }
+
+                L.Store(y + c, silu ? Elementary.Silu<L, V>(sum) : sum);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private void AskForNext(int c, int count)
+        {
+            if (next is null)
+            {
+                return;
+            }
+
+            float* line = next + c;
+            for (int j = width; j > 0; j--, line += channels)
+            {
+                Prefetch.Lines(line, count * sizeof(float));
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static V Move<L, V>(float* from, float* slot, float* by, V sum)
+            where L : struct, ILanes<V>
+        {
+            V input = L.Load(from);
+            L.Store(slot, input);
+            return L.MultiplyAdd(L.Load(by), input, sum);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -162,6 +192,13 @@ internal static unsafe class CausalConvolution
                 s3 = L.MultiplyAdd(L.Load(by + (3 * L.Count)), L.Load(from + (3 * L.Count)), s3);
             }
 
+            Finish<L, V>(to, s0, s1, s2, s3);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private void Finish<L, V>(float* to, V s0, V s1, V s2, V s3)
+            where L : struct, ILanes<V>
+        {
             if (silu)
             {
                 Elementary.Silu<L, V>(ref s0, ref s1, ref s2, ref s3);

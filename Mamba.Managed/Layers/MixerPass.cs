@@ -161,19 +161,12 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             for (int i = 0; i < sequences.Length; i++)
             {
                 Sequence sequence = sequences[i];
-                if (sequence.Length == 1 && i + 1 < sequences.Length)
-                {
-                    fixed (float* next = sequences[i + 1].Layers[layer].Window)
-                    {
-                        CausalConvolution.Fetch(next, inner, mixer.DConv, start, end);
-                    }
-                }
-
+                Span<float> following = i + 1 < sequences.Length ? sequences[i + 1].Layers[layer].Window : [];
                 long row = sequence.Start;
-                fixed (float* window = sequence.Layers[layer].Window)
+                fixed (float* window = sequence.Layers[layer].Window, next = following)
                 {
                     CausalConvolution.Forward(
-                        x + (row * xPitch), xPitch, weight, bias, window, y + (row * inner), sequence.Length, inner, mixer.DConv, silu: true, start, end);
+                        x + (row * xPitch), xPitch, weight, bias, window, y + (row * inner), sequence.Length, inner, mixer.DConv, silu: true, start, end, next);
                 }
             }
         }
