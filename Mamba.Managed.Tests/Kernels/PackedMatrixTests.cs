@@ -198,6 +198,17 @@ public class PackedMatrixTests
     }
 
     [Test]
+    public void Rows_must_not_overlap()
+    {
+        const int Outputs = 19, Inputs = 32, Pitch = Outputs - 1;
+        PackedMatrix weight = new(Weights(ElementType.Float32, Outputs, Inputs));
+        using ProductScratch scratch = MatrixProduct.CreateScratch(1, 2, Inputs);
+        Assert.That(
+            () => MatrixProduct.Forward(Worker.Alone, scratch, new float[2 * Inputs], Inputs, weight, [], new float[Pitch + Outputs], 2, Pitch),
+            Throws.ArgumentException.With.Message.StartsWith("expected at least 19, the outputs of a row, found 18"));
+    }
+
+    [Test]
     public void A_row_comes_out_as_it_was_converted([ValueSource(nameof(Types))] ElementType type)
     {
         const int Outputs = 19, Inputs = 512;

@@ -48,6 +48,11 @@ internal static unsafe class MatrixProduct
         int yPitch = 0, bool fixedShares = false)
     {
         yPitch = yPitch == 0 ? weight.Outputs : yPitch;
+        if (yPitch < weight.Outputs)
+        {
+            Throw.Argument(Throw.Invariant($"expected at least {weight.Outputs}, the outputs of a row, found {yPitch}"), nameof(yPitch));
+        }
+
         Throw.UnlessLength(((rows - 1) * yPitch) + weight.Outputs, y.Length);
         Throw.UnlessLength(bias.IsEmpty ? 0 : weight.Outputs, bias.Length);
         if (rows == 0 || xPitch < weight.Inputs || x.Length < ((rows - 1) * xPitch) + weight.Inputs)
