@@ -1,7 +1,8 @@
 using BenchmarkDotNet.Attributes;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Benchmarks;
 

@@ -70,10 +70,10 @@ public unsafe class VectorSuite : ISuite
         switch (Kernel)
         {
             case "norm":
-                RmsNormalisation.Forward(input, new(first, Count), Epsilon, output);
+                RmsNormalization.Forward(input, new(first, Count), Epsilon, output);
                 break;
             case "norm backward":
-                RmsNormalisationBackward.Input(x, first, Epsilon, second, y, Count, add: false);
+                RmsNormalizationBackward.Input(x, first, Epsilon, second, y, Count, add: false);
                 break;
             case "softmax":
                 SoftmaxWeights.Forward(input, 1, 1, output);

@@ -3,7 +3,7 @@ using System.Globalization;
 using BenchmarkDotNet.Columns;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
-using Mamba.Managed.Execution;
+using Mamba.Managed.Evaluation;
 
 namespace Mamba.Managed.Benchmarks;
 

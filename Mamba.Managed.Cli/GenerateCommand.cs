@@ -112,7 +112,7 @@ internal static class GenerateCommand
             FinishReason.Length => "length",
             FinishReason.Stop => "stop",
             FinishReason.EndToken => "end_token",
-            _ => "cancelled",
+            _ => "canceled",
         });
         json.WriteNumber("prompt_tokens", result.Summary.PromptTokens);
         json.WriteNumber("generated_tokens", result.Summary.GeneratedTokens);

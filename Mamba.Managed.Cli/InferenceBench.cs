@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
 

@@ -58,7 +58,7 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
 
         int full = (int)(progress.Done * BarLength);
         string lowest = best is (double loss, long step) ? string.Create(culture, $", best validation {loss:F4} after step {step}") : "";
-        bar = string.Create(culture, $"[green]{new string('█', full)}[/][grey]{new string('░', BarLength - full)}[/] {progress.Done:P1}, {Time(progress.Left)} left{lowest}");
+        bar = string.Create(culture, $"[green]{new string('█', full)}[/][gray]{new string('░', BarLength - full)}[/] {progress.Done:P1}, {Time(progress.Left)} left{lowest}");
         Draw();
     }
 

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Mamba.Managed.Checkpoints;
-using Mamba.Managed.Execution;
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
 using Mamba.Managed.Tokenizers;
@@ -13,7 +13,7 @@ namespace Mamba.Managed.Cli;
 /// <summary><c>mamba quantize-report [MODEL] --file F</c>: what each matrix loses in each type, which types to take, and the model in them.</summary>
 internal static class QuantizeReportCommand
 {
-    private static readonly Dictionary<string, ElementType> names = QuantisationStudy.Types.ToDictionary(NameOf);
+    private static readonly Dictionary<string, ElementType> names = QuantizationStudy.Types.ToDictionary(NameOf);
 
     public static Command Create()
     {
@@ -41,9 +41,9 @@ internal static class QuantizeReportCommand
             MambaLanguageModel weights = ModelConversion.Load(path);
             int[] tokens = TextInput.Tokens(Tokenizer.Load(path, weights.Config), text);
             ElementType[]? candidates = parsed.GetValue(types) is { Length: > 0 } chosen ? [.. chosen.Distinct().Select(name => names[name])] : null;
-            using QuantisationStudy study = new(weights, tokens, parsed.GetValue(window), parsed.GetValue(threads));
-            QuantisationReport report = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tensors", advance => study.Run(candidates, advance, cancel));
-            QuantisationChoice choice = report.Recommend(parsed.GetValue(budget));
+            using QuantizationStudy study = new(weights, tokens, parsed.GetValue(window), parsed.GetValue(threads));
+            QuantizationReport report = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tensors", advance => study.Run(candidates, advance, cancel));
+            QuantizationChoice choice = report.Recommend(parsed.GetValue(budget));
             choice = choice with { MeasuredNats = study.Measure(choice.Types, cancel) };
             TextWriter console = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json))
@@ -85,15 +85,15 @@ internal static class QuantizeReportCommand
     }
 
     // The type of most weights, by which the file is called.
-    private static ElementType MostOf(QuantisationReport report, QuantisationChoice choice) =>
+    private static ElementType MostOf(QuantizationReport report, QuantizationChoice choice) =>
         report.Tensors.GroupBy(tensor => choice.Types[tensor.Name]).MaxBy(group => group.Sum(tensor => tensor.Tensor.Count))!.Key;
 
-    private static void Write(Utf8JsonWriter json, QuantisationReport report, QuantisationChoice choice)
+    private static void Write(Utf8JsonWriter json, QuantizationReport report, QuantizationChoice choice)
     {
         json.WriteNumber("nats_per_token", report.Baseline.NatsPerToken);
         json.WriteNumber("tokens_scored", report.Baseline.Tokens);
         json.WriteStartArray("tensors");
-        foreach (QuantisedTensor tensor in report.Tensors)
+        foreach (QuantizedTensor tensor in report.Tensors)
         {
             json.WriteStartObject();
             json.WriteString("name", tensor.Name);
@@ -101,7 +101,7 @@ internal static class QuantizeReportCommand
             json.WriteNumber("bytes", tensor.Tensor.ByteLength);
             json.WriteString("recommended", NameOf(choice.Types[tensor.Name]));
             json.WriteStartArray("candidates");
-            foreach (QuantisationCandidate candidate in tensor.Candidates)
+            foreach (QuantizationCandidate candidate in tensor.Candidates)
             {
                 json.WriteStartObject();
                 json.WriteString("type", NameOf(candidate.Type));
@@ -125,11 +125,11 @@ internal static class QuantizeReportCommand
     }
 
     // Two figures in a cell: the error in percent, and the change in thousandths of a nat per token.
-    private static void Print(TextWriter output, QuantisationReport report, QuantisationChoice choice)
+    private static void Print(TextWriter output, QuantizationReport report, QuantizationChoice choice)
     {
-        ElementType[] types = [.. QuantisationStudy.Types.Where(type => report.Tensors.Any(tensor => tensor.Candidates.Any(c => c.Type == type)))];
+        ElementType[] types = [.. QuantizationStudy.Types.Where(type => report.Tensors.Any(tensor => tensor.Candidates.Any(c => c.Type == type)))];
         Table table = new Table().AddColumns([.. types.Select(NameOf).Prepend("is").Prepend("tensor").Append("take")]);
-        foreach (QuantisedTensor tensor in report.Tensors)
+        foreach (QuantizedTensor tensor in report.Tensors)
         {
             IEnumerable<string> cells = types.Select(type => tensor.Candidates.FirstOrDefault(c => c.Type == type) is { } found
                 ? string.Create(CultureInfo.InvariantCulture, $"{100 * found.RelativeError:F2}\n{1000 * found.NatsPerToken:+0.00;-0.00;0.00}")

@@ -1,4 +1,4 @@
-using Mamba.Managed.Execution;
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
@@ -54,7 +54,7 @@ internal sealed class RunRecord : IDisposable
     /// <param name="accuracy">What is right after a step, where it is measured; null for no measure but the loss.</param>
     /// <param name="each">Told of every step.</param>
     /// <param name="cancel">Saves and ends.</param>
-    /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>
+    /// <exception cref="OperationCanceledException">The run was canceled; it is saved.</exception>
     /// <exception cref="IOException">A file could not be written; what was saved before is whole.</exception>
     public void Train(Func<TrainingReport, double?>? accuracy, Action<TrainingReport> each, CancellationToken cancel)
     {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Tokenizers;
 using Mamba.Managed.Training;

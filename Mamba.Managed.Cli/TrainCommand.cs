@@ -96,7 +96,7 @@ internal static class TrainCommand
                 {
                     Steps = total,
                     Schedule = new LearningRateSchedule(peak, Math.Min(parsed.GetValue(warmUp), total), isCosine ? total : 0, isCosine ? floor : 0),
-                    Optimiser = new AdamWOptions
+                    Optimizer = new AdamWOptions
                     {
                         WeightDecay = Options.InRange(parsed, decay, decay => decay >= 0 && float.IsFinite(decay), "a number of 0 or more"),
                         Beta2 = Options.InRange(parsed, beta2, beta => beta >= 0 && beta < 1, "a number from 0 up to but not including 1"),

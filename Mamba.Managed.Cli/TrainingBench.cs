@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Mamba.Managed.Execution;
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Models;
 using Mamba.Managed.Training;
 
@@ -21,7 +21,7 @@ internal static class TrainingBench
     {
         using TrainingPass pass = new(model.Config, threads);
         Gradients gradients = new(model);
-        AdamW optimiser = new(model);
+        AdamW optimizer = new(model);
         Random random = new(1);
         double[] speeds = new double[Rounds];
         for (int round = -1; round < Rounds; round++)
@@ -31,7 +31,7 @@ internal static class TrainingBench
             long start = Stopwatch.GetTimestamp();
             gradients.Clear();
             pass.Run(model, batch, gradients);
-            optimiser.Step(gradients, 1e-3, pass);
+            optimizer.Step(gradients, 1e-3, pass);
 
             // Code is compiled and memory touched in a first round that does not count.
             if (round >= 0)

@@ -23,7 +23,7 @@ internal sealed class TrainingRun : IDisposable
     }
 
     /// <summary>Trains to the end.</summary>
-    /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>
+    /// <exception cref="OperationCanceledException">The run was canceled; it is saved.</exception>
     public static void Execute(TrainSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
     {
         RunRecord.CheckFolder(settings.Output, settings.Resume);

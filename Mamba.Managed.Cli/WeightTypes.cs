@@ -1,5 +1,6 @@
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Cli;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mamba.Managed.Training;
 using ScottPlot;
 using ScottPlot.Plottables;
 using ScottPlot.TickGenerators;

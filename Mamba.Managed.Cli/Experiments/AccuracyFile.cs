@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli.Experiments;
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli.Experiments;
@@ -50,7 +51,7 @@ internal static class ExperimentCommand
                 {
                     Steps = steps,
                     Schedule = new LearningRateSchedule(rate, Math.Min(WarmUpSteps, steps), steps, rate * recipe.LastRate),
-                    Optimiser = new AdamWOptions { WeightDecay = 0 },
+                    Optimizer = new AdamWOptions { WeightDecay = 0 },
                     Batch = new BatchOptions { Windows = parsed.GetValue(windows), Length = parsed.GetValue(trained), Seed = parsed.GetValue(seed) },
                     Dropout = recipe.Dropout,
                     SaveEvery = SaveEvery,

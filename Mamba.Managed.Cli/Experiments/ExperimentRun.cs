@@ -1,3 +1,4 @@
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
 using Mamba.Managed.Training;
@@ -8,7 +9,7 @@ namespace Mamba.Managed.Cli.Experiments;
 internal static class ExperimentRun
 {
     /// <summary>Trains, measures, and leaves a model folder with metrics, <c>accuracy.json</c> and the pictures.</summary>
-    /// <exception cref="OperationCanceledException">The run was cancelled; it is saved.</exception>
+    /// <exception cref="OperationCanceledException">The run was canceled; it is saved.</exception>
     public static void Execute(ExperimentSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
     {
         RunRecord.CheckFolder(settings.Output, settings.Resume);

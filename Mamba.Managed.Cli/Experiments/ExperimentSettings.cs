@@ -1,3 +1,4 @@
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Models;
 using Mamba.Managed.Training;
 

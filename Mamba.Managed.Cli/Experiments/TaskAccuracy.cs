@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
 using Mamba.Managed.Training;
@@ -25,7 +26,7 @@ internal sealed record TaskAccuracy(int Length, int Sequences, long Right, long 
     /// <param name="length">Of each sequence.</param>
     /// <param name="sequences">How many.</param>
     /// <param name="cancel">Looked at between chunks.</param>
-    /// <exception cref="OperationCanceledException">The measure was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The measure was canceled.</exception>
     public static TaskAccuracy Measure(IMambaExecutor executor, SyntheticTask task, int length, int sequences, CancellationToken cancel)
     {
         MambaState state = executor.CreateState();

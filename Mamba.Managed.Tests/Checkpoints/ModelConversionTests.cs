@@ -2,9 +2,11 @@ using System.Text.Json;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Tests.Checkpoints;

@@ -5,6 +5,7 @@ using Mamba.Managed.Cli;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tests.Cli;
 
@@ -137,7 +138,7 @@ public class MambaCommandTests
     }
 
     [Test]
-    public async Task A_quantisation_report_recommends_types_within_its_budget()
+    public async Task A_quantization_report_recommends_types_within_its_budget()
     {
         Checkpoint.Save(folder, MambaLanguageModel.Create(new() { DModel = 32, NLayer = 1, VocabSize = 256 }, 1));
         string[] args = ["quantize-report", folder, "--file", Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt"), "--length", "60", "--types", "q8_0", "f16", "--budget", "0.5"];
@@ -151,7 +152,7 @@ public class MambaCommandTests
     }
 
     [Test]
-    public async Task A_quantisation_report_writes_the_model_in_the_types_that_it_recommends()
+    public async Task A_quantization_report_writes_the_model_in_the_types_that_it_recommends()
     {
         Checkpoint.Save(folder, MambaLanguageModel.Create(new() { DModel = 32, NLayer = 1, VocabSize = 256 }, 1));
         string mix = Path.Combine(folder, "mix.gguf");
@@ -172,7 +173,7 @@ public class MambaCommandTests
 
     [TestCase("mix.bin", "expected a name that ends in .gguf")]
     [TestCase("no-such-folder/mix.gguf", "expected a folder that exists")]
-    public async Task A_quantisation_report_looks_at_where_to_write_before_it_measures(string name, string complaint)
+    public async Task A_quantization_report_looks_at_where_to_write_before_it_measures(string name, string complaint)
     {
         (int exit, string output, string error) = await Run("quantize-report", "--file", Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt"), "--output", Path.Combine(folder, name));
         Assert.That((exit, output), Is.EqualTo((1, "")));

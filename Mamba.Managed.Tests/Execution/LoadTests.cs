@@ -1,6 +1,7 @@
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tests.Execution;
 

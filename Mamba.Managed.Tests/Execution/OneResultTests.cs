@@ -1,6 +1,8 @@
 using Mamba.Managed.Execution;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tests.Execution;
 
@@ -139,7 +141,7 @@ public class OneResultTests
         Assert.That(executor.StepBytes, Is.LessThan(floats.StepBytes));
 
         // Blocks are multiplied by activations of 8 bits, half types by the activations themselves.
-        float tolerance = type.IsQuantised() ? 1e-2f * near.Max(Math.Abs) : 0;
+        float tolerance = type.IsQuantized() ? 1e-2f * near.Max(Math.Abs) : 0;
         Assert.That(expected, Is.EqualTo(near).Within(tolerance));
     }
 
@@ -175,7 +177,7 @@ public class OneResultTests
     }
 
     [Test]
-    public void A_cancelled_prefill_leaves_the_state_as_it_was()
+    public void A_canceled_prefill_leaves_the_state_as_it_was()
     {
         MambaConfig config = Shapes[0];
         using CpuExecutor executor = new(MambaLanguageModel.Create(config, 6), 2);

@@ -107,7 +107,7 @@ public sealed class TextGeneratorTests : IDisposable
     }
 
     [Test]
-    public async Task A_cancelled_stream_leaves_a_session_that_has_seen_what_it_gave_out()
+    public async Task A_canceled_stream_leaves_a_session_that_has_seen_what_it_gave_out()
     {
         TextGenerator generator = new(executor, bytes, Seeded with { Temperature = 0 });
         GenerationSession session = generator.CreateSession();
@@ -136,16 +136,16 @@ public sealed class TextGeneratorTests : IDisposable
     }
 
     [Test]
-    public async Task A_prompt_cancelled_on_its_way_leaves_the_session_as_it_was()
+    public async Task A_prompt_canceled_on_its_way_leaves_the_session_as_it_was()
     {
         TextGenerator generator = new(executor, bytes, Seeded with { MaxTokens = 5 });
         GenerationSession session = generator.CreateSession();
         await generator.GenerateAsync(session, "Some text");
         int[] before = session.Tokens.ToArray();
-        GenerationResult cancelled = await generator.GenerateAsync(session, new string('x', 3000), new CancellationToken(true));
-        Assert.That(cancelled.FinishReason, Is.EqualTo(FinishReason.Cancelled));
-        Assert.That(cancelled.Text, Is.Empty);
-        Assert.That(cancelled.Summary.PromptTokens, Is.Zero);
+        GenerationResult canceled = await generator.GenerateAsync(session, new string('x', 3000), new CancellationToken(true));
+        Assert.That(canceled.FinishReason, Is.EqualTo(FinishReason.Canceled));
+        Assert.That(canceled.Text, Is.Empty);
+        Assert.That(canceled.Summary.PromptTokens, Is.Zero);
         Assert.That(session.Tokens.ToArray(), Is.EqualTo(before));
         AssertHasSeen(session, before);
     }

@@ -1,6 +1,5 @@
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
-using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Tests.Kernels;
 
@@ -46,10 +45,10 @@ public unsafe class BackwardKernelTests
             for (int row = 0; row < Rows; row++)
             {
                 int at = row * features;
-                inverses[row] = RmsNormalisationBackward.Input(px + at, weighted ? pw : null, (float)Epsilon, pdy + at, pdx + at, features, true);
+                inverses[row] = RmsNormalizationBackward.Input(px + at, weighted ? pw : null, (float)Epsilon, pdy + at, pdx + at, features, true);
             }
 
-            RmsNormalisationBackward.Weight(px, pinverses, pdy, pdw, Rows, features, 0, features);
+            RmsNormalizationBackward.Weight(px, pinverses, pdy, pdw, Rows, features, 0, features);
         }
 
         AssertClose(FiniteDifferences.Of(v => Loss(v, w), x), dx);

@@ -3,7 +3,7 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tests.Kernels;
 
-/// <summary>What a product with quantised blocks is, one number at a time.</summary>
+/// <summary>What a product with quantized blocks is, one number at a time.</summary>
 internal static class BlockProductReference
 {
     /// <summary>W x for one row, before any bias.</summary>

@@ -1,8 +1,8 @@
 using System.Runtime.Intrinsics;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Tests.Kernels;
 
@@ -83,7 +83,7 @@ public class KernelTests
             float[] x = Random(features, features), weight = Random(features, 5);
             double scale = 1 / Math.Sqrt(x.Average(v => (double)v * v) + 1e-5);
             float[] expected = [.. x.Zip(weight, (v, w) => (float)(v * scale * w))];
-            RmsNormalisation.Forward(x, weight, 1e-5f, x);
+            RmsNormalization.Forward(x, weight, 1e-5f, x);
             Assert.That(x, Is.EqualTo(expected).Within(1e-6), $"{features} features");
         }
     }

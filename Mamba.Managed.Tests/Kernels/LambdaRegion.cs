@@ -1,4 +1,4 @@
-using Mamba.Managed.Execution;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Tests.Kernels;
 

@@ -1,16 +1,18 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
+using Mamba.Managed.Threading;
+using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Tests.Kernels;
 
 /// <summary>Products with weights of every type have the bits of their definition, and come near to those with the same weights in single precision.</summary>
 public class PackedMatrixTests
 {
-    private static readonly ElementType[] Blocks = [.. Enum.GetValues<ElementType>().Where(type => type.IsQuantised())];
-    private static readonly ConcurrentDictionary<ElementType, Tensor> quantised = [];
+    private static readonly ElementType[] Blocks = [.. Enum.GetValues<ElementType>().Where(type => type.IsQuantized())];
+    private static readonly ConcurrentDictionary<ElementType, Tensor> quantized = [];
     private static readonly ElementType[] Types = [.. Enum.GetValues<ElementType>().Where(type => type != ElementType.Int64)];
 
     private static readonly ElementType[] Floats = [ElementType.Float32, ElementType.Float16, ElementType.BFloat16];
@@ -56,7 +58,7 @@ public class PackedMatrixTests
         int outputs = (panels * PackedMatrix.PanelWidth) + 3;
         Tensor weight = Weights(type, outputs, Inputs);
         float[] x = Random(Inputs, 9), bias = new float[outputs], y = Product(x, weight, bias, 1);
-        if (type.IsQuantised())
+        if (type.IsQuantized())
         {
             Assert.That(y, Is.EqualTo(BlockProductReference.Row(x, weight)));
         }
@@ -281,16 +283,16 @@ public class PackedMatrixTests
         }
     }
 
-    // Quantising is slow where there are no vectors: a few rows are made once, longer ones repeat their blocks.
+    // Quantizing is slow where there are no vectors: a few rows are made once, longer ones repeat their blocks.
     private static Tensor Weights(ElementType type, int outputs, int inputs)
     {
-        if (!type.IsQuantised())
+        if (!type.IsQuantized())
         {
             return Tensor.FromFloats(Random(outputs * inputs, 3), outputs, inputs).ConvertTo(type, 1);
         }
 
         const int Rows = 33, Length = 256;
-        Tensor few = quantised.GetOrAdd(type, type => Tensor.FromFloats(Random(Rows * Length, 3), Rows, Length).ConvertTo(type, 1));
+        Tensor few = quantized.GetOrAdd(type, type => Tensor.FromFloats(Random(Rows * Length, 3), Rows, Length).ConvertTo(type, 1));
         Tensor weight = Tensor.Zeros(type, outputs, inputs);
         int bytes = (int)type.ByteLength(Length);
         for (int i = 0; i < outputs * inputs / Length; i++)

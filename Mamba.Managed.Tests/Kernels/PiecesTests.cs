@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Tests.Kernels;
 

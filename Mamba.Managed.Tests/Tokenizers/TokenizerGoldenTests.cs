@@ -84,7 +84,7 @@ public class TokenizerGoldenTests
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "nfc", "golden.json")));
         foreach (JsonElement entry in document.RootElement.EnumerateArray())
         {
-            Assert.That(composition.Normalise(entry.GetProperty("text").GetString()!), Is.EqualTo(entry.GetProperty("nfc").GetString()));
+            Assert.That(composition.Normalize(entry.GetProperty("text").GetString()!), Is.EqualTo(entry.GetProperty("nfc").GetString()));
         }
     }
 

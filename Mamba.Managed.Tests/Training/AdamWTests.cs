@@ -1,6 +1,5 @@
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
-using Mamba.Managed.Tensors;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Tests.Training;
@@ -46,9 +45,9 @@ public class AdamWTests
         float[] before = Flat(model);
         Gradients gradients = new(model);
         gradients.Tree.Layers[1].Mixer.D.Floats[3] = bad;
-        AdamW optimiser = new(model);
-        Assert.That(() => optimiser.Step(gradients, 1e-3), Throws.InstanceOf<NonFiniteException>().With.Message.Contains("backbone.layers.1.mixer.D"));
-        Assert.That(optimiser.Steps, Is.Zero);
+        AdamW optimizer = new(model);
+        Assert.That(() => optimizer.Step(gradients, 1e-3), Throws.InstanceOf<NonFiniteException>().With.Message.Contains("backbone.layers.1.mixer.D"));
+        Assert.That(optimizer.Steps, Is.Zero);
         Assert.That(Flat(model), Is.EqualTo(before));
     }
 
@@ -78,7 +77,7 @@ public class AdamWTests
             };
             MambaLanguageModel model = MambaLanguageModel.Create(config, (ulong)run);
             using TrainingPass pass = new(config, 1);
-            AdamW optimiser = new(model, new AdamWOptions { MaxNorm = run % 4 == 0 ? 0 : 1 });
+            AdamW optimizer = new(model, new AdamWOptions { MaxNorm = run % 4 == 0 ? 0 : 1 });
             Gradients gradients = new(model);
             double rate = Math.Pow(10, (random.NextDouble() * 10) - 4);
             try
@@ -88,7 +87,7 @@ public class AdamWTests
                     int[] tokens = [.. Enumerable.Range(0, random.Next(2, 40)).Select(_ => random.Next(config.VocabSize))];
                     gradients.Clear();
                     pass.Run(model, TrainingBatch.OfDocuments(tokens), gradients);
-                    optimiser.Step(gradients, rate);
+                    optimizer.Step(gradients, rate);
                 }
             }
             catch (NonFiniteException)

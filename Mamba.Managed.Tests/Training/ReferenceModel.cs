@@ -1,6 +1,5 @@
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
-using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Tests.Training;
 

@@ -1,4 +1,5 @@
 using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
 using Mamba.Managed.Training;
@@ -26,13 +27,13 @@ public class TrainingGoldenTests
         (int steps, int rows, int length) = (data.Shape[0], data.Shape[1], data.Shape[2]);
         using TrainingPass pass = new(model.Config, 2);
         Gradients gradients = new(model);
-        AdamW optimiser = new(model, new AdamWOptions { Beta1 = 0.9f, Beta2 = 0.95f, Epsilon = 1e-8f, WeightDecay = 0.1f, MaxNorm = 1 });
+        AdamW optimizer = new(model, new AdamWOptions { Beta1 = 0.9f, Beta2 = 0.95f, Epsilon = 1e-8f, WeightDecay = 0.1f, MaxNorm = 1 });
         for (int step = 0; step < steps; step++)
         {
             int[][] documents = [.. Enumerable.Range(step * rows, rows).Select(row => data.Integers.Slice(row * length, length).ToArray().Select(id => (int)id).ToArray())];
             gradients.Clear();
             double loss = pass.Run(model, TrainingBatch.OfDocuments(documents), gradients).Mean;
-            double norm = optimiser.Step(gradients, golden.Tensors["lr"].Floats[step], pass);
+            double norm = optimizer.Step(gradients, golden.Tensors["lr"].Floats[step], pass);
             Assert.That(loss, Is.EqualTo(golden.Tensors["loss"].Floats[step]).Within(1e-4), $"loss of step {step}");
             Assert.That(norm, Is.EqualTo(golden.Tensors["grad_norm_before_clip"].Floats[step]).Within(0.1).Percent, $"norm of step {step}");
         }

@@ -30,9 +30,9 @@ public class TrainingPassTests
             Gradients gradients = new(model);
             TrainingBatch batch = Batch(config, [70, 1, 130, 3]) with { States = States(config, 4, 2), StateGradients = States(config, 4, 3) };
             TrainingLoss loss = pass.Run(model, batch, gradients, dropout: new Dropout(rate, 5));
-            AdamW optimiser = new(Weights.Copy(model));
-            double norm = optimiser.Step(gradients, 1e-3, pass);
-            return [(float)loss.Sum, (float)norm, .. Flat(gradients), .. Flat(batch.States!), .. Flat(batch.StateGradients!), .. Flat(optimiser.Model)];
+            AdamW optimizer = new(Weights.Copy(model));
+            double norm = optimizer.Step(gradients, 1e-3, pass);
+            return [(float)loss.Sum, (float)norm, .. Flat(gradients), .. Flat(batch.States!), .. Flat(batch.StateGradients!), .. Flat(optimizer.Model)];
         }
     }
 

@@ -25,7 +25,7 @@ internal static class TrainingSoak
             MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(config, (ulong)random.NextInt64()));
             using TrainingPass pass = new(config, random.Next(1, 4));
             Gradients gradients = new(model);
-            AdamW optimiser = new(model, new AdamWOptions { MaxNorm = random.Next(2), WeightDecay = random.NextSingle() });
+            AdamW optimizer = new(model, new AdamWOptions { MaxNorm = random.Next(2), WeightDecay = random.NextSingle() });
             double rate = Math.Pow(10, (random.NextDouble() * 12) - 6);
             for (int i = 0; i < StepsOfModel && done < steps; i++, done++)
             {
@@ -34,7 +34,7 @@ internal static class TrainingSoak
                 try
                 {
                     pass.Run(model, TrainingBatch.OfDocuments(documents), gradients);
-                    optimiser.Step(gradients, rate, pass);
+                    optimizer.Step(gradients, rate, pass);
                 }
                 catch (NonFiniteException)
                 {

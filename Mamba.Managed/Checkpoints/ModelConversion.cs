@@ -1,4 +1,5 @@
 using Mamba.Managed.Checkpoints.Gguf;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
@@ -30,8 +31,8 @@ public static class ModelConversion
     /// <param name="vocabulary">
     /// The tokenizer to carry; null for that of the source, or of bytes where the model has 256 tokens and no tokenizer of its own.
     /// </param>
-    /// <param name="threads">Threads that quantise; 0 for one per processor.</param>
-    /// <param name="matrices">Types that single matrices take instead, by their names in the model, as a <see cref="Execution.QuantisationChoice"/> has them; null for none.</param>
+    /// <param name="threads">Threads that quantize; 0 for one per processor.</param>
+    /// <param name="matrices">Types that single matrices take instead, by their names in the model, as a <c>quantize-report</c> has them; null for none.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
     /// <exception cref="InvalidDataException">The source is malformed, or its tokenizer of a kind that is not supported.</exception>
     /// <exception cref="ArgumentException">As of <see cref="GgufCheckpoint.Save"/>.</exception>
@@ -87,8 +88,8 @@ public static class ModelConversion
     public static MambaLanguageModel ConvertTo(this MambaLanguageModel model, ElementType type, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
-        return type.IsQuantised() || type == ElementType.Int64
-            ? Throw.Argument<MambaLanguageModel>($"expected Float32, Float16 or BFloat16, found {type}; a GGUF file holds quantised models", nameof(type))
+        return type.IsQuantized() || type == ElementType.Int64
+            ? Throw.Argument<MambaLanguageModel>($"expected Float32, Float16 or BFloat16, found {type}; a GGUF file holds quantized models", nameof(type))
             : model.Map("", (_, tensor) => tensor.ConvertTo(type, threads));
     }
 

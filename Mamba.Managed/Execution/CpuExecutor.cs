@@ -1,5 +1,6 @@
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Models;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Execution;
 
@@ -14,7 +15,7 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <summary>The most sequences of one <see cref="Step"/>.</summary>
     public const int MaxBatch = 512;
 
-    // On two threads a chunk of 256 instead of 512 makes prompts of quantised models 1 to 3 % slower, on 8 and 16 threads 3 to 8 %.
+    // On two threads a chunk of 256 instead of 512 makes prompts of quantized models 1 to 3 % slower, on 8 and 16 threads 3 to 8 %.
     private const int ChunkStep = 64;
     private const int MostSteps = MaxBatch / ChunkStep;
     private const int WeightsOverWork = 16;

@@ -3,6 +3,8 @@ using System.Runtime.CompilerServices;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Execution;
 
@@ -155,7 +157,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
                     AddMixed(own, row, row);
                 }
 
-                Normalise(own, row, blocks[i].Norm, row);
+                Normalize(own, row, blocks[i].Norm, row);
             }
 
             AwaitRows(worker);
@@ -192,7 +194,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         (int start, int end) = worker.Range(count);
         for (int i = start; i < end; i++)
         {
-            Normalise(0, LogitRow(i), norm, i);
+            Normalize(0, LogitRow(i), norm, i);
         }
 
         worker.Barrier();
@@ -221,7 +223,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         MixerState state = new(mixer.DInner, mixer.DConv, mixer.DState);
         float[] x = new float[8 * mixer.DModel];
         Span<float> row = x.AsSpan(0, mixer.DModel);
-        RmsNormalisation.Forward(row, norm, config.NormEpsilon, row);
+        RmsNormalization.Forward(row, norm, config.NormEpsilon, row);
         MixerPass.Forward(mixer, x, state, x);
         MixerPass.Forward(mixer, row, state, row);
         TensorPrimitives.Add(row, row, row);
@@ -247,7 +249,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         (int start, int end) = RowsOf(worker, logitRows);
         for (int row = start; row < end; row++)
         {
-            Normalise(own, LogitRow(row), finalNorm, row);
+            Normalize(own, LogitRow(row), finalNorm, row);
         }
 
         AwaitRows(worker);
@@ -279,10 +281,10 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         TensorPrimitives.Add(sum, Mixed(from, 1), sum);
     }
 
-    private void Normalise(int own, int from, float[] weight, int to)
+    private void Normalize(int own, int from, float[] weight, int to)
     {
         int width = config.DModel;
-        RmsNormalisation.Forward(residual.Slice(own + (from * width), width), weight, config.NormEpsilon, normal.Slice(own + (to * width), width));
+        RmsNormalization.Forward(residual.Slice(own + (from * width), width), weight, config.NormEpsilon, normal.Slice(own + (to * width), width));
     }
 
     private void Reserve()

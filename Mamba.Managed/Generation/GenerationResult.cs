@@ -12,8 +12,8 @@ public enum FinishReason
     /// <summary>The model ended the text.</summary>
     EndToken,
 
-    /// <summary>The caller cancelled.</summary>
-    Cancelled,
+    /// <summary>The caller canceled.</summary>
+    Canceled,
 }
 
 /// <summary>How a generation went.</summary>

@@ -83,7 +83,7 @@ public sealed class GenerationSession
     /// <param name="prompt">[tokens]; none changes nothing.</param>
     /// <param name="cancellationToken">Cancels; the session is then as it was before.</param>
     /// <exception cref="ArgumentException">An id is out of range.</exception>
-    /// <exception cref="OperationCanceledException">The call was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public void Append(ReadOnlySpan<int> prompt, CancellationToken cancellationToken = default)
     {
         if (prompt.IsEmpty)

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Layers;
 
 namespace Mamba.Managed.Generation;
 
@@ -68,7 +69,7 @@ public sealed class Sampler
 
         // Adding zero copies, and makes the two zeros one, which rank apart otherwise.
         TensorPrimitives.Add(logits, 0f, weights);
-        counts.Penalise(weights, options);
+        counts.Penalize(weights, options);
         foreach ((int id, float bias) in biases)
         {
             weights[id] += bias;

@@ -43,7 +43,7 @@ public sealed class TextGenerator
     /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
     /// <returns>At least one token; the last has a summary.</returns>
     /// <exception cref="ArgumentException">The prompt is empty and the tokenizer has no token to begin from.</exception>
-    /// <exception cref="OperationCanceledException">The enumeration was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The enumeration was canceled.</exception>
     public IAsyncEnumerable<GeneratedToken> StreamAsync(string prompt, CancellationToken cancellationToken = default) =>
         StreamAsync(CreateSession(), prompt, cancellationToken);
 
@@ -53,7 +53,7 @@ public sealed class TextGenerator
     /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
     /// <returns>At least one token; the last has a summary.</returns>
     /// <exception cref="ArgumentException">Prompt and session are empty and the tokenizer has no token to begin from.</exception>
-    /// <exception cref="OperationCanceledException">The enumeration was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">The enumeration was canceled.</exception>
     public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default) =>
         Stream(Start(session, prompt), cancellationToken);
 
@@ -65,7 +65,7 @@ public sealed class TextGenerator
         GenerateAsync(CreateSession(), prompt, cancellationToken);
 
     /// <summary>Appends a prompt to a session, continues it with the session's options, and gives the whole.</summary>
-    /// <param name="session">The text so far; it can be continued afterwards, also where the generation was cancelled.</param>
+    /// <param name="session">The text so far; it can be continued afterwards, also where the generation was canceled.</param>
     /// <param name="prompt">What to append; may be empty where the session has a text.</param>
     /// <param name="cancellationToken">Ends the generation early: the result then holds what there is, and says so.</param>
     /// <exception cref="ArgumentException">Prompt and session are empty and the tokenizer has no token to begin from.</exception>
@@ -112,7 +112,7 @@ public sealed class TextGenerator
         }
 
         text.Append(run.Rest());
-        return new(text.ToString(), tokens, run.Summary(FinishReason.Cancelled));
+        return new(text.ToString(), tokens, run.Summary(FinishReason.Canceled));
     }
 
     private GenerationRun Start(GenerationSession session, string prompt)

@@ -23,7 +23,7 @@ internal sealed class TokenCounts(int vocabularySize)
     /// <summary>Lowers the logits of tokens that the text holds.</summary>
     /// <param name="logits">[vocabulary]</param>
     /// <param name="options">The three penalties.</param>
-    public void Penalise(Span<float> logits, GenerationOptions options)
+    public void Penalize(Span<float> logits, GenerationOptions options)
     {
         if (options is { RepetitionPenalty: 1, FrequencyPenalty: 0, PresencePenalty: 0 })
         {

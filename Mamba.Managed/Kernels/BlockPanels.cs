@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Panels of quantised blocks, to be multiplied as integers with rows as of <see cref="QuantisedRows"/>.</summary>
+/// <summary>Panels of quantized blocks, to be multiplied as integers with rows as of <see cref="QuantizedRows"/>.</summary>
 /// <remarks>
 /// An output is one chain over the groups of inputs that share a scale, in ascending order. With codes q, zero z, scale s and minimum m of the
 /// weights, integers p and scale r of the row:
@@ -21,8 +21,8 @@ internal abstract unsafe class BlockPanels : PanelKernels
     /// <summary>The code of the weight 0 in an expanded panel.</summary>
     public abstract int TileZero { get; }
 
-    /// <summary>One row against neighbouring panels.</summary>
-    /// <param name="x">Some inputs of a row, alone, as of <see cref="QuantisedRows"/>.</param>
+    /// <summary>One row against neighboring panels.</summary>
+    /// <param name="x">Some inputs of a row, alone, as of <see cref="QuantizedRows"/>.</param>
     /// <param name="inputs">Inputs of the whole row.</param>
     /// <param name="first">The first input of these: a multiple of the block length.</param>
     /// <param name="depth">How many inputs these are: a multiple of the block length.</param>
@@ -34,7 +34,7 @@ internal abstract unsafe class BlockPanels : PanelKernels
     /// <summary>Numbers of 4 bytes of an expanded panel.</summary>
     public int ExpandedLength(int depth) => depth / GroupLength * Width * (2 + (GroupLength / ICodePlanes.QuadLength * (TileTakesWords ? 2 : 1)));
 
-    /// <summary>Scales, minima and codes of neighbouring inputs as <see cref="Tile"/> reads them.</summary>
+    /// <summary>Scales, minima and codes of neighboring inputs as <see cref="Tile"/> reads them.</summary>
     /// <remarks>
     /// <code>
     /// per group:  | scale x 16 | -minimum x 16 | q0 .. q3 x 16 | q4 .. q7 x 16 | ...
@@ -48,7 +48,7 @@ internal abstract unsafe class BlockPanels : PanelKernels
     public abstract void Expand(byte* panel, int first, int depth, float* to);
 
     /// <summary>Adds the products of up to six rows.</summary>
-    /// <param name="x">Six rows side by side, as of <see cref="QuantisedRows"/>.</param>
+    /// <param name="x">Six rows side by side, as of <see cref="QuantizedRows"/>.</param>
     /// <param name="rows">How many of them count, 1 to 6.</param>
     /// <param name="depth">Inputs.</param>
     /// <param name="panels">Expanded panels, one after the other.</param>

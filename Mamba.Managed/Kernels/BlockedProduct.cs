@@ -1,4 +1,4 @@
-using Mamba.Managed.Execution;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
@@ -11,7 +11,7 @@ internal interface IBlockedProduct
     /// <summary>Puts some inputs of a part of the rows in order, for all workers.</summary>
     void Arrange((int Start, int End) rows, int k, int depth);
 
-    /// <summary>Adds the products of a part of the rows with neighbouring panels, over some inputs.</summary>
+    /// <summary>Adds the products of a part of the rows with neighboring panels, over some inputs.</summary>
     /// <param name="rows">The part.</param>
     /// <param name="k">The first input.</param>
     /// <param name="depth">How many inputs.</param>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;

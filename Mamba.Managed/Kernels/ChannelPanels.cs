@@ -4,7 +4,7 @@ namespace Mamba.Managed.Kernels;
 /// <remarks>
 /// A single step reads every state once; in this order it reads one run of memory. The last panel may be narrower:
 /// <code>panel p:  | h[16p .. 16p+15, 0] | h[16p .. 16p+15, 1] | ... | h[16p .. 16p+15, states-1] |</code>
-/// Neighbouring panels take neighbouring memory: the channels [a, b) those from a states to b states where a is a multiple of 16.
+/// Neighboring panels take neighboring memory: the channels [a, b) those from a states to b states where a is a multiple of 16.
 /// </remarks>
 /// <param name="channels">How many channels: d_inner.</param>
 /// <param name="states">States of one channel: d_state.</param>

@@ -7,7 +7,7 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>Where the codes of 32 inputs x 16 outputs lie in a unit of a panel.</summary>
 /// <remarks>
-/// Rows of 64 bytes, byte 4j + (i mod 4) of a row for input i of output j, so that a quad, four neighbouring inputs, is the four bytes of a lane:
+/// Rows of 64 bytes, byte 4j + (i mod 4) of a row for input i of output j, so that a quad, four neighboring inputs, is the four bytes of a lane:
 /// <code>
 /// 8 bits: a row for each quad
 /// 4 bits: row r holds quad 2r in the low halves and quad 2r + 1 in the high halves
@@ -207,7 +207,7 @@ internal static unsafe class CodePlane
         }
     }
 
-    // Some bits of two neighbouring quads in one: those of the second above those of the first.
+    // Some bits of two neighboring quads in one: those of the second above those of the first.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Join(ulong quads, int from, int width)
     {

@@ -3,7 +3,7 @@ namespace Mamba.Managed.Kernels;
 /// <summary>Panels of floating-point numbers, to be multiplied as single precision.</summary>
 internal abstract unsafe class FloatPanels : PanelKernels
 {
-    /// <summary>Weights of neighbouring inputs as [depth, 16] floats.</summary>
+    /// <summary>Weights of neighboring inputs as [depth, 16] floats.</summary>
     /// <param name="panel">The panel.</param>
     /// <param name="first">The first input: an even number.</param>
     /// <param name="depth">How many inputs.</param>
@@ -11,7 +11,7 @@ internal abstract unsafe class FloatPanels : PanelKernels
     /// <returns>Where they are.</returns>
     public abstract float* Unpack(byte* panel, int first, int depth, float* scratch);
 
-    /// <summary>One row x against neighbouring panels: for each output one chain of multiply-adds over the inputs in ascending order.</summary>
+    /// <summary>One row x against neighboring panels: for each output one chain of multiply-adds over the inputs in ascending order.</summary>
     /// <param name="x">[inputs]</param>
     /// <param name="inputs">Inputs.</param>
     /// <param name="panels">The first panel.</param>

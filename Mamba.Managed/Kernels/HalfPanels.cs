@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
+using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Kernels;
 
@@ -76,7 +77,7 @@ internal readonly struct BFloat16Code : IHalfCode
         where L : struct, ILanes<V> => L.Mask(pairs, unchecked((int)0xFFFF0000));
 }
 
-/// <summary>Weights of 16 bits: a panel is [inputs / 2 rounded up, 16, 2], so that a lane holds two neighbouring inputs of one output.</summary>
+/// <summary>Weights of 16 bits: a panel is [inputs / 2 rounded up, 16, 2], so that a lane holds two neighboring inputs of one output.</summary>
 internal sealed unsafe class HalfPanels<TCode> : FloatPanels
     where TCode : struct, IHalfCode
 {
@@ -91,7 +92,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         uint* to = (uint*)panel + output;
         int together = Vector128<ushort>.Count;
 
-        // Neither Create nor an indexer: code that is compiled ahead of time calls them, and a young process has only their unoptimised code.
+        // Neither Create nor an indexer: code that is compiled ahead of time calls them, and a young process has only their unoptimized code.
         for (; values.Length >= together; values = values[together..], to += together / 2 * Width)
         {
             if (TCode.TryEncode(Vector128.LoadUnsafe(ref MemoryMarshal.GetReference(values)), out Vector128<ushort> codes))

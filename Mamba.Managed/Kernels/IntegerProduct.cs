@@ -1,11 +1,10 @@
 using System.Runtime.CompilerServices;
-using Mamba.Managed.Execution;
-using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>y = x W^T for weights in quantised blocks, multiplied as integers; <see cref="BlockPanels"/> says what an output is.</summary>
+/// <summary>y = x W^T for weights in quantized blocks, multiplied as integers; <see cref="BlockPanels"/> says what an output is.</summary>
 internal static unsafe class IntegerProduct
 {
     /// <summary>Rows of one tile.</summary>
@@ -22,7 +21,7 @@ internal static unsafe class IntegerProduct
     /// <summary>Numbers of 4 bytes that a worker needs for two panels, or for few rows.</summary>
     public static int OwnLength => Math.Max(
         BlockedProduct.PiecePanels * Width * (BlockedProduct.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
-        FewRows * QuantisedRows.RowLength(RowDepth, 16, words: false));
+        FewRows * QuantizedRows.RowLength(RowDepth, 16, words: false));
 
     /// <summary>Computes this worker's share of the product.</summary>
     /// <param name="worker">Who computes.</param>
@@ -34,7 +33,7 @@ internal static unsafe class IntegerProduct
     /// <param name="y">[rows, outputs]</param>
     public static void Run(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
     {
-        int tiles = TilesOf(x.Rows), length = QuantisedRows.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
+        int tiles = TilesOf(x.Rows), length = QuantizedRows.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
         Blocks product = new((int*)scratch.Rows(tiles * TileRows * length), scratch.Of(worker), x, weight, kernels, bias, y);
         BlockedProduct.Arrange(worker, product, x.Columns);
         BlockedProduct.Multiply(worker, scratch, product, tiles, x.Columns, weight.Panels);
@@ -63,10 +62,10 @@ internal static unsafe class IntegerProduct
 
         for (int k = 0; k < x.Columns; k += RowDepth)
         {
-            int depth = Math.Min(RowDepth, x.Columns - k), length = QuantisedRows.RowLength(depth, kernels.GroupLength, words: false);
+            int depth = Math.Min(RowDepth, x.Columns - k), length = QuantizedRows.RowLength(depth, kernels.GroupLength, words: false);
             if (!isArranged || x.Columns > RowDepth)
             {
-                QuantisedRows.Pack(x, 0, x.Rows, k, depth, kernels.GroupLength, kernels.Zero, words: false, left);
+                QuantizedRows.Pack(x, 0, x.Rows, k, depth, kernels.GroupLength, kernels.Zero, words: false, left);
             }
 
             int whole = Math.Min(panels.End, y.Columns / Width);
@@ -103,7 +102,7 @@ internal static unsafe class IntegerProduct
         int columns = Math.Min(count * Width, y.Columns - column);
         float* room = stackalloc float[(TileRows * 2 * Width) + (TensorBuffer.Alignment / sizeof(float))];
         float* sums = TensorBuffer.Align(room);
-        int length = TileRows * QuantisedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
+        int length = TileRows * QuantizedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
         for (int row = rows.Start; row < rows.End; row += TileRows, left += length)
         {
             int height = Math.Min(TileRows, rows.End - row);
@@ -145,7 +144,7 @@ internal static unsafe class IntegerProduct
     {
         public (int Start, int End) Part(int index, int count) => new Worker(null, index, count).Range(x.Rows, TileRows);
 
-        public void Arrange((int Start, int End) rows, int k, int depth) => QuantisedRows.PackTiles(
+        public void Arrange((int Start, int End) rows, int k, int depth) => QuantizedRows.PackTiles(
             x, rows.Start, rows.End - rows.Start, k, depth, kernels.GroupLength, kernels.TileZero, kernels.TileTakesWords, At(rows.Start, k, depth));
 
         public void Multiply((int Start, int End) rows, int k, int depth, (int Start, int End) panels, (int Panel, int Input) next)
@@ -171,7 +170,7 @@ internal static unsafe class IntegerProduct
         private int* At(int row, int k, int depth) =>
             arranged + ((long)TilesOf(x.Rows) * TileRows * Length(k)) + ((long)row * Length(depth));
 
-        private int Length(int depth) => QuantisedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
+        private int Length(int depth) => QuantizedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
     }
 
     // So that a copy is a few instructions and no call.

@@ -1,6 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
-using Mamba.Managed.Execution;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 

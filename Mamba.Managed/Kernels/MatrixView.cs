@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Kernels;
 
-/// <summary>A matrix in memory that someone else holds: rows and columns with any distance between neighbours.</summary>
+/// <summary>A matrix in memory that someone else holds: rows and columns with any distance between neighbors.</summary>
 /// <param name="start">Entry (0, 0).</param>
 /// <param name="rows">Rows.</param>
 /// <param name="columns">Columns.</param>

@@ -1,11 +1,12 @@
 using System.Runtime.CompilerServices;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
 /// <summary>A weight matrix [outputs, inputs] of any type in the order in which the product reads it.</summary>
 /// <remarks>
-/// Panels of 16 outputs; within a panel the 16 weights of one input are neighbours, so one layout streams through a vector product and a
+/// Panels of 16 outputs; within a panel the 16 weights of one input are neighbors, so one layout streams through a vector product and a
 /// matrix product alike. The last panel is filled up with zeros. Weights keep the type of their tensor; <see cref="PanelKernels"/> says how.
 /// <code>panel p:  | w[16p .. 16p+15, 0] | w[16p .. 16p+15, 1] | ... | w[16p .. 16p+15, inputs-1] |</code>
 /// </remarks>
@@ -19,7 +20,7 @@ internal sealed unsafe class PackedMatrix
     private readonly int panelBytes;
 
     /// <summary>Packs a copy of <paramref name="weight"/>.</summary>
-    /// <param name="weight">[outputs, inputs], of any floating-point or quantised type.</param>
+    /// <param name="weight">[outputs, inputs], of any floating-point or quantized type.</param>
     /// <param name="threads">Threads that pack.</param>
     /// <param name="room">Where to, if not into memory of its own: <see cref="LengthOf"/> bytes.</param>
     public PackedMatrix(Tensor weight, int threads = 1, TensorBuffer? room = null)
@@ -62,7 +63,7 @@ internal sealed unsafe class PackedMatrix
     /// <summary>Memory taken, in bytes.</summary>
     public long ByteLength => buffer.Length;
 
-    /// <summary>The kernels where weights are quantised in blocks, else null.</summary>
+    /// <summary>The kernels where weights are quantized in blocks, else null.</summary>
     public BlockPanels? Blocks => kernels as BlockPanels;
 
     /// <summary>The kernels where weights are floating-point numbers, else null.</summary>

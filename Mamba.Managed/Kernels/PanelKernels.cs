@@ -3,7 +3,7 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>What can be done with panels of one type of weights, 16 outputs side by side, so that neighbouring lanes are neighbouring outputs.</summary>
+/// <summary>What can be done with panels of one type of weights, 16 outputs side by side, so that neighboring lanes are neighboring outputs.</summary>
 internal abstract unsafe class PanelKernels
 {
     /// <summary>Outputs of a panel.</summary>
@@ -26,7 +26,7 @@ internal abstract unsafe class PanelKernels
         ElementType.Q4_K => new BlockFormatPanels<Q4_K, Codes4>(),
         ElementType.Q5_K => new BlockFormatPanels<Q5_K, Codes5>(),
         ElementType.Q6_K => new BlockFormatPanels<Q6_K, Codes6>(),
-        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "expected a floating-point or quantised type"),
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "expected a floating-point or quantized type"),
     };
 
     /// <summary>Bytes of one panel.</summary>

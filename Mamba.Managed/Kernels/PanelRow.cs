@@ -4,7 +4,7 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>One row against neighbouring panels of one type of weights.</summary>
+/// <summary>One row against neighboring panels of one type of weights.</summary>
 internal interface IPanelRow
 {
     /// <summary>Computes one, two or four pairs of vectors of outputs in step.</summary>

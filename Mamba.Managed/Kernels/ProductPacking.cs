@@ -8,13 +8,13 @@ namespace Mamba.Managed.Kernels;
 /// <summary>Copies blocks of a matrix into the order in which <see cref="ProductTile"/> reads them.</summary>
 /// <remarks>
 /// Slivers of rows of the left side, the last with those that are left; panels of 16 columns of the right, what lies beyond the matrix zero.
-/// Within each the entries of one depth are neighbours.
+/// Within each the entries of one depth are neighbors.
 /// </remarks>
 internal static unsafe class ProductPacking
 {
     private const int Width = PackedMatrix.PanelWidth;
 
-    // Slivers whose neighbours lie next to each other pass together, and rows are fetched ahead: each is a page of its own, which the
+    // Slivers whose neighbors lie next to each other pass together, and rows are fetched ahead: each is a page of its own, which the
     // machine does not foresee.
     private const int SliversAtOnce = 8;
     private const int RowsAhead = 16;

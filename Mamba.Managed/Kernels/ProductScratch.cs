@@ -1,5 +1,5 @@
-using Mamba.Managed.Execution;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 

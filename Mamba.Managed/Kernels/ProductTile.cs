@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels.Simd;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 

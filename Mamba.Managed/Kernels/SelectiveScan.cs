@@ -7,7 +7,7 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>The selective scan with softplus, skip term and gate fused, a vector of channels at a time; <see cref="SelectiveScanReference"/> defines it.</summary>
 /// <remarks>
-/// Lanes are neighbouring channels, so the recurrence needs no exchange between lanes. Time runs in tiles: the step, step times input and the
+/// Lanes are neighboring channels, so the recurrence needs no exchange between lanes. Time runs in tiles: the step, step times input and the
 /// output of a tile stay in the first-level cache while the states pass over it four at a time, each with its state in a register. One row
 /// alone, a step of generation, passes over the states of one or two vectors of channels, as they lie in memory. A row's sum over states is one
 /// chain in ascending order, so tiles and groups leave no trace in the bits.

@@ -1,10 +1,11 @@
 using System.Numerics.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
 /// <summary>The selective scan in <see cref="TensorPrimitives"/>, parallel over channels: portable, readable, and the middle way between definition and fused kernel.</summary>
 /// <remarks>
-/// One row at a time, one state at a time, every operation over a block of neighbouring channels. Formula and shapes are those of
+/// One row at a time, one state at a time, every operation over a block of neighboring channels. Formula and shapes are those of
 /// <see cref="SelectiveScanReference"/>. Blocks have a fixed size, so the result does not depend on the number of threads.
 /// </remarks>
 public static class SelectiveScanPortable
@@ -35,7 +36,7 @@ public static class SelectiveScanPortable
         return y;
     }
 
-    /// <summary>Neighbouring channels, and the rows of memory that one time step of them needs.</summary>
+    /// <summary>Neighboring channels, and the rows of memory that one time step of them needs.</summary>
     private sealed class Block(SelectiveScanArguments<float> arguments, int start, int width)
     {
         private readonly float[] delta = new float[width];
@@ -113,7 +114,7 @@ public static class SelectiveScanPortable
             }
         }
 
-        // [channels, states] to [states, width], so that an operation runs over neighbours.
+        // [channels, states] to [states, width], so that an operation runs over neighbors.
         private static float[] Gather(float[] values, int states, int start, int width)
         {
             float[] gathered = new float[states * width];

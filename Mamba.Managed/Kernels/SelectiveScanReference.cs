@@ -2,7 +2,7 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>The selective scan as the paper states it, one scalar operation at a time: the definition that fast forms are held to.</summary>
 /// <remarks>
-/// Gu and Dao 2023, equations 2 and 4 with the discretisation of <c>selective_scan_ref</c> in state-spaces/mamba: for every channel c,
+/// Gu and Dao 2023, equations 2 and 4 with the discretization of <c>selective_scan_ref</c> in state-spaces/mamba: for every channel c,
 /// state n and time t
 /// <code>
 /// delta[t, c] = softplus(dt[t, c] + bias[c])                                   (softplus and bias where given)

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Mamba.Managed.Execution;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
@@ -38,7 +38,7 @@ internal static unsafe class StridedProduct
     /// <param name="scratch">With room for all workers.</param>
     /// <param name="a">[m, k]</param>
     /// <param name="b">[k, n]</param>
-    /// <param name="c">[m, n], neighbouring columns next to each other; must not overlap a or b.</param>
+    /// <param name="c">[m, n], neighboring columns next to each other; must not overlap a or b.</param>
     /// <param name="accumulate">Whether the product is added to c.</param>
     /// <param name="bias">[n] or null: added last to each row.</param>
     public static void Run(

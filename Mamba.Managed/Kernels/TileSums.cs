@@ -3,7 +3,7 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>How the tile of a quantised format adds products of codes and numbers to a sum.</summary>
+/// <summary>How the tile of a quantized format adds products of codes and numbers to a sum.</summary>
 /// <remarks>
 /// A type of its own for each way: a choice in the innermost line would be inlined, and compiled, a hundred times. Each adds to both vectors by
 /// itself: with one more call in between a tile is more than the JIT is ready to inline.
@@ -14,7 +14,7 @@ internal interface ITileSums
         where L : struct, ILanes<V>;
 }
 
-/// <summary>Bytes; of four products each two make a word, which is added up with its neighbour only at the end of a group.</summary>
+/// <summary>Bytes; of four products each two make a word, which is added up with its neighbor only at the end of a group.</summary>
 internal readonly struct SumsOfWords : ITileSums
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

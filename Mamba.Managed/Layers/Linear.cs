@@ -1,5 +1,6 @@
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Layers;
 
@@ -22,7 +23,7 @@ public sealed record Linear(Tensor Weight, Tensor? Bias = null) : IParameterTree
         if (rows > 0)
         {
             using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
-            MatrixProduct.Forward(Execution.Worker.Alone, scratch, x, inputs, new PackedMatrix(Weight), bias, y, rows);
+            MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(Weight), bias, y, rows);
         }
 
         GC.KeepAlive(single);

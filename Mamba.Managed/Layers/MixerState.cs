@@ -5,7 +5,7 @@ namespace Mamba.Managed.Layers;
 
 /// <summary>What one <see cref="SelectiveStateSpaceModel"/> remembers of one sequence: the last inputs of its convolution and the state of its scan.</summary>
 /// <remarks>
-/// Float32; channels are innermost, so that a vector holds neighbouring channels:
+/// Float32; channels are innermost, so that a vector holds neighboring channels:
 /// <code>
 /// | window: [d_conv, d_inner], oldest input first | scan: [d_inner / 16, d_state, 16] |
 /// </code>

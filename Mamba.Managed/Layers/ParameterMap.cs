@@ -8,7 +8,7 @@ namespace Mamba.Managed.Layers;
 public delegate Tensor ParameterMap(string path, Tensor tensor);
 
 /// <summary>A tree of named parameters that can be rebuilt with each parameter replaced.</summary>
-/// <remarks>Loading, saving, casting, counting and optimising all derive from this one operation.</remarks>
+/// <remarks>Loading, saving, casting, counting and optimizing all derive from this one operation.</remarks>
 /// <typeparam name="TSelf">The layer itself.</typeparam>
 public interface IParameterTree<out TSelf>
 {

@@ -3,12 +3,12 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
-/// <summary>RMS normalisation with a learnt scale for each feature.</summary>
+/// <summary>RMS normalization with a learned scale for each feature.</summary>
 /// <param name="Weight">[features]</param>
 /// <param name="Epsilon">Added to the mean square inside the root.</param>
 public sealed record RmsNorm(Tensor Weight, float Epsilon) : IParameterTree<RmsNorm>
 {
-    /// <summary>Normalises each vector of a sequence.</summary>
+    /// <summary>Normalizes each vector of a sequence.</summary>
     /// <param name="x">[length, features]</param>
     /// <param name="y">[length, features]; may be <paramref name="x"/> itself.</param>
     /// <exception cref="ArgumentException">The lengths do not agree, or are no multiple of the features.</exception>
@@ -21,7 +21,7 @@ public sealed record RmsNorm(Tensor Weight, float Epsilon) : IParameterTree<RmsN
         ReadOnlySpan<float> weight = single.Floats;
         for (int at = 0; at < x.Length; at += features)
         {
-            RmsNormalisation.Forward(x.Slice(at, features), weight, Epsilon, y.Slice(at, features));
+            RmsNormalization.Forward(x.Slice(at, features), weight, Epsilon, y.Slice(at, features));
         }
 
         GC.KeepAlive(single);

@@ -1,3 +1,4 @@
+using Mamba.Managed.Execution;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;

@@ -27,7 +27,7 @@ public sealed record Shared(Embedding Embedding, Linear? Head = null) : IParamet
     public void Project(ReadOnlySpan<float> x, Span<float> logits) => (Head ?? new Linear(Embedding.Weight)).Forward(x, logits);
 
     /// <inheritdoc/>
-    /// <remarks>The names are those of checkpoints, where the ends are not neighbours: <c>backbone.embeddings</c> and <c>lm_head</c>.</remarks>
+    /// <remarks>The names are those of checkpoints, where the ends are not neighbors: <c>backbone.embeddings</c> and <c>lm_head</c>.</remarks>
     public Shared Map(string path, ParameterMap map) =>
         new(Embedding.Map(path.Below("backbone.embeddings"), map), Head?.Map(path.Below("lm_head"), map));
 

@@ -40,7 +40,7 @@ public sealed record MambaConfig
     /// <summary>Added to the mean square inside the root of every RMS norm.</summary>
     public float NormEpsilon { get; init; } = 1e-5f;
 
-    /// <summary>Falcon-Mamba normalises dt, B and C by RMS without a weight, with this epsilon; null for plain Mamba.</summary>
+    /// <summary>Falcon-Mamba normalizes dt, B and C by RMS without a weight, with this epsilon; null for plain Mamba.</summary>
     public float? MixerNormEpsilon { get; init; }
 
     /// <summary>Smallest initial step.</summary>

@@ -65,7 +65,7 @@ public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, S
             : throw new InvalidDataException("the tensors do not fit the configuration: " + string.Join("; ", problems));
     }
 
-    /// <summary>A new model with random weights, initialised as the paper and its code do.</summary>
+    /// <summary>A new model with random weights, initialized as the paper and its code do.</summary>
     /// <param name="config">The sizes.</param>
     /// <param name="seed">The same seed gives the same weights.</param>
     /// <param name="map">
@@ -76,10 +76,10 @@ public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, S
     public static MambaLanguageModel Create(MambaConfig config, ulong seed, ParameterMap? map = null)
     {
         ArgumentNullException.ThrowIfNull(config);
-        Initialisation initialisation = new(config, seed);
+        Initialization initialization = new(config, seed);
         return Build(config, (name, shape) =>
         {
-            Tensor drawn = initialisation.Parameter(name, shape);
+            Tensor drawn = initialization.Parameter(name, shape);
             return map is null ? drawn : map(name, drawn);
         });
     }

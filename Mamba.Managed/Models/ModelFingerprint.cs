@@ -41,7 +41,7 @@ public readonly record struct ModelFingerprint(ulong Value)
 
     private static ulong Add(ulong hash, string text) => Add(hash, Encoding.UTF8.GetBytes(text));
 
-    // FNV-1a over words of 8 bytes, turned after each so that high bits reach low ones; the length keeps neighbours apart.
+    // FNV-1a over words of 8 bytes, turned after each so that high bits reach low ones; the length keeps neighbors apart.
     private static ulong Add(ulong hash, ReadOnlySpan<byte> bytes)
     {
         hash = Step(hash, (ulong)bytes.Length);

@@ -1,10 +1,11 @@
 using System.Diagnostics.CodeAnalysis;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tensors;
 
 /// <summary>How the elements of a <see cref="Tensor"/> are stored.</summary>
 /// <remarks>
-/// The types from <see cref="Q8_0"/> on are ggml's blocks, byte for byte: 32 or 256 neighbours of a row share scales, so a row is a whole
+/// The types from <see cref="Q8_0"/> on are ggml's blocks, byte for byte: 32 or 256 neighbors of a row share scales, so a row is a whole
 /// number of blocks. In the formulas q is an element's unsigned code, d and m are binary16, s and t are small integers of a group of 16 or
 /// 32 elements.
 /// </remarks>
@@ -65,7 +66,7 @@ public static class ElementTypes
         ? type.BlockSize()
         : throw new ArgumentOutOfRangeException(nameof(type), type, "expected a type of single elements; ask for BlockSize");
 
-    /// <summary>Neighbouring elements of a row that are stored together: 1, or 32 or 256 of the quantised types.</summary>
+    /// <summary>Neighboring elements of a row that are stored together: 1, or 32 or 256 of the quantized types.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not a member of <see cref="ElementType"/>.</exception>
     public static int BlockLength(this ElementType type) => type switch
     {
@@ -96,7 +97,7 @@ public static class ElementTypes
     };
 
     /// <summary>Whether elements are stored in blocks that share scales.</summary>
-    public static bool IsQuantised(this ElementType type) => type.BlockLength() > 1;
+    public static bool IsQuantized(this ElementType type) => type.BlockLength() > 1;
 
     /// <summary>Bytes that <paramref name="count"/> elements take; a multiple of <see cref="BlockLength"/>.</summary>
     internal static long ByteLength(this ElementType type, long count) => count / type.BlockLength() * type.BlockSize();

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tensors;
@@ -98,26 +99,6 @@ public sealed class Tensor
         return converted;
     }
 
-    /// <summary>This tensor when it is of that type already, otherwise a converted copy, by way of single precision.</summary>
-    /// <param name="type">Any but <see cref="ElementType.Int64"/>.</param>
-    /// <param name="threads">Threads that convert, each some rows; 0 for one per processor. Their number does not change the bits.</param>
-    /// <exception cref="ArgumentException">
-    /// The rows are not whole blocks, or a quantised type is to hold a value that is not finite or beyond 65504.
-    /// </exception>
-    /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
-    public Tensor ConvertTo(ElementType type, int threads = 0)
-    {
-        if (type == Type)
-        {
-            return this;
-        }
-
-        ArgumentOutOfRangeException.ThrowIfEqual((int)type, (int)ElementType.Int64, nameof(type));
-        Tensor converted = Zeros(type, shape);
-        TensorConversion.Convert(this, converted, threads);
-        return converted;
-    }
-
     /// <summary>Writes every element, converted to single precision, to <paramref name="destination"/>.</summary>
     /// <param name="destination">[Count]</param>
     /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
@@ -163,7 +144,7 @@ public sealed class Tensor
             case ElementType.Int64:
                 throw new InvalidOperationException($"expected a floating-point tensor, found {this}");
             default:
-                BlockFormats.Dequantise(Type, bytes, destination);
+                BlockFormats.Dequantize(Type, bytes, destination);
                 break;
         }
 

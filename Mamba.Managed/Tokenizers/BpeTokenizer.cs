@@ -17,7 +17,7 @@ public sealed class BpeTokenizer : Tokenizer
     private readonly byte[]?[] bytes;
     private readonly AddedTokenFinder rawTokens;
     private readonly AddedTokenFinder normalTokens;
-    private readonly CanonicalComposition? normalisation;
+    private readonly CanonicalComposition? normalization;
     private readonly Merger merger;
 
     /// <summary>A tokenizer from its parts.</summary>
@@ -57,9 +57,9 @@ public sealed class BpeTokenizer : Tokenizer
         Throw.Unless(
             EndTokenId is not { } end || ((uint)end < (uint)bytes.Length && bytes[end] is not null),
             $"expected an end token of the vocabulary, found id {EndTokenId}");
-        normalisation = parts.Normalises ? CanonicalComposition.Load() : null;
+        normalization = parts.Normalizes ? CanonicalComposition.Load() : null;
         rawTokens = new(parts.Added.Where(token => !token.IsNormalized));
-        normalTokens = new(parts.Added.Where(token => token.IsNormalized).Select(token => token with { Content = Normalise(token.Content) }));
+        normalTokens = new(parts.Added.Where(token => token.IsNormalized).Select(token => token with { Content = Normalize(token.Content) }));
         try
         {
             merger = Merger.Create(new BpeOptions(ids)
@@ -96,7 +96,7 @@ public sealed class BpeTokenizer : Tokenizer
     {
         ArgumentNullException.ThrowIfNull(text);
         List<int> ids = new((text.Length / 4) + 4);
-        Cut(Whole(text), rawTokens, ids, (raw, _) => Cut(Normalise(raw), normalTokens, ids, Merge));
+        Cut(Whole(text), rawTokens, ids, (raw, _) => Cut(Normalize(raw), normalTokens, ids, Merge));
         return [.. ids];
     }
 
@@ -186,7 +186,7 @@ public sealed class BpeTokenizer : Tokenizer
         return null;
     }
 
-    private string Normalise(string text) => normalisation?.Normalise(text) ?? text;
+    private string Normalize(string text) => normalization?.Normalize(text) ?? text;
 
     private void Merge(string text, List<int> ids) => ids.AddRange(merger.EncodeToIds(text, considerPreTokenization: true, considerNormalization: false));
 }

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Mamba.Managed.Tokenizers;
 
-/// <summary>Unicode normalisation form C: a letter and its accents as one character where there is one.</summary>
+/// <summary>Unicode normalization form C: a letter and its accents as one character where there is one.</summary>
 /// <remarks>
 /// Unicode Standard Annex 15. <see cref="string.Normalize()"/> does nothing in a process that runs without culture data, as containers often do,
 /// and the ids of a text would change silently; so the tables come with the library.
@@ -55,13 +55,13 @@ internal sealed class CanonicalComposition
     /// <summary>Reads the tables that come with the library.</summary>
     public static CanonicalComposition Load()
     {
-        using Stream table = typeof(CanonicalComposition).Assembly.GetManifestResourceStream("NormalisationData.txt")!;
+        using Stream table = typeof(CanonicalComposition).Assembly.GetManifestResourceStream("NormalizationData.txt")!;
         using StreamReader reader = new(table, Encoding.ASCII);
         return new(reader);
     }
 
     /// <summary>The form C of <paramref name="text"/>, which holds no lone surrogates.</summary>
-    public string Normalise(string text)
+    public string Normalize(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange(FirstMark, char.MaxValue))
         {

@@ -5,7 +5,7 @@ using Mamba.Managed.Checkpoints;
 namespace Mamba.Managed.Tokenizers;
 
 /// <summary>Reads and writes <c>tokenizer.json</c> of Hugging Face's <c>tokenizers</c> as far as byte-level BPE needs it.</summary>
-/// <remarks>What the file asks for and this library does not do is an error, so that no text ever gets other ids than its model learnt.</remarks>
+/// <remarks>What the file asks for and this library does not do is an error, so that no text ever gets other ids than its model learned.</remarks>
 internal static class TokenizerFile
 {
     private const long LongestFile = 256L << 20;
@@ -71,7 +71,7 @@ internal static class TokenizerFile
         }
 
         json.WriteEndArray();
-        if (parts.Normalises)
+        if (parts.Normalizes)
         {
             json.WriteStartObject("normalizer");
             json.WriteString("type", "NFC");

@@ -7,18 +7,18 @@ namespace Mamba.Managed.Tokenizers;
 /// <param name="Merges">The pairs of tokens that merge, with a space between; first those that merge first.</param>
 /// <param name="Added">Tokens found in the text as it stands.</param>
 /// <param name="EndTokenId">The token that ends a text, if any.</param>
-/// <param name="Normalises">Whether text is brought to Unicode form C.</param>
+/// <param name="Normalizes">Whether text is brought to Unicode form C.</param>
 internal sealed record TokenizerParts(
     IReadOnlyCollection<KeyValuePair<string, int>> Vocabulary,
     IReadOnlyCollection<string> Merges,
     IReadOnlyCollection<AddedToken> Added,
     int? EndTokenId,
-    bool Normalises)
+    bool Normalizes)
 {
     private const string GgufModel = "gpt2";
 
     // Names of llama.cpp, where both split words alike: GPT-NeoX's family, which has form C before, and GPT-2's own.
-    private const string Normalised = "olmo";
+    private const string Normalized = "olmo";
     private const string AsItComes = "gpt-2";
 
     private const int Normal = 1;
@@ -81,7 +81,7 @@ internal sealed record TokenizerParts(
             (tokens[token.Id], types[token.Id]) = (token.Content, token.IsSpecial ? Control : UserDefined);
         }
 
-        return new(GgufModel, Normalises ? Normalised : AsItComes, tokens, types, [.. Merges])
+        return new(GgufModel, Normalizes ? Normalized : AsItComes, tokens, types, [.. Merges])
         {
             StartTokenId = EndTokenId,
             EndTokenId = EndTokenId,

@@ -1,7 +1,8 @@
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
@@ -37,7 +38,7 @@ internal static unsafe class BackwardHalf
         (int start, int end) = worker.Range(rows);
 
         // What the forward half did not keep.
-        step.Normalise(worker, residual, block.Norm);
+        step.Normalize(worker, residual, block.Norm);
         float* mixed = MixedGradient(step, layer, start, end);
         step.Arrange(worker, block);
         step.Convolve(worker, block, layer, keep: false);
@@ -58,7 +59,7 @@ internal static unsafe class BackwardHalf
         worker.Barrier();
         if (step.Config.MixerNormEpsilon is float epsilon)
         {
-            MixerBackward.NormaliseSelection(step, layer, epsilon, start, end);
+            MixerBackward.NormalizeSelection(step, layer, epsilon, start, end);
             worker.Barrier();
         }
 
@@ -75,13 +76,13 @@ internal static unsafe class BackwardHalf
         for (int row = start; row < end; row++)
         {
             long at = (long)row * width;
-            memory.Inverses[row] = RmsNormalisationBackward.Input(
+            memory.Inverses[row] = RmsNormalizationBackward.Input(
                 residual + at, block.Norm, step.Config.NormEpsilon, memory.NormalGradient + at, memory.ResidualGradient + at, width, add: true);
         }
 
         worker.Barrier();
         (int first, int last) = step.FeaturesOf(worker);
-        RmsNormalisationBackward.Weight(residual, memory.Inverses, memory.NormalGradient, gradient.Norm, rows, width, first, last);
+        RmsNormalizationBackward.Weight(residual, memory.Inverses, memory.NormalGradient, gradient.Norm, rows, width, first, last);
 
         void Inputs(float* dy, int outputs, float* weight, float* dx, int inputs, bool accumulate = false) => StridedProduct.Run(
             worker, memory.Product, new(dy, rows, outputs), new(weight, outputs, inputs), new(dx, rows, inputs), accumulate);

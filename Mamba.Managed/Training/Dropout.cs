@@ -29,7 +29,7 @@ public readonly record struct Dropout(float Rate, ulong Seed)
         }
     }
 
-    // The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+    // The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Mix(ulong z)
     {

@@ -1,6 +1,8 @@
 using System.Numerics.Tensors;
-using Mamba.Managed.Execution;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
@@ -33,7 +35,7 @@ internal static unsafe class ForwardHalf
     {
         TrainingWorkspace memory = step.Workspace;
         (int rows, int width, int inner) = (step.Rows, step.Width, step.Inner);
-        step.Normalise(worker, memory.Residual(layer), block.Norm);
+        step.Normalize(worker, memory.Residual(layer), block.Norm);
         step.Arrange(worker, block);
         worker.Barrier();
         Product(memory.Normal, width, block.InWeight, memory.Gated(layer), 2 * inner, block.InBias);

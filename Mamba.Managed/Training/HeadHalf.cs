@@ -1,5 +1,5 @@
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
@@ -11,7 +11,7 @@ internal static unsafe class HeadHalf
     {
         TrainingWorkspace memory = step.Workspace;
         float* residual = memory.Residual(step.Config.NLayer);
-        step.Normalise(worker, residual, step.Weights.FinalNorm);
+        step.Normalize(worker, residual, step.Weights.FinalNorm);
         worker.Barrier();
         for (int first = 0; first < step.Rows; first += memory.LogitRows)
         {
@@ -27,13 +27,13 @@ internal static unsafe class HeadHalf
         for (int row = start; row < end; row++)
         {
             long at = (long)row * step.Width;
-            memory.Inverses[row] = RmsNormalisationBackward.Input(
+            memory.Inverses[row] = RmsNormalizationBackward.Input(
                 residual + at, step.Weights.FinalNorm, step.Config.NormEpsilon, memory.NormalGradient + at, memory.ResidualGradient + at, step.Width, add: false);
         }
 
         worker.Barrier();
         (start, end) = step.FeaturesOf(worker);
-        RmsNormalisationBackward.Weight(
+        RmsNormalizationBackward.Weight(
             residual, memory.Inverses, memory.NormalGradient, step.Gradients.FinalNorm, step.Rows, step.Width, start, end);
     }
 

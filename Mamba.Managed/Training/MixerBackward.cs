@@ -1,5 +1,6 @@
-using Mamba.Managed.Execution;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
@@ -92,16 +93,16 @@ internal static unsafe class MixerBackward
     }
 
     /// <summary>Gradients through the RMS of dt, B and C, in place.</summary>
-    public static void NormaliseSelection(TrainingStep step, int layer, float epsilon, int start, int end)
+    public static void NormalizeSelection(TrainingStep step, int layer, float epsilon, int start, int end)
     {
         (int rank, int states) = (step.Config.DtRank, step.Config.DState);
         for (int row = start; row < end; row++)
         {
             float* x = step.Workspace.Selected(layer) + ((long)row * step.Projected);
             float* gradient = step.Workspace.SelectionGradient + ((long)row * step.Projected);
-            RmsNormalisationBackward.Input(x, null, epsilon, gradient, gradient, rank, add: false);
-            RmsNormalisationBackward.Input(x + rank, null, epsilon, gradient + rank, gradient + rank, states, add: false);
-            RmsNormalisationBackward.Input(x + rank + states, null, epsilon, gradient + rank + states, gradient + rank + states, states, add: false);
+            RmsNormalizationBackward.Input(x, null, epsilon, gradient, gradient, rank, add: false);
+            RmsNormalizationBackward.Input(x + rank, null, epsilon, gradient + rank, gradient + rank, states, add: false);
+            RmsNormalizationBackward.Input(x + rank + states, null, epsilon, gradient + rank + states, gradient + rank + states, states, add: false);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
@@ -23,7 +24,7 @@ internal sealed class RunCheckpoint
     private const string Prefix = "step-";
     private const string Description = "checkpoint.json";
     private const string WeightsFile = "model.safetensors";
-    private const string OptimiserFile = "optimiser.safetensors";
+    private const string OptimizerFile = "optimiser.safetensors";
 
     private readonly string folder;
     private readonly string recipe;
@@ -36,7 +37,7 @@ internal sealed class RunCheckpoint
         Step = root.GetProperty("step").GetInt64();
         recipe = root.GetProperty("recipe").GetString() ?? "";
         Best = root.TryGetProperty("best", out JsonElement best) ? (best.GetProperty("loss").GetDouble(), best.GetProperty("step").GetInt64()) : null;
-        foreach (string file in new[] { WeightsFile, OptimiserFile })
+        foreach (string file in new[] { WeightsFile, OptimizerFile })
         {
             if (root.GetProperty(file).GetString() != Hash(Path.Combine(folder, file)))
             {
@@ -92,7 +93,7 @@ internal sealed class RunCheckpoint
         Directory.CreateDirectory(temporary);
         ConfigFile.Write(Path.Combine(temporary, "config.json"), trainer.Model.Config, ElementType.Float32);
         SafetensorsFile.Save(Path.Combine(temporary, WeightsFile), trainer.Model.Parameters(), Checkpoint.Metadata);
-        SafetensorsFile.Save(Path.Combine(temporary, OptimiserFile), Moments(trainer));
+        SafetensorsFile.Save(Path.Combine(temporary, OptimizerFile), Moments(trainer));
         WriteDescription(temporary, trainer);
         Remove(final);
         Directory.Move(temporary, final);
@@ -134,18 +135,18 @@ internal sealed class RunCheckpoint
         }
 
         using SafetensorsFile weights = SafetensorsFile.Open(Path.Combine(folder, WeightsFile));
-        using SafetensorsFile optimiser = SafetensorsFile.Open(Path.Combine(folder, OptimiserFile));
+        using SafetensorsFile optimizer = SafetensorsFile.Open(Path.Combine(folder, OptimizerFile));
         (Tensor From, Tensor To)[] copies =
         [
             .. trainer.Model.Parameters().Select(p => Pair(weights, p)),
-            .. Moments(trainer).Select(p => Pair(optimiser, p)),
+            .. Moments(trainer).Select(p => Pair(optimizer, p)),
         ];
         foreach ((Tensor from, Tensor to) in copies)
         {
             from.CopyTo(to.Floats);
         }
 
-        LoadTracks(trainer, optimiser);
+        LoadTracks(trainer, optimizer);
     }
 
     private static bool IsWhole(string folder)
@@ -170,8 +171,8 @@ internal sealed class RunCheckpoint
 
     private static IEnumerable<KeyValuePair<string, Tensor>> Moments(Trainer trainer) =>
     [
-        .. trainer.Optimiser.FirstMoments.Parameters().Select(p => KeyValuePair.Create("first." + p.Key, p.Value)),
-        .. trainer.Optimiser.SecondMoments.Parameters().Select(p => KeyValuePair.Create("second." + p.Key, p.Value)),
+        .. trainer.Optimizer.FirstMoments.Parameters().Select(p => KeyValuePair.Create("first." + p.Key, p.Value)),
+        .. trainer.Optimizer.SecondMoments.Parameters().Select(p => KeyValuePair.Create("second." + p.Key, p.Value)),
         .. trainer.Average?.Model.Parameters().Select(p => KeyValuePair.Create("average." + p.Key, p.Value)) ?? [],
         .. Tracks(trainer),
     ];
@@ -223,7 +224,7 @@ internal sealed class RunCheckpoint
             }
 
             json.WriteString(WeightsFile, Hash(Path.Combine(folder, WeightsFile)));
-            json.WriteString(OptimiserFile, Hash(Path.Combine(folder, OptimiserFile)));
+            json.WriteString(OptimizerFile, Hash(Path.Combine(folder, OptimizerFile)));
             json.WriteEndObject();
         }
 

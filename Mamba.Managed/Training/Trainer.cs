@@ -36,7 +36,7 @@ public sealed class Trainer : IDisposable
         (this.source, this.folder) = (source, folder);
         Options = options.Validate();
         Model = Weights.Copy(model);
-        Optimiser = new AdamW(Model, options.Optimiser);
+        Optimizer = new AdamW(Model, options.Optimizer);
         gradients = new Gradients(Model);
         Average = options.AverageDecay > 0 ? new WeightAverage(Model, options.AverageDecay) : null;
         pass = new TrainingPass(model.Config, options.Threads);
@@ -52,12 +52,12 @@ public sealed class Trainer : IDisposable
     public MambaLanguageModel Result => Average?.Model ?? Model;
 
     /// <summary>Steps made.</summary>
-    public long Step => Optimiser.Steps;
+    public long Step => Optimizer.Steps;
 
     /// <summary>The least validation loss so far, and after which step; null before the first.</summary>
     public (double Loss, long Step)? Best { get; private set; }
 
-    internal AdamW Optimiser { get; }
+    internal AdamW Optimizer { get; }
 
     internal WeightAverage? Average { get; }
 
@@ -79,7 +79,7 @@ public sealed class Trainer : IDisposable
 
         (RunCheckpoint checkpoint, IReadOnlyList<string> damaged) = RunCheckpoint.Newest(folder);
         checkpoint.CopyTo(this);
-        Optimiser.Steps = checkpoint.Step;
+        Optimizer.Steps = checkpoint.Step;
         Best = checkpoint.Best;
 
         // The run may have ended between its checkpoint and the weights beside it.
@@ -89,8 +89,8 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Runs to the last step of the recipe.</summary>
     /// <param name="report">Told of every step, before a checkpoint of it is written; null for nobody.</param>
-    /// <param name="cancellationToken">Looked at between steps; a cancelled run saves before it ends.</param>
-    /// <exception cref="OperationCanceledException">The run was cancelled; its state is saved where it has a folder.</exception>
+    /// <param name="cancellationToken">Looked at between steps; a canceled run saves before it ends.</param>
+    /// <exception cref="OperationCanceledException">The run was canceled; its state is saved where it has a folder.</exception>
     /// <exception cref="NonFiniteException">A loss or gradient is not finite; the weights are those before the step.</exception>
     public void Run(Action<TrainingReport>? report = null, CancellationToken cancellationToken = default)
     {
@@ -133,7 +133,7 @@ public sealed class Trainer : IDisposable
             rows += batch.Tokens.Length;
         }
 
-        double norm = Optimiser.Step(gradients, rate, pass);
+        double norm = Optimizer.Step(gradients, rate, pass);
         Average?.Follow(Step, pass);
         TimeSpan elapsed = watch.Elapsed;
         double? validation = Due(Options.ValidateEvery) && source.HasValidation ? Validate() : null;

@@ -14,7 +14,7 @@ public sealed record TrainerOptions
     public LearningRateSchedule Schedule { get; init; } = new(1e-3);
 
     /// <summary>How a step moves the weights.</summary>
-    public AdamWOptions Optimiser { get; init; } = new();
+    public AdamWOptions Optimizer { get; init; } = new();
 
     /// <summary>How batches are cut.</summary>
     public BatchOptions Batch { get; init; } = new();
@@ -73,7 +73,7 @@ public sealed record TrainerOptions
         }
 
         Schedule.Validate();
-        Optimiser.Validate();
+        Optimizer.Validate();
         Batch.Validate();
         return this;
     }
@@ -87,11 +87,11 @@ public sealed record TrainerOptions
         Throw.Invariant($"warm-up {Schedule.WarmUpSteps}"),
         Throw.Invariant($"cosine of {Schedule.TotalSteps} steps"),
         Throw.Invariant($"least learning rate {Schedule.Floor}"),
-        Throw.Invariant($"beta 1 {Optimiser.Beta1}"),
-        Throw.Invariant($"beta 2 {Optimiser.Beta2}"),
-        Throw.Invariant($"epsilon {Optimiser.Epsilon}"),
-        Throw.Invariant($"weight decay {Optimiser.WeightDecay}"),
-        Throw.Invariant($"clip {Optimiser.MaxNorm}"),
+        Throw.Invariant($"beta 1 {Optimizer.Beta1}"),
+        Throw.Invariant($"beta 2 {Optimizer.Beta2}"),
+        Throw.Invariant($"epsilon {Optimizer.Epsilon}"),
+        Throw.Invariant($"weight decay {Optimizer.WeightDecay}"),
+        Throw.Invariant($"clip {Optimizer.MaxNorm}"),
         Throw.Invariant($"batch {Batch.Windows}"),
         Throw.Invariant($"length {Batch.Length}"),
         Throw.Invariant($"seed {Batch.Seed}"),

@@ -1,3 +1,4 @@
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Training;

@@ -1,5 +1,5 @@
-using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 

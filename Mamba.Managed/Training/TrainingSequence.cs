@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Layers;
 
 namespace Mamba.Managed.Training;

@@ -1,7 +1,6 @@
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
-using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
+using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
@@ -68,22 +67,22 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
     /// <summary>This worker's channels.</summary>
     public (int Start, int End) ChannelsOf(Worker worker) => worker.Range(Inner, ChannelGrain);
 
-    /// <summary>This worker's features, in whole cache lines: sums of neighbours that share a line would wait for each other at every row.</summary>
+    /// <summary>This worker's features, in whole cache lines: sums of neighbors that share a line would wait for each other at every row.</summary>
     public (int Start, int End) FeaturesOf(Worker worker) => worker.Range(Width, CacheLine);
 
     public Span<float> Row(float* rows, int row) => new(rows + ((long)row * Width), Width);
 
     /// <summary>Norm of the input of a block, for this worker's rows.</summary>
-    public void Normalise(Worker worker, float* x, float* weight)
+    public void Normalize(Worker worker, float* x, float* weight)
     {
         (int start, int end) = worker.Range(Rows);
         for (int row = start; row < end; row++)
         {
-            RmsNormalisation.Forward(Row(x, row), new ReadOnlySpan<float>(weight, Width), config.NormEpsilon, Row(Workspace.Normal, row));
+            RmsNormalization.Forward(Row(x, row), new ReadOnlySpan<float>(weight, Width), config.NormEpsilon, Row(Workspace.Normal, row));
         }
     }
 
-    /// <summary>A = -exp(A_log), times log2(e), and the filters, with neighbouring channels next to each other: this worker's channels.</summary>
+    /// <summary>A = -exp(A_log), times log2(e), and the filters, with neighboring channels next to each other: this worker's channels.</summary>
     public void Arrange(Worker worker, BlockPointers block)
     {
         (int start, int end) = ChannelsOf(worker);
@@ -131,8 +130,8 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
     public float* InitialWindow(int layer, int sequence) =>
         Sequences[sequence].States is null ? null : Workspace.Windows(layer) + ((long)sequence * config.DConv * Inner);
 
-    /// <summary>dt, B and C of this worker's rows, normalised each by its own RMS where the model asks for it.</summary>
-    /// <returns>Where they are; a barrier must follow where they were normalised.</returns>
+    /// <summary>dt, B and C of this worker's rows, normalized each by its own RMS where the model asks for it.</summary>
+    /// <returns>Where they are; a barrier must follow where they were normalized.</returns>
     public float* Select(Worker worker, int layer)
     {
         if (config.MixerNormEpsilon is not float epsilon)
@@ -145,9 +144,9 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
         {
             ReadOnlySpan<float> from = new(Workspace.Selected(layer) + ((long)row * Projected), Projected);
             Span<float> to = new(Workspace.Selection + ((long)row * Projected), Projected);
-            RmsNormalisation.Forward(from[..config.DtRank], [], epsilon, to[..config.DtRank]);
-            RmsNormalisation.Forward(from.Slice(config.DtRank, config.DState), [], epsilon, to.Slice(config.DtRank, config.DState));
-            RmsNormalisation.Forward(from[^config.DState..], [], epsilon, to[^config.DState..]);
+            RmsNormalization.Forward(from[..config.DtRank], [], epsilon, to[..config.DtRank]);
+            RmsNormalization.Forward(from.Slice(config.DtRank, config.DState), [], epsilon, to.Slice(config.DtRank, config.DState));
+            RmsNormalization.Forward(from[^config.DState..], [], epsilon, to[^config.DState..]);
         }
 
         return Workspace.Selection;

@@ -3,6 +3,7 @@ using Mamba.Managed.Execution;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tests.Checkpoints.Gguf;
 
@@ -58,7 +59,7 @@ public class GgufCheckpointTests
     [TestCase(GgufFileType.Q5_1, 0.015)]
     [TestCase(GgufFileType.Q3_K_M, 0.1)]
     [TestCase(GgufFileType.Q2_K, 0.5)]
-    public void Quantising_costs_little(GgufFileType type, double most)
+    public void Quantizing_costs_little(GgufFileType type, double most)
     {
         double cost = NatsPerByte(SaveAndLoad(GgufFixtures.ShakespeareModel(), type)) - exactCost;
         TestContext.Out.WriteLine(Throw.Invariant($"{type} costs {cost:f5} nats a byte"));

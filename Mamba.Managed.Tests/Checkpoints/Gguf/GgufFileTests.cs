@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tests.Checkpoints.Gguf;
 

@@ -6,7 +6,7 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Tests.Checkpoints.Gguf;
 
-/// <summary>Files that llama.cpp's tools wrote, against values computed in double precision from the dequantised weights.</summary>
+/// <summary>Files that llama.cpp's tools wrote, against values computed in double precision from the dequantized weights.</summary>
 public class GgufGoldenTests
 {
     public static IEnumerable<string> Files() => GgufFixtures.Roots()
@@ -14,7 +14,7 @@ public class GgufGoldenTests
         .Where(golden => File.Exists(GgufOf(golden)));
 
     [TestCaseSource(nameof(Files))]
-    public void Types_and_dequantised_values_are_exact(string golden)
+    public void Types_and_dequantized_values_are_exact(string golden)
     {
         GgufFile file = GgufFile.Open(GgufOf(golden));
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(golden));
@@ -42,7 +42,7 @@ public class GgufGoldenTests
         float[] logits = [.. root.GetProperty("logits_last_row").EnumerateArray().Select(v => v.GetSingle())];
 
         // Products with blocks round activations to 1/254 of a group's largest.
-        double tolerance = GgufFile.Open(GgufOf(golden)).Tensors.Values.Any(tensor => tensor.Type.IsQuantised()) ? 1e-2 : 1e-4;
+        double tolerance = GgufFile.Open(GgufOf(golden)).Tensors.Values.Any(tensor => tensor.Type.IsQuantized()) ? 1e-2 : 1e-4;
         Assert.Multiple(() =>
         {
             Assert.That(cost, Is.EqualTo(root.GetProperty("nll_nats_per_byte").GetDouble()).Within(0.002));

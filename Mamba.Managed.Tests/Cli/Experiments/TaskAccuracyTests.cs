@@ -1,7 +1,7 @@
 using Mamba.Managed.Cli.Experiments;
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
-using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Tests.Cli.Experiments;
 
@@ -24,7 +24,7 @@ public class TaskAccuracyTests
     }
 
     [Test]
-    public void A_cancelled_measure_ends()
+    public void A_canceled_measure_ends()
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(Sizes, 1), 1);
         Assert.That(

@@ -1,6 +1,8 @@
 using System.Numerics.Tensors;
 using System.Security.Cryptography;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 using Tensor = Mamba.Managed.Tensors.Tensor;
 
 namespace Mamba.Managed.Tests.Tensors.Blocks;
@@ -40,13 +42,13 @@ public class BlockFormatTests
     public void Normal_numbers_come_back_as_near_as_the_bits_allow(ElementType type, double tolerance)
     {
         Tensor exact = Normal(16, 512, 1);
-        Tensor quantised = exact.ConvertTo(type);
+        Tensor quantized = exact.ConvertTo(type);
         Assert.Multiple(() =>
         {
-            Assert.That(quantised.ByteLength, Is.EqualTo(16 * 512 / type.BlockLength() * type.BlockSize()));
-            Assert.That(Error(exact, quantised), Is.LessThan(tolerance).And.GreaterThan(tolerance / 3));
-            Assert.That(TensorConversion.RelativeError(exact, quantised), Is.EqualTo(Error(exact, quantised)).Within(1e-5).Percent);
-            Assert.That(TensorConversion.RelativeError(quantised, quantised), Is.Zero);
+            Assert.That(quantized.ByteLength, Is.EqualTo(16 * 512 / type.BlockLength() * type.BlockSize()));
+            Assert.That(Error(exact, quantized), Is.LessThan(tolerance).And.GreaterThan(tolerance / 3));
+            Assert.That(TensorConversion.RelativeError(exact, quantized), Is.EqualTo(Error(exact, quantized)).Within(1e-5).Percent);
+            Assert.That(TensorConversion.RelativeError(quantized, quantized), Is.Zero);
         });
     }
 
@@ -62,7 +64,7 @@ public class BlockFormatTests
     }
 
     [Test]
-    public void Zeros_and_values_below_the_smallest_scale_become_zeros([ValueSource(nameof(Quantised))] ElementType type)
+    public void Zeros_and_values_below_the_smallest_scale_become_zeros([ValueSource(nameof(Quantized))] ElementType type)
     {
         float[] tiny = new float[512];
         tiny.AsSpan(256).Fill(1e-30f);
@@ -70,7 +72,7 @@ public class BlockFormatTests
     }
 
     [Test]
-    public void The_number_of_threads_does_not_change_the_bytes([ValueSource(nameof(Quantised))] ElementType type)
+    public void The_number_of_threads_does_not_change_the_bytes([ValueSource(nameof(Quantized))] ElementType type)
     {
         Tensor exact = Normal(256, 512, 3);
         Tensor three = exact.ConvertTo(type, 3), one = exact.ConvertTo(type, 1);
@@ -79,7 +81,7 @@ public class BlockFormatTests
     }
 
     [Test]
-    public void Values_that_are_not_finite_or_too_large_are_refused([ValueSource(nameof(Quantised))] ElementType type)
+    public void Values_that_are_not_finite_or_too_large_are_refused([ValueSource(nameof(Quantized))] ElementType type)
     {
         foreach (float value in new[] { float.NaN, float.NegativeInfinity, 1e5f })
         {
@@ -91,7 +93,7 @@ public class BlockFormatTests
     }
 
     [Test]
-    public void Rows_must_be_whole_blocks([ValueSource(nameof(Quantised))] ElementType type) =>
+    public void Rows_must_be_whole_blocks([ValueSource(nameof(Quantized))] ElementType type) =>
         Assert.That(() => Tensor.Zeros(type, 256, 48), Throws.ArgumentException.With.Message.Contains("48"));
 
     [Test]
@@ -104,13 +106,13 @@ public class BlockFormatTests
             value = (random.NextSingle() - 0.5f) * (random.NextSingle() - 0.5f);
         }
 
-        Tensor quantised = tensor.ConvertTo(expected.Type);
-        Assert.That(Convert.ToHexString(SHA256.HashData(quantised.Bytes), 0, 8), Is.EqualTo(expected.Hash));
-        GC.KeepAlive(quantised);
+        Tensor quantized = tensor.ConvertTo(expected.Type);
+        Assert.That(Convert.ToHexString(SHA256.HashData(quantized.Bytes), 0, 8), Is.EqualTo(expected.Hash));
+        GC.KeepAlive(quantized);
     }
 
     [Test]
-    public void Every_bit_of_a_block_counts([ValueSource(nameof(Quantised))] ElementType type)
+    public void Every_bit_of_a_block_counts([ValueSource(nameof(Quantized))] ElementType type)
     {
         Tensor tensor = Normal(1, 256, 4).ConvertTo(type);
         float[] before = tensor.ToArray();
@@ -135,7 +137,7 @@ public class BlockFormatTests
         });
     }
 
-    private static IEnumerable<ElementType> Quantised() => Enum.GetValues<ElementType>().Where(type => type.IsQuantised());
+    private static IEnumerable<ElementType> Quantized() => Enum.GetValues<ElementType>().Where(type => type.IsQuantized());
 
     private static Tensor Normal(int rows, int columns, int seed)
     {
@@ -149,6 +151,6 @@ public class BlockFormatTests
         return Tensor.FromFloats(values, rows, columns);
     }
 
-    private static double Error(Tensor exact, Tensor quantised) =>
-        TensorPrimitives.Distance<float>(exact.ToArray(), quantised.ToArray()) / TensorPrimitives.Norm<float>(exact.ToArray());
+    private static double Error(Tensor exact, Tensor quantized) =>
+        TensorPrimitives.Distance<float>(exact.ToArray(), quantized.ToArray()) / TensorPrimitives.Norm<float>(exact.ToArray());
 }

@@ -1,3 +1,4 @@
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
@@ -12,7 +13,7 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 /// </remarks>
 public static class GgufCheckpoint
 {
-    private const uint QuantisationVersion = 2;
+    private const uint QuantizationVersion = 2;
 
     /// <summary>Loads a model; its weights stay in the mapped file in the types that they have there.</summary>
     /// <param name="path">A GGUF file of the architecture <c>mamba</c>: Mamba, or Falcon-Mamba with <c>dt_b_c_rms</c>.</param>
@@ -63,7 +64,7 @@ public static class GgufCheckpoint
     /// <param name="type">Which types the tensors take.</param>
     /// <param name="vocabulary">The tokenizer to carry; null for none, with which llama.cpp loads the model but reads no text.</param>
     /// <param name="name">What the model is called.</param>
-    /// <param name="threads">Threads that quantise; 0 for one per processor. Their number does not change the file.</param>
+    /// <param name="threads">Threads that quantize; 0 for one per processor. Their number does not change the file.</param>
     /// <param name="matrices">Types that single matrices take instead, by their names in the model; null for none.</param>
     /// <remarks>llama.cpp itself wants d_inner = 2 d_model, a bias of the convolution and none of the projections; other models are written too, and read by this library.</remarks>
     /// <exception cref="ArgumentException">
@@ -94,7 +95,7 @@ public static class GgufCheckpoint
             vocabulary.Write(metadata, config.VocabSize);
         }
 
-        metadata["general.quantization_version"] = GgufValue.From(QuantisationVersion);
+        metadata["general.quantization_version"] = GgufValue.From(QuantizationVersion);
         metadata["general.file_type"] = GgufValue.From((uint)type);
         GgufWriter.Write(path, metadata, [.. model.Parameters().Select(parameter => Entry(parameter.Key, parameter.Value, TypeOf(parameter.Key, parameter.Value), threads))]);
 
@@ -156,7 +157,7 @@ public static class GgufCheckpoint
     {
         switch (GgufNames.PartOf(name))
         {
-            case GgufNames.Convolution when tensor.Shape.Length == 2 && !tensor.Type.IsQuantised():
+            case GgufNames.Convolution when tensor.Shape.Length == 2 && !tensor.Type.IsQuantized():
                 return tensor.Reshape(tensor.Shape[0], 1, tensor.Shape[1]);
             case GgufNames.A:
                 return Map(tensor, a => a <= 0 && float.IsFinite(a)

@@ -1,5 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
@@ -69,7 +71,7 @@ internal static class GgufTypeMix
             return ElementType.Float32;
         }
 
-        if (!target.IsQuantised())
+        if (!target.IsQuantized())
         {
             bool isSmall = name.EndsWith("ssm_x.weight", StringComparison.Ordinal) || name.EndsWith("ssm_dt.weight", StringComparison.Ordinal);
             return isSmall ? ElementType.Float32 : target;

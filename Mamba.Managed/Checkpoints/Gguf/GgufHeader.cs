@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
@@ -117,7 +118,7 @@ internal sealed class GgufHeader
 
         uint number = UInt32();
         ElementType type = GgufLayout.TypeOf(number)
-            ?? throw new InvalidDataException(Throw.Invariant($"{name}: expected F32, F16, BF16, I64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or Q2_K to Q6_K, found ggml type {number}; quantise the model to one of these"));
+            ?? throw new InvalidDataException(Throw.Invariant($"{name}: expected F32, F16, BF16, I64, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 or Q2_K to Q6_K, found ggml type {number}; quantize the model to one of these"));
         if (shape[^1] % type.BlockLength() != 0)
         {
             throw new InvalidDataException(Throw.Invariant($"{name}: expected rows of a multiple of {type.BlockLength()} elements for {type}, found {shape[^1]}"));

@@ -1,4 +1,5 @@
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mamba.Managed.Layers;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 

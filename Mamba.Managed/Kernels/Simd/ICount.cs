@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Mamba.Managed.Layers;
 
 namespace Mamba.Managed.Kernels.Simd;
 

@@ -7,7 +7,7 @@ namespace Mamba.Managed.Kernels.Simd;
 /// </remarks>
 internal unsafe interface ILanes<V>
 {
-    /// <summary>How many neighbouring values one vector holds.</summary>
+    /// <summary>How many neighboring values one vector holds.</summary>
     static abstract int Count { get; }
 
     static abstract V Load(float* source);
@@ -40,10 +40,10 @@ internal unsafe interface ILanes<V>
     /// <summary>The low 9 bits moved to sign and exponent: 2^n for a value whose low bits hold n + 127.</summary>
     static abstract V PowerOfTwo(V biased);
 
-    /// <summary>Neighbouring numbers of half precision, as of <see cref="ScaledHalf"/>.</summary>
+    /// <summary>Neighboring numbers of half precision, as of <see cref="ScaledHalf"/>.</summary>
     static abstract V FromScaledHalf(ushort* source);
 
-    /// <summary>Neighbouring signed bytes as numbers.</summary>
+    /// <summary>Neighboring signed bytes as numbers.</summary>
     static abstract V FromSigned(byte* source);
 
     // The same register as whole numbers: 32 bits a lane, or two words of 16 bits or four bytes, the first in the lowest bits.

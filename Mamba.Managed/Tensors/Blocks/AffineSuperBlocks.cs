@@ -29,7 +29,7 @@ internal readonly struct Q2_K : IBlockFormat
         }
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SuperBlock.Length], scales = stackalloc byte[16], minima = stackalloc byte[16];
         (Half d, Half m) = SuperBlock.FitAffine(values, 3, 15, scales, minima, codes);
@@ -65,7 +65,7 @@ internal readonly struct Q4_K : IBlockFormat
         SuperBlock.Unpack(block[16..], 4, 0, parts.Codes);
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SuperBlock.Length];
         SixBitPairs.Fit(values, 15, block, codes);
@@ -95,7 +95,7 @@ internal readonly struct Q5_K : IBlockFormat
         SuperBlock.Unpack(block[16..], 1, 4, parts.Codes);
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SuperBlock.Length];
         SixBitPairs.Fit(values, 31, block, codes);

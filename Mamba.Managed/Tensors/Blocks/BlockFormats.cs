@@ -29,7 +29,7 @@ internal ref struct BlockParts
     }
 }
 
-/// <summary>One way to store a block of neighbouring elements with shared scales.</summary>
+/// <summary>One way to store a block of neighboring elements with shared scales.</summary>
 /// <remarks>Elements follow from codes q as x = d s q + offset, with an offset of -m t, or of -zero d s.</remarks>
 internal interface IBlockFormat
 {
@@ -39,7 +39,7 @@ internal interface IBlockFormat
     /// <summary>Bits of a code: 2, 3, 4, 5, 6, or 8 for signed bytes.</summary>
     static abstract int Bits { get; }
 
-    /// <summary>Neighbours that share s and t: 16 or 32.</summary>
+    /// <summary>Neighbors that share s and t: 16 or 32.</summary>
     static abstract int GroupLength { get; }
 
     /// <summary>The code of 0, a power of two, where there is no minimum; 0 for signed codes.</summary>
@@ -59,40 +59,40 @@ internal interface IBlockFormat
     /// <summary>Finds the block whose elements come near to <paramref name="values"/>.</summary>
     /// <param name="values">[block length]: finite, at most 65504 in magnitude, so that every scale fits binary16.</param>
     /// <param name="block">[block size]: every byte is written.</param>
-    static abstract void Quantise(ReadOnlySpan<float> values, Span<byte> block);
+    static abstract void Quantize(ReadOnlySpan<float> values, Span<byte> block);
 }
 
 /// <summary>Runs the format that an <see cref="ElementType"/> names over whole blocks.</summary>
 internal static class BlockFormats
 {
     /// <summary>Computes the elements of blocks.</summary>
-    /// <param name="type">A quantised type.</param>
+    /// <param name="type">A quantized type.</param>
     /// <param name="blocks">[blocks x block size]</param>
     /// <param name="values">[blocks x block length]</param>
-    public static void Dequantise(ElementType type, ReadOnlySpan<byte> blocks, Span<float> values)
+    public static void Dequantize(ElementType type, ReadOnlySpan<byte> blocks, Span<float> values)
     {
         switch (type)
         {
-            case ElementType.Q8_0: Dequantise<Q8_0>(blocks, values); break;
-            case ElementType.Q4_0: Dequantise<Q4_0>(blocks, values); break;
-            case ElementType.Q4_1: Dequantise<Q4_1>(blocks, values); break;
-            case ElementType.Q5_0: Dequantise<Q5_0>(blocks, values); break;
-            case ElementType.Q5_1: Dequantise<Q5_1>(blocks, values); break;
-            case ElementType.Q2_K: Dequantise<Q2_K>(blocks, values); break;
-            case ElementType.Q3_K: Dequantise<Q3_K>(blocks, values); break;
-            case ElementType.Q4_K: Dequantise<Q4_K>(blocks, values); break;
-            case ElementType.Q5_K: Dequantise<Q5_K>(blocks, values); break;
-            case ElementType.Q6_K: Dequantise<Q6_K>(blocks, values); break;
-            default: throw new ArgumentOutOfRangeException(nameof(type), type, "expected a quantised type");
+            case ElementType.Q8_0: Dequantize<Q8_0>(blocks, values); break;
+            case ElementType.Q4_0: Dequantize<Q4_0>(blocks, values); break;
+            case ElementType.Q4_1: Dequantize<Q4_1>(blocks, values); break;
+            case ElementType.Q5_0: Dequantize<Q5_0>(blocks, values); break;
+            case ElementType.Q5_1: Dequantize<Q5_1>(blocks, values); break;
+            case ElementType.Q2_K: Dequantize<Q2_K>(blocks, values); break;
+            case ElementType.Q3_K: Dequantize<Q3_K>(blocks, values); break;
+            case ElementType.Q4_K: Dequantize<Q4_K>(blocks, values); break;
+            case ElementType.Q5_K: Dequantize<Q5_K>(blocks, values); break;
+            case ElementType.Q6_K: Dequantize<Q6_K>(blocks, values); break;
+            default: throw new ArgumentOutOfRangeException(nameof(type), type, "expected a quantized type");
         }
     }
 
     /// <summary>Finds blocks whose elements come near to <paramref name="values"/>.</summary>
-    /// <param name="type">A quantised type.</param>
+    /// <param name="type">A quantized type.</param>
     /// <param name="values">[blocks x block length]</param>
     /// <param name="blocks">[blocks x block size]</param>
     /// <exception cref="ArgumentException">A value is not finite or beyond 65504.</exception>
-    public static void Quantise(ElementType type, ReadOnlySpan<float> values, Span<byte> blocks)
+    public static void Quantize(ElementType type, ReadOnlySpan<float> values, Span<byte> blocks)
     {
         const float Most = 65504;
         float largest = values.IsEmpty ? 0 : TensorPrimitives.MaxMagnitude(values);
@@ -103,21 +103,21 @@ internal static class BlockFormats
 
         switch (type)
         {
-            case ElementType.Q8_0: Quantise<Q8_0>(values, blocks); break;
-            case ElementType.Q4_0: Quantise<Q4_0>(values, blocks); break;
-            case ElementType.Q4_1: Quantise<Q4_1>(values, blocks); break;
-            case ElementType.Q5_0: Quantise<Q5_0>(values, blocks); break;
-            case ElementType.Q5_1: Quantise<Q5_1>(values, blocks); break;
-            case ElementType.Q2_K: Quantise<Q2_K>(values, blocks); break;
-            case ElementType.Q3_K: Quantise<Q3_K>(values, blocks); break;
-            case ElementType.Q4_K: Quantise<Q4_K>(values, blocks); break;
-            case ElementType.Q5_K: Quantise<Q5_K>(values, blocks); break;
-            case ElementType.Q6_K: Quantise<Q6_K>(values, blocks); break;
-            default: throw new ArgumentOutOfRangeException(nameof(type), type, "expected a quantised type");
+            case ElementType.Q8_0: Quantize<Q8_0>(values, blocks); break;
+            case ElementType.Q4_0: Quantize<Q4_0>(values, blocks); break;
+            case ElementType.Q4_1: Quantize<Q4_1>(values, blocks); break;
+            case ElementType.Q5_0: Quantize<Q5_0>(values, blocks); break;
+            case ElementType.Q5_1: Quantize<Q5_1>(values, blocks); break;
+            case ElementType.Q2_K: Quantize<Q2_K>(values, blocks); break;
+            case ElementType.Q3_K: Quantize<Q3_K>(values, blocks); break;
+            case ElementType.Q4_K: Quantize<Q4_K>(values, blocks); break;
+            case ElementType.Q5_K: Quantize<Q5_K>(values, blocks); break;
+            case ElementType.Q6_K: Quantize<Q6_K>(values, blocks); break;
+            default: throw new ArgumentOutOfRangeException(nameof(type), type, "expected a quantized type");
         }
     }
 
-    private static void Dequantise<TFormat>(ReadOnlySpan<byte> blocks, Span<float> values)
+    private static void Dequantize<TFormat>(ReadOnlySpan<byte> blocks, Span<float> values)
         where TFormat : IBlockFormat
     {
         (int size, int length) = (TFormat.Type.BlockSize(), TFormat.Type.BlockLength());
@@ -141,13 +141,13 @@ internal static class BlockFormats
         }
     }
 
-    private static void Quantise<TFormat>(ReadOnlySpan<float> values, Span<byte> blocks)
+    private static void Quantize<TFormat>(ReadOnlySpan<float> values, Span<byte> blocks)
         where TFormat : IBlockFormat
     {
         (int size, int length) = (TFormat.Type.BlockSize(), TFormat.Type.BlockLength());
         for (int i = 0; i < values.Length / length; i++)
         {
-            TFormat.Quantise(values.Slice(i * length, length), blocks.Slice(i * size, size));
+            TFormat.Quantize(values.Slice(i * length, length), blocks.Slice(i * size, size));
         }
     }
 }

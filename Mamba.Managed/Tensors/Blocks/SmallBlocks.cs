@@ -90,7 +90,7 @@ internal readonly struct Q8_0 : IBlockFormat
         block.Slice(2, SmallBlock.Length).CopyTo(parts.Codes);
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         // With 255 levels the search gains nothing: the largest element becomes 127, and codes are those of the unrounded scale, as in ggml.
         float d = Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(values)) / 127;
@@ -124,7 +124,7 @@ internal readonly struct Q4_0 : IBlockFormat
         SmallBlock.Unpack(block[2..], 0, parts.Codes);
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SmallBlock.Length];
         BinaryPrimitives.WriteHalfLittleEndian(block, SmallBlock.Fit(values, 8, codes));
@@ -153,7 +153,7 @@ internal readonly struct Q4_1 : IBlockFormat
         SmallBlock.Unpack(block[4..], 0, parts.Codes);
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SmallBlock.Length];
         (Half d, Half m) = SmallBlock.FitAffine(values, 15, codes);
@@ -184,7 +184,7 @@ internal readonly struct Q5_0 : IBlockFormat
         SmallBlock.Unpack(block[6..], BinaryPrimitives.ReadUInt32LittleEndian(block[2..]), parts.Codes);
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SmallBlock.Length];
         BinaryPrimitives.WriteHalfLittleEndian(block, SmallBlock.Fit(values, 16, codes));
@@ -213,7 +213,7 @@ internal readonly struct Q5_1 : IBlockFormat
         SmallBlock.Unpack(block[8..], BinaryPrimitives.ReadUInt32LittleEndian(block[4..]), parts.Codes);
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SmallBlock.Length];
         (Half d, Half m) = SmallBlock.FitAffine(values, 31, codes);

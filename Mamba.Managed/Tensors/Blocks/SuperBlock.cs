@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
-/// <summary>What the blocks of 256 share: bit planes of codes, and scales of groups that are themselves quantised.</summary>
+/// <summary>What the blocks of 256 share: bit planes of codes, and scales of groups that are themselves quantized.</summary>
 /// <remarks>
-/// Planes keep codes of neighbouring elements in neighbouring bytes, so that a vector of bytes, shifted and masked, is a run of 32 codes:
+/// Planes keep codes of neighboring elements in neighboring bytes, so that a vector of bytes, shifted and masked, is a run of 32 codes:
 /// <code>
 /// 1 bit:   byte i % 32,                   bit i / 32
 /// 2 bits:  byte i / 128 * 32 + i % 32,    bits 2 (i % 128 / 32) ..
@@ -23,7 +23,7 @@ internal static class SuperBlock
     /// <param name="width">Bits of each code that the plane holds: 1, 2 or 4.</param>
     /// <param name="shift">Where they belong in a code. Those below are kept, those above become 0.</param>
     /// <param name="codes">[256]</param>
-    /// <param name="run">Neighbouring codes in neighbouring bytes, before the next bits of the same bytes follow.</param>
+    /// <param name="run">Neighboring codes in neighboring bytes, before the next bits of the same bytes follow.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack(ReadOnlySpan<byte> plane, int width, int shift, Span<byte> codes, int run = 32)
     {

@@ -34,7 +34,7 @@ internal readonly struct Q3_K : IBlockFormat
         }
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SuperBlock.Length];
         Span<sbyte> scales = stackalloc sbyte[16];
@@ -78,7 +78,7 @@ internal readonly struct Q6_K : IBlockFormat
         MemoryMarshal.Cast<byte, sbyte>(block.Slice(192, 16)).CopyTo(parts.Scales);
     }
 
-    public static void Quantise(ReadOnlySpan<float> values, Span<byte> block)
+    public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
         Span<byte> codes = stackalloc byte[SuperBlock.Length];
         Half d = SuperBlock.FitSymmetric(values, 32, 128, MemoryMarshal.Cast<byte, sbyte>(block.Slice(192, 16)), codes);

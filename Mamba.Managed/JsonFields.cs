@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Mamba.Managed.Checkpoints;
+namespace Mamba.Managed;
 
 /// <summary>Typed reading of a JSON object: a field that is absent or null has its default, one of another kind is an error that names it.</summary>
 internal readonly struct JsonFields(JsonElement fields)

@@ -1,6 +1,6 @@
 using Mamba.Managed.Tensors;
 
-namespace Mamba.Managed.Execution;
+namespace Mamba.Managed.Threading;
 
 /// <summary>Floats that one phase of a pass leaves for the next, for all rows.</summary>
 /// <remarks>

@@ -1,8 +1,9 @@
 using System.Buffers;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 
-namespace Mamba.Managed.Layers;
+namespace Mamba.Managed.Execution;
 
 /// <summary>A mixer's weights in the form in which the CPU kernels read them.</summary>
 internal sealed class PackedMixer
@@ -125,7 +126,7 @@ internal sealed class PackedMixer
         return values;
     }
 
-    // [rows, ..., columns] to [columns, rows], so that neighbouring channels are neighbours in memory.
+    // [rows, ..., columns] to [columns, rows], so that neighboring channels are neighbors in memory.
     internal static float[] Transpose(Tensor tensor)
     {
         int rows = tensor.Shape[0];

@@ -1,4 +1,7 @@
-namespace Mamba.Managed.Training;
+using Mamba.Managed.Execution;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Evaluation;
 
 /// <summary>A task whose sequences are drawn at random, as many and as long as are asked for.</summary>
 public abstract class SyntheticTask

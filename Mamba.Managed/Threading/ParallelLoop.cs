@@ -1,8 +1,8 @@
 using System.Runtime.ExceptionServices;
 
-namespace Mamba.Managed;
+namespace Mamba.Managed.Threading;
 
-/// <summary>Loops whose turns do not depend on each other, for what is done once; what every token needs runs in a <see cref="Execution.WorkerPool"/>.</summary>
+/// <summary>Loops whose turns do not depend on each other, for what is done once; what every token needs runs in a <see cref="WorkerPool"/>.</summary>
 internal static class ParallelLoop
 {
     /// <summary>Runs the turns 0 to <paramref name="count"/> - 1; what the first that fails throws is thrown here as it is.</summary>

@@ -1,21 +1,47 @@
 using System.Buffers;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Tensors;
 using Mamba.Managed.Tensors.Blocks;
+using Mamba.Managed.Threading;
+using Tensor = Mamba.Managed.Tensors.Tensor;
 
-namespace Mamba.Managed.Tensors;
+namespace Mamba.Managed.Kernels;
 
 /// <summary>Converts elements between the types of tensors, row by row.</summary>
-internal static class TensorConversion
+public static class TensorConversion
 {
     // Enough work that handing it to a thread costs nothing beside it.
     private const int LeastElements = 1 << 14;
+
+    /// <summary>The tensor itself when it is of that type already, otherwise a converted copy, by way of single precision.</summary>
+    /// <param name="tensor">Of any type but <see cref="ElementType.Int64"/>.</param>
+    /// <param name="type">Any but <see cref="ElementType.Int64"/>.</param>
+    /// <param name="threads">Threads that convert, each some rows; 0 for one per processor. Their number does not change the bits.</param>
+    /// <exception cref="ArgumentException">
+    /// The rows are not whole blocks, or a quantized type is to hold a value that is not finite or beyond 65504.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
+    public static Tensor ConvertTo(this Tensor tensor, ElementType type, int threads = 0)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (type == tensor.Type)
+        {
+            return tensor;
+        }
+
+        ArgumentOutOfRangeException.ThrowIfEqual((int)type, (int)ElementType.Int64, nameof(type));
+        Tensor converted = Tensor.Zeros(type, tensor.Shape);
+        Convert(tensor, converted, threads);
+        return converted;
+    }
 
     /// <summary>Fills <paramref name="destination"/> with the elements of <paramref name="source"/>, rounded to its type.</summary>
     /// <param name="source">Of any type but integers.</param>
     /// <param name="destination">Of the same shape.</param>
     /// <param name="threads">0 for one per processor.</param>
-    public static void Convert(Tensor source, Tensor destination, int threads)
+    private static void Convert(Tensor source, Tensor destination, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         if (source.Count == 0)
@@ -43,7 +69,7 @@ internal static class TensorConversion
     }
 
     /// <summary>Root mean square of the difference of two tensors of one shape, over that of the first; 0 where both are zeros.</summary>
-    public static double RelativeError(Tensor expected, Tensor found)
+    internal static double RelativeError(Tensor expected, Tensor found)
     {
         int width = expected.Shape[^1];
         int chunk = Math.Max(1, LeastElements / Math.Max(width, 1)) * width;
@@ -81,7 +107,7 @@ internal static class TensorConversion
 
                 break;
             default:
-                BlockFormats.Quantise(type, values, bytes);
+                BlockFormats.Quantize(type, values, bytes);
                 break;
         }
     }

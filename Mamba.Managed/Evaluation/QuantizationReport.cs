@@ -1,34 +1,34 @@
 using Mamba.Managed.Tensors;
 
-namespace Mamba.Managed.Execution;
+namespace Mamba.Managed.Evaluation;
 
 /// <summary>What it costs to hold one tensor in another type.</summary>
 /// <param name="Type">The type.</param>
 /// <param name="Bytes">What the tensor takes in it.</param>
 /// <param name="RelativeError">Root mean square of the change of the elements, over their root mean square.</param>
 /// <param name="NatsPerToken">What the model loses, in nats per token, when this tensor alone is held so; below 0 where the text happens to gain.</param>
-public sealed record QuantisationCandidate(ElementType Type, long Bytes, double RelativeError, double NatsPerToken);
+public sealed record QuantizationCandidate(ElementType Type, long Bytes, double RelativeError, double NatsPerToken);
 
 /// <summary>One tensor, and the types that it might be held in.</summary>
 /// <param name="Name">The path in the model's tree, which is its name in checkpoints.</param>
 /// <param name="Tensor">The tensor as it is.</param>
 /// <param name="Candidates">Largest first.</param>
-public sealed record QuantisedTensor(string Name, Tensor Tensor, IReadOnlyList<QuantisationCandidate> Candidates);
+public sealed record QuantizedTensor(string Name, Tensor Tensor, IReadOnlyList<QuantizationCandidate> Candidates);
 
 /// <summary>A type for each tensor.</summary>
 /// <param name="Types">By the tensors' names; what is not named stays as it is.</param>
 /// <param name="Bytes">What all tensors of the report take so.</param>
 /// <param name="ExpectedNats">The sum of what each costs alone, in nats per token, gains counted as losses.</param>
-public sealed record QuantisationChoice(IReadOnlyDictionary<string, ElementType> Types, long Bytes, double ExpectedNats)
+public sealed record QuantizationChoice(IReadOnlyDictionary<string, ElementType> Types, long Bytes, double ExpectedNats)
 {
     /// <summary>What the model loses with all of them together, measured, in nats per token.</summary>
     public double MeasuredNats { get; init; }
 }
 
-/// <summary>What each matrix of a model loses in each type, as <see cref="QuantisationStudy"/> measured it on a text.</summary>
+/// <summary>What each matrix of a model loses in each type, as <see cref="QuantizationStudy"/> measured it on a text.</summary>
 /// <param name="Baseline">The text under the model as it is.</param>
 /// <param name="Tensors">The matrices, in the order of the tree.</param>
-public sealed record QuantisationReport(Likelihood Baseline, IReadOnlyList<QuantisedTensor> Tensors)
+public sealed record QuantizationReport(Likelihood Baseline, IReadOnlyList<QuantizedTensor> Tensors)
 {
     // Costs below this are the rounding of the sum over a text.
     private const double Smallest = 1e-9;
@@ -37,10 +37,10 @@ public sealed record QuantisationReport(Likelihood Baseline, IReadOnlyList<Quant
     /// <param name="budget">Nats per token that all of them may cost together.</param>
     /// <remarks>
     /// Costs are taken to add up, and a gain on one text to be chance, so it counts as a loss of its size. From the model as it is, the
-    /// step that saves most bytes per nat is taken, again and again, while it fits the budget. <see cref="QuantisationChoice.MeasuredNats"/>
-    /// is not set; <see cref="QuantisationStudy.Measure"/> finds it.
+    /// step that saves most bytes per nat is taken, again and again, while it fits the budget. <see cref="QuantizationChoice.MeasuredNats"/>
+    /// is not set; <see cref="QuantizationStudy.Measure"/> finds it.
     /// </remarks>
-    public QuantisationChoice Recommend(double budget)
+    public QuantizationChoice Recommend(double budget)
     {
         Step[] now = [.. Tensors.Select((tensor, i) => new Step(i, tensor.Tensor.Type, tensor.Tensor.ByteLength, 0))];
         double spent = 0;
@@ -58,7 +58,7 @@ public sealed record QuantisationReport(Likelihood Baseline, IReadOnlyList<Quant
         (Step? best, double most) = (null, 0);
         for (int i = 0; i < now.Length; i++)
         {
-            foreach (QuantisationCandidate candidate in Tensors[i].Candidates)
+            foreach (QuantizationCandidate candidate in Tensors[i].Candidates)
             {
                 Step step = new(i, candidate.Type, candidate.Bytes, Math.Abs(candidate.NatsPerToken));
                 double cost = step.Cost - now[i].Cost;

@@ -1,7 +1,9 @@
+using Mamba.Managed.Evaluation;
+using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
 using Mamba.Managed.Training;
 
-namespace Mamba.Managed.Tests.Training;
+namespace Mamba.Managed.Tests.Evaluation;
 
 /// <summary>The paper's tasks: what is asked and what is answered, batches of them, and that a model learns from them.</summary>
 public class SyntheticTaskTests

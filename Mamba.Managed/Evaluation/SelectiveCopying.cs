@@ -1,4 +1,6 @@
-namespace Mamba.Managed.Training;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Evaluation;
 
 /// <summary>Repeat the data tokens that lie scattered among noise, in their order.</summary>
 /// <remarks>

@@ -1,8 +1,9 @@
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Kernels.Simd;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Threading;
 
-namespace Mamba.Managed.Layers;
+namespace Mamba.Managed.Execution;
 
 /// <summary>Rows of one sequence within a pass, and what its layers remember.</summary>
 /// <param name="Start">The first row.</param>
@@ -119,7 +120,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         worker.Barrier();
         if (mixer.NormEpsilon is float epsilon)
         {
-            NormaliseSelection(worker, mixer, rows, epsilon);
+            NormalizeSelection(worker, mixer, rows, epsilon);
             worker.Barrier();
         }
 
@@ -136,19 +137,19 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     }
 
     // Falcon-Mamba: dt, B and C each by their own RMS.
-    private void NormaliseSelection(Worker worker, PackedMixer mixer, int rows, float epsilon)
+    private void NormalizeSelection(Worker worker, PackedMixer mixer, int rows, float epsilon)
     {
         int projected = mixer.XProj.Outputs;
         (int start, int end) = worker.Range(rows);
         for (int row = start; row < end; row++)
         {
             Span<float> all = selected.Slice(row * projected, projected);
-            Normalise(all[..mixer.DtRank], epsilon);
-            Normalise(all.Slice(mixer.DtRank, mixer.DState), epsilon);
-            Normalise(all[^mixer.DState..], epsilon);
+            Normalize(all[..mixer.DtRank], epsilon);
+            Normalize(all.Slice(mixer.DtRank, mixer.DState), epsilon);
+            Normalize(all[^mixer.DState..], epsilon);
         }
 
-        static void Normalise(Span<float> part, float epsilon) => RmsNormalisation.Forward(part, [], epsilon, part);
+        static void Normalize(Span<float> part, float epsilon) => RmsNormalization.Forward(part, [], epsilon, part);
     }
 
     private void Convolve(Worker worker, PackedMixer mixer, ReadOnlySpan<Sequence> sequences, int layer, int xPitch)

@@ -1,10 +1,13 @@
+using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
-namespace Mamba.Managed.Tests.Execution;
+namespace Mamba.Managed.Tests.Evaluation;
 
-public class QuantisationStudyTests
+public class QuantizationStudyTests
 {
     private const int Window = 20;
 
@@ -13,16 +16,16 @@ public class QuantisationStudyTests
     private static readonly MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 32, NLayer = 1, VocabSize = 61 }, 5);
 
     [Test]
-    public void A_cost_is_that_of_a_model_with_the_one_tensor_quantised()
+    public void A_cost_is_that_of_a_model_with_the_one_tensor_quantized()
     {
-        using QuantisationStudy study = new(model, tokens, Window, 2);
-        QuantisationReport report = study.Run([ElementType.Q4_0, ElementType.Float16]);
-        foreach (QuantisedTensor tensor in report.Tensors)
+        using QuantizationStudy study = new(model, tokens, Window, 2);
+        QuantizationReport report = study.Run([ElementType.Q4_0, ElementType.Float16]);
+        foreach (QuantizedTensor tensor in report.Tensors)
         {
             // The rows of dt_proj have two elements, which are no block.
             ElementType[] fitting = tensor.Name.EndsWith("dt_proj.weight", StringComparison.Ordinal) ? [ElementType.Float16] : [ElementType.Float16, ElementType.Q4_0];
             Assert.That(tensor.Candidates.Select(c => c.Type), Is.EqualTo(fitting), tensor.Name);
-            QuantisationCandidate last = tensor.Candidates[^1];
+            QuantizationCandidate last = tensor.Candidates[^1];
             double cost = Nats(model.Map("", (path, t) => path == tensor.Name ? t.ConvertTo(last.Type) : t)) - Nats(model);
             Assert.That(last.NatsPerToken, Is.EqualTo(cost), tensor.Name);
             Assert.That(last.Bytes, Is.EqualTo(tensor.Tensor.ConvertTo(last.Type).ByteLength), tensor.Name);
@@ -36,13 +39,13 @@ public class QuantisationStudyTests
     [Test]
     public void Types_are_measured_together_and_leave_the_model_as_it_was()
     {
-        using QuantisationStudy study = new(model, tokens, Window, 1);
+        using QuantizationStudy study = new(model, tokens, Window, 1);
         Dictionary<string, ElementType> types = new() { ["backbone.embeddings.weight"] = ElementType.Q5_0, ["backbone.layers.0.mixer.in_proj.weight"] = ElementType.Q8_0 };
         double expected = Nats(model.Map("", (path, t) => types.TryGetValue(path, out ElementType type) ? t.ConvertTo(type) : t)) - Nats(model);
         Assert.That(study.Measure(types), Is.EqualTo(expected));
-        using CancellationTokenSource cancelled = new();
-        cancelled.Cancel();
-        Assert.That(() => study.Run(cancellationToken: cancelled.Token), Throws.InstanceOf<OperationCanceledException>());
+        using CancellationTokenSource canceled = new();
+        canceled.Cancel();
+        Assert.That(() => study.Run(cancellationToken: canceled.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(study.Measure(types), Is.EqualTo(expected));
     }
 
@@ -53,16 +56,16 @@ public class QuantisationStudyTests
     [TestCase(1, "Q4_0 Q4_0 Q8_0")]
     public void A_budget_goes_where_it_saves_most(double budget, string expected)
     {
-        QuantisationReport report = new(new(100, 50), [Matrix("A", 0.0001, 0.001), Matrix("B", 0.05, 0.5), Matrix("C", -0.01, null)]);
-        QuantisationChoice choice = report.Recommend(budget);
+        QuantizationReport report = new(new(100, 50), [Matrix("A", 0.0001, 0.001), Matrix("B", 0.05, 0.5), Matrix("C", -0.01, null)]);
+        QuantizationChoice choice = report.Recommend(budget);
         Assert.That(string.Join(' ', "ABC".Select(name => choice.Types[$"{name}"])), Is.EqualTo(expected));
         Assert.That(choice.ExpectedNats, Is.InRange(0, budget));
         Assert.That(choice.Bytes, Is.EqualTo(choice.Types.Values.Sum(type => 32L / type.BlockLength() * type.BlockSize())));
     }
 
-    private static QuantisedTensor Matrix(string name, double eight, double? four)
+    private static QuantizedTensor Matrix(string name, double eight, double? four)
     {
-        QuantisationCandidate[] candidates = [new(ElementType.Q8_0, 34, 0.005, eight), .. four is { } cost ? [new QuantisationCandidate(ElementType.Q4_0, 18, 0.08, cost)] : Array.Empty<QuantisationCandidate>()];
+        QuantizationCandidate[] candidates = [new(ElementType.Q8_0, 34, 0.005, eight), .. four is { } cost ? [new QuantizationCandidate(ElementType.Q4_0, 18, 0.08, cost)] : Array.Empty<QuantizationCandidate>()];
         return new(name, Tensor.Zeros(ElementType.Float32, 1, 32), candidates);
     }
 

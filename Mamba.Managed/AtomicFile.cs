@@ -1,4 +1,4 @@
-namespace Mamba.Managed.Checkpoints;
+namespace Mamba.Managed;
 
 /// <summary>Replaces a file as a whole: readers see the old contents or the new, never a part.</summary>
 internal static class AtomicFile

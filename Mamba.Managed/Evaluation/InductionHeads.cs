@@ -1,4 +1,6 @@
-namespace Mamba.Managed.Training;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Evaluation;
 
 /// <summary>Recall what followed a special token: random tokens, a special one among them, and at the end the special one again.</summary>
 /// <remarks>

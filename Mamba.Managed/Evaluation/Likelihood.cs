@@ -1,6 +1,8 @@
 using System.Numerics.Tensors;
+using Mamba.Managed.Execution;
+using Mamba.Managed.Models;
 
-namespace Mamba.Managed.Execution;
+namespace Mamba.Managed.Evaluation;
 
 /// <summary>How well a model foretold tokens: the sum of -ln p over those that were scored.</summary>
 /// <param name="Nats">The sum, in nats.</param>

@@ -5,7 +5,7 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Tests.Models;
 
 /// <summary>New models are drawn as mamba_simple.py and mixer_seq_simple.py of state-spaces/mamba draw them.</summary>
-public class InitialisationTests
+public class InitializationTests
 {
     private static readonly MambaConfig Config = new()
     {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes Mamba.Managed/Tokenizers/NormalisationData.txt and the tests' nfc/golden.json from Python's Unicode database."""
+"""Writes Mamba.Managed/Tokenizers/NormalizationData.txt and the tests' nfc/golden.json from Python's Unicode database."""
 import json, pathlib, random, unicodedata as u
 
 root = pathlib.Path(__file__).resolve().parent.parent
@@ -17,7 +17,7 @@ for c in points:
     elif k:
         runs.append([c, c, k])
 lines += [f"{a:X}-{b:X}:{k}" for a, b, k in runs]
-(root / "Mamba.Managed/Tokenizers/NormalisationData.txt").write_text("\n".join(lines) + "\n", "ascii", newline="\n")
+(root / "Mamba.Managed/Tokenizers/NormalizationData.txt").write_text("\n".join(lines) + "\n", "ascii", newline="\n")
 
 random.seed(1)
 marks = [c for c in points if u.combining(chr(c))]

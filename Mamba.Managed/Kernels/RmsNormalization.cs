@@ -2,11 +2,11 @@ using System.Numerics.Tensors;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>RMS normalisation of a row: y = x / sqrt(mean(x^2) + epsilon) * weight.</summary>
+/// <summary>RMS normalization of a row: y = x / sqrt(mean(x^2) + epsilon) * weight.</summary>
 /// <remarks>Zhang and Sennrich 2019, equation 4; epsilon inside the root as in state-spaces/mamba. The squares are summed in 16 virtual lanes and then by a fixed tree, so the result does not depend on the vector width.</remarks>
-internal static unsafe class RmsNormalisation
+internal static unsafe class RmsNormalization
 {
-    /// <summary>Normalises one row.</summary>
+    /// <summary>Normalizes one row.</summary>
     /// <param name="x">[features]</param>
     /// <param name="weight">[features], or empty for none.</param>
     /// <param name="epsilon">Added to the mean square.</param>

@@ -1,6 +1,8 @@
 using System.Numerics;
+using Mamba.Managed.Execution;
+using Mamba.Managed.Training;
 
-namespace Mamba.Managed.Training;
+namespace Mamba.Managed.Evaluation;
 
 /// <summary>Batches of freshly drawn sequences of a task: no sequence is seen twice.</summary>
 public sealed class SyntheticBatches : IBatchSource

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Unicode;
 
-namespace Mamba.Managed.Checkpoints;
+namespace Mamba.Managed;
 
 /// <summary>Opens files of strangers, so that whatever is wrong with their contents is one kind of error that names the file.</summary>
 internal static class UntrustedFile

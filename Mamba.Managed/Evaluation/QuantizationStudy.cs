@@ -1,12 +1,15 @@
+using Mamba.Managed.Execution;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tensors.Blocks;
 
-namespace Mamba.Managed.Execution;
+namespace Mamba.Managed.Evaluation;
 
 /// <summary>Measures what a model loses on a text when its matrices are held in smaller types.</summary>
 /// <remarks>Costs are differences on the same tokens, so they are exact to far less than a text's own spread.</remarks>
-public sealed class QuantisationStudy : IDisposable
+public sealed class QuantizationStudy : IDisposable
 {
     private readonly MambaLanguageModel model;
     private readonly int[] tokens;
@@ -19,7 +22,7 @@ public sealed class QuantisationStudy : IDisposable
     /// <param name="tokens">The text: at least two token ids.</param>
     /// <param name="window">Tokens that the model sees together.</param>
     /// <param name="threads">0 for one per processor. Their number does not change a result.</param>
-    public QuantisationStudy(MambaLanguageModel model, ReadOnlySpan<int> tokens, int window = 2048, int threads = 0)
+    public QuantizationStudy(MambaLanguageModel model, ReadOnlySpan<int> tokens, int window = 2048, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
         (this.model, this.tokens, this.window, this.threads) = (model, tokens.ToArray(), window, threads);
@@ -49,15 +52,15 @@ public sealed class QuantisationStudy : IDisposable
     /// <param name="types">The candidates; null for all of <see cref="Types"/>.</param>
     /// <param name="advance">Hears the name of the tensor and the share of all work done, 0 to 1, after each candidate; null for nobody.</param>
     /// <param name="cancellationToken">Looked at within each candidate.</param>
-    public QuantisationReport Run(IReadOnlyList<ElementType>? types = null, Action<string, double>? advance = null, CancellationToken cancellationToken = default)
+    public QuantizationReport Run(IReadOnlyList<ElementType>? types = null, Action<string, double>? advance = null, CancellationToken cancellationToken = default)
     {
         (string Name, Tensor Tensor, ElementType[] Types)[] all =
             [.. model.Parameters().Where(p => IsMatrix(p.Key, p.Value)).Select(p => (p.Key, p.Value, Fitting(p.Value, types ?? Types)))];
         (int done, int total) = (0, all.Sum(entry => entry.Types.Length));
-        List<QuantisedTensor> found = [];
+        List<QuantizedTensor> found = [];
         foreach ((string name, Tensor tensor, ElementType[] candidates) in all)
         {
-            List<QuantisationCandidate> results = [];
+            List<QuantizationCandidate> results = [];
             foreach (ElementType type in candidates)
             {
                 Tensor held = tensor.ConvertTo(type, threads);

@@ -1,4 +1,4 @@
-namespace Mamba.Managed.Execution;
+namespace Mamba.Managed.Threading;
 
 /// <summary>One of the threads that run a region together: every worker runs the same code and takes its share of each loop.</summary>
 internal readonly struct Worker

@@ -4,7 +4,7 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Gradients of <see cref="RmsNormalisation"/>.</summary>
+/// <summary>Gradients of <see cref="RmsNormalization"/>.</summary>
 /// <remarks>
 /// With r = 1 / sqrt(mean(x^2) + epsilon) and y = x r w:
 /// <code>
@@ -12,7 +12,7 @@ namespace Mamba.Managed.Kernels;
 /// </code>
 /// The means run in 16 virtual lanes and a fixed tree; dw is one chain over the rows in ascending order.
 /// </remarks>
-internal static unsafe class RmsNormalisationBackward
+internal static unsafe class RmsNormalizationBackward
 {
     /// <summary>The gradient of one row.</summary>
     /// <param name="x">[features]</param>

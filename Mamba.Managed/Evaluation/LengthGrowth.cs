@@ -1,6 +1,6 @@
-namespace Mamba.Managed.Training;
+namespace Mamba.Managed.Evaluation;
 
-/// <summary>How the lengths of a task grow in a run: what is learnt cheaply on short sequences is then kept on long ones.</summary>
+/// <summary>How the lengths of a task grow in a run: what is learned cheaply on short sequences is then kept on long ones.</summary>
 /// <remarks>
 /// The first half of the steps is at the least length alone. In the third quarter the greatest length doubles, step by step, up to that of the
 /// task, and each batch has a length of its own: one of the doublings so far, each as likely. The last quarter is at all of them.

@@ -1,6 +1,6 @@
 using System.Runtime.ExceptionServices;
 
-namespace Mamba.Managed.Execution;
+namespace Mamba.Managed.Threading;
 
 /// <summary>A bounded set of threads that run a region together with the caller; idle threads sleep.</summary>
 /// <remarks>One region at a time. The threads are background threads and end when the pool is disposed.</remarks>

@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Threading;
 
-namespace Mamba.Managed.Execution;
+namespace Mamba.Managed.Evaluation;
 
 /// <summary>What this machine can do at most, measured now: the limits that decode and prefill run against.</summary>
 /// <param name="ReadGigabytesPerSecond">Bytes read from memory, in 10^9 a second; the ceiling of decode.</param>
