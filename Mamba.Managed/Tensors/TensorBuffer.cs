@@ -22,6 +22,8 @@ public sealed unsafe class TensorBuffer : IDisposable
     private readonly MemoryMappedViewAccessor? view;
     private readonly TensorBuffer? whole;
     private byte* start;
+    private int holds = 1;
+    private int disposed;
 
     private TensorBuffer(byte* start, long length, MemoryMappedViewAccessor? view, TensorBuffer? whole = null)
     {
@@ -36,6 +38,7 @@ public sealed unsafe class TensorBuffer : IDisposable
     }
 
     /// <summary>Frees the memory of a buffer that was not disposed.</summary>
+    /// <remarks>A lease keeps its buffer reachable, so none is left by then.</remarks>
     ~TensorBuffer() => Free();
 
     /// <summary>Length in bytes.</summary>
@@ -129,11 +132,47 @@ public sealed unsafe class TensorBuffer : IDisposable
         return new View<T>(this, offset, count).Memory;
     }
 
+    /// <summary>Keeps the memory from being freed until the lease is disposed, whoever disposes the buffer meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
+    internal Lease Acquire()
+    {
+        if (whole is not null)
+        {
+            ObjectDisposedException.ThrowIf(disposed != 0, this);
+            return whole.Acquire();
+        }
+
+        for (int seen = Volatile.Read(ref holds); ;)
+        {
+            ObjectDisposedException.ThrowIf(seen == 0 || Volatile.Read(ref disposed) != 0, this);
+            int found = Interlocked.CompareExchange(ref holds, seen + 1, seen);
+            if (found == seen)
+            {
+                return new Lease(this);
+            }
+
+            seen = found;
+        }
+    }
+
     /// <inheritdoc/>
+    /// <remarks>Memory that is leased is freed with the last lease.</remarks>
     public void Dispose()
     {
-        Free();
+        if (Interlocked.Exchange(ref disposed, 1) == 0)
+        {
+            Release();
+        }
+
         GC.SuppressFinalize(this);
+    }
+
+    private void Release()
+    {
+        if (Interlocked.Decrement(ref holds) == 0)
+        {
+            Free();
+        }
     }
 
     private void Free()
@@ -158,6 +197,13 @@ public sealed unsafe class TensorBuffer : IDisposable
         }
 
         start = null;
+    }
+
+    /// <summary>A claim on a buffer's memory; <c>default</c> claims nothing.</summary>
+    internal readonly struct Lease(TensorBuffer owner) : IDisposable
+    {
+        /// <inheritdoc/>
+        public void Dispose() => owner?.Release();
     }
 
     private sealed class View<T>(TensorBuffer owner, long offset, int count) : MemoryManager<T>
