@@ -221,7 +221,7 @@ public class ResumeTests
         return run;
     }
 
-    private static void Complete(string run, bool carry) => TrainingChild.Main([run, carry.ToString()]);
+    private static void Complete(string run, bool carry) => TrainingChild.Run([run, carry.ToString()]);
 
     private static void Cancel(CancellationTokenSource source, bool now)
     {

@@ -13,7 +13,7 @@ internal static class TrainingChild
 
     /// <summary>Trains to the end in the folder that the argument names, going on from what is there.</summary>
     /// <remarks>A third argument is the step in which the run waits to be killed, 0 for none; <c>soak STEPS SEED</c> runs <see cref="TrainingSoak"/>.</remarks>
-    public static int Main(string[] args)
+    public static int Run(string[] args)
     {
         if (args is ["soak", string steps, string seed])
         {

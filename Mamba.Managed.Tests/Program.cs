@@ -1,0 +1,25 @@
+using Mamba.Managed.Tests.Training;
+using Microsoft.Testing.Platform.Builder;
+using NUnit.VisualStudio.TestAdapter.TestingPlatformAdapter;
+
+namespace Mamba.Managed.Tests;
+
+/// <summary>What the test assembly does as a program: the child processes that tests start, and the tests themselves where there is no SDK.</summary>
+/// <remarks>
+/// <c>Mamba.Managed.Tests run-tests --filter "FullyQualifiedName~OneResult"</c> runs tests; the filter is that of <c>dotnet test</c>, and
+/// <c>run-tests --help</c> lists the options. Other arguments are those of <see cref="TrainingChild.Run"/>.
+/// </remarks>
+internal static class Program
+{
+    public static async Task<int> Main(string[] args) => args is ["run-tests", .. string[] options] ? await RunTests(options) : TrainingChild.Run(args);
+
+    private static async Task<int> RunTests(string[] options)
+    {
+        ITestApplicationBuilder builder = await TestApplication.CreateBuilderAsync(options);
+
+        // NUnit alone: the generated list of extensions has one that reports use to Microsoft.
+        TestingPlatformBuilderHook.AddExtensions(builder, options);
+        using ITestApplication application = await builder.BuildAsync();
+        return await application.RunAsync();
+    }
+}
