@@ -16,7 +16,7 @@ public class SavedStateTests
     {
         MambaLanguageModel model = MambaLanguageModel.Create(Config, 1);
         using CpuExecutor executor = new(model, 1);
-        MambaState state = Used(executor), restored = executor.CreateState();
+        CpuState state = Used(executor), restored = executor.CreateState();
         using MemoryStream stream = new();
         stream.WriteByte(9);
         state.Save(stream, ModelFingerprint.Of(model));
@@ -31,11 +31,11 @@ public class SavedStateTests
     public void A_file_holds_states_as_rows_whatever_their_order_in_memory()
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
-        MambaState state = Used(executor);
+        CpuState state = Used(executor);
         MixerState layer = state.Layers[0];
         byte[] file = Saved(state, new(5));
-        int scan = 44 + (layer.WindowLength * layer.Channels * sizeof(float));
-        float[] panels = layer.Scan.ToArray(), byChannel = ScanHarness.FromPanels(panels, layer.Channels, layer.States);
+        int scan = 44 + (layer.ConvLength * layer.Channels * sizeof(float));
+        float[] panels = layer.SsmState.ToArray(), byChannel = ScanHarness.FromPanels(panels, layer.Channels, layer.States);
         for (int n = 0; n < layer.States; n++)
         {
             for (int c = 0; c < layer.Channels; c++)
@@ -45,7 +45,7 @@ public class SavedStateTests
             }
         }
 
-        Assert.That(panels, Is.Not.EqualTo(layer.ScanRows()), "20 channels are two panels");
+        Assert.That(panels, Is.Not.EqualTo(layer.SsmRows()), "20 channels are two panels");
     }
 
     [Test]
@@ -77,14 +77,14 @@ public class SavedStateTests
         Refused([.. "NOTMAMBA"u8, .. good[8..]], new(5), executor.CreateState(), "other data");
         Refused([.. good[..8], 2, .. good[9..]], new(5), executor.CreateState(), "version 1, found version 2");
         Refused([.. good[..100], (byte)(good[100] ^ 1), .. good[101..]], new(5), executor.CreateState(), "checksum");
-        Refused(good, new(5), new MambaState(Config with { DState = 4 }), "other sizes");
+        Refused(good, new(5), new CpuState(Config with { DState = 4 }), "other sizes");
     }
 
     [Test]
     public void Every_mutation_is_refused_and_leaves_the_state_as_it_was()
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
-        MambaState state = Used(executor), before = executor.CreateState();
+        CpuState state = Used(executor), before = executor.CreateState();
         before.CopyFrom(state);
         byte[] good = Saved(state, new(5));
         Random random = new(12);
@@ -106,21 +106,21 @@ public class SavedStateTests
         AssertSame(before, state);
     }
 
-    private static MambaState Used(CpuExecutor executor)
+    private static CpuState Used(CpuExecutor executor)
     {
-        MambaState state = executor.CreateState();
+        CpuState state = executor.CreateState();
         executor.Prefill([1, 2, 3, 4, 5], state, new float[Config.VocabSize]);
         return state;
     }
 
-    private static byte[] Saved(MambaState state, ModelFingerprint fingerprint)
+    private static byte[] Saved(CpuState state, ModelFingerprint fingerprint)
     {
         using MemoryStream stream = new();
         state.Save(stream, fingerprint);
         return stream.ToArray();
     }
 
-    private static void Refused(byte[] bytes, ModelFingerprint fingerprint, MambaState state, string expected)
+    private static void Refused(byte[] bytes, ModelFingerprint fingerprint, CpuState state, string expected)
     {
         Assert.That(
             () => state.Restore(new MemoryStream(bytes), fingerprint),
@@ -128,13 +128,13 @@ public class SavedStateTests
         Assert.That(state.Position, Is.Zero);
     }
 
-    private static void AssertSame(MambaState expected, MambaState found)
+    private static void AssertSame(CpuState expected, CpuState found)
     {
         Assert.That(found.Position, Is.EqualTo(expected.Position));
         for (int layer = 0; layer < expected.Layers.Length; layer++)
         {
-            Assert.That(found.Layers[layer].Window.SequenceEqual(expected.Layers[layer].Window));
-            Assert.That(found.Layers[layer].Scan.SequenceEqual(expected.Layers[layer].Scan));
+            Assert.That(found.Layers[layer].ConvState.SequenceEqual(expected.Layers[layer].ConvState));
+            Assert.That(found.Layers[layer].SsmState.SequenceEqual(expected.Layers[layer].SsmState));
         }
     }
 }

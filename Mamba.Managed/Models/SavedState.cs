@@ -22,13 +22,13 @@ public static class SavedState
     private static ReadOnlySpan<byte> Magic => "MAMBAST\0"u8;
 
     /// <summary>Writes a state.</summary>
-    /// <param name="state">The state; not changed.</param>
+    /// <param name="sequence">The state; not changed.</param>
     /// <param name="stream">Where to.</param>
     /// <param name="fingerprint">The model that the state belongs to.</param>
     /// <exception cref="IOException">The stream cannot be written.</exception>
-    public static void Save(this MambaState state, Stream stream, ModelFingerprint fingerprint)
+    public static void Save(this SequenceState sequence, Stream stream, ModelFingerprint fingerprint)
     {
-        ArgumentNullException.ThrowIfNull(state);
+        CpuState state = (CpuState)sequence;
         ArgumentNullException.ThrowIfNull(stream);
         Span<byte> header = stackalloc byte[HeaderLength];
         WriteHeader(header, state, fingerprint);
@@ -37,8 +37,8 @@ public static class SavedState
         byte[] bytes = new byte[LongestPart(state)];
         foreach (MixerState layer in state.Layers)
         {
-            checksum = Write(stream, layer.Window, bytes, checksum);
-            checksum = Write(stream, layer.ScanRows(), bytes, checksum);
+            checksum = Write(stream, layer.ConvState, bytes, checksum);
+            checksum = Write(stream, layer.SsmRows(), bytes, checksum);
         }
 
         Span<byte> end = stackalloc byte[sizeof(uint)];
@@ -47,13 +47,13 @@ public static class SavedState
     }
 
     /// <summary>Makes a state equal to a saved one; a file that is refused leaves it as it was.</summary>
-    /// <param name="state">A state of the same model.</param>
+    /// <param name="sequence">A state of the same model.</param>
     /// <param name="stream">Where from, at the first byte.</param>
     /// <param name="fingerprint">The model that the state belongs to.</param>
     /// <exception cref="InvalidDataException">The bytes are no saved state, of another version or model, truncated or damaged.</exception>
-    public static void Restore(this MambaState state, Stream stream, ModelFingerprint fingerprint)
+    public static void Restore(this SequenceState sequence, Stream stream, ModelFingerprint fingerprint)
     {
-        ArgumentNullException.ThrowIfNull(state);
+        CpuState state = (CpuState)sequence;
         ArgumentNullException.ThrowIfNull(stream);
         byte[] header = new byte[HeaderLength];
         Read(stream, header);
@@ -80,18 +80,18 @@ public static class SavedState
             MixerState layer = state.Layers[i / 2];
             if (i % 2 == 0)
             {
-                values.CopyTo(layer.Window);
+                values.CopyTo(layer.ConvState);
             }
             else
             {
-                layer.SetScanRows(values);
+                layer.SetSsmRows(values);
             }
         }
 
-        state.Position = BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(20));
+        state.MoveTo(BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(20)));
     }
 
-    private static void WriteHeader(Span<byte> header, MambaState state, ModelFingerprint fingerprint)
+    private static void WriteHeader(Span<byte> header, CpuState state, ModelFingerprint fingerprint)
     {
         MixerState layer = state.Layers[0];
         Magic.CopyTo(header);
@@ -100,11 +100,11 @@ public static class SavedState
         BinaryPrimitives.WriteInt64LittleEndian(header[20..], state.Position);
         BinaryPrimitives.WriteInt32LittleEndian(header[28..], state.Layers.Length);
         BinaryPrimitives.WriteInt32LittleEndian(header[32..], layer.Channels);
-        BinaryPrimitives.WriteInt32LittleEndian(header[36..], layer.WindowLength);
+        BinaryPrimitives.WriteInt32LittleEndian(header[36..], layer.ConvLength);
         BinaryPrimitives.WriteInt32LittleEndian(header[40..], layer.States);
     }
 
-    private static void CheckHeader(ReadOnlySpan<byte> header, MambaState state, ModelFingerprint fingerprint)
+    private static void CheckHeader(ReadOnlySpan<byte> header, CpuState state, ModelFingerprint fingerprint)
     {
         Throw.Unless(header[..8].SequenceEqual(Magic), $"expected a saved Mamba state, found other data");
         uint version = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
@@ -118,9 +118,9 @@ public static class SavedState
         Throw.Unless(header[28..].SequenceEqual(expected[28..]), $"expected a state of {state}, found one of other sizes");
     }
 
-    private static Span<float> Part(MambaState state, int index) => index % 2 == 0 ? state.Layers[index / 2].Window : state.Layers[index / 2].Scan;
+    private static Span<float> Part(CpuState state, int index) => index % 2 == 0 ? state.Layers[index / 2].ConvState : state.Layers[index / 2].SsmState;
 
-    private static int LongestPart(MambaState state) => sizeof(float) * Math.Max(state.Layers[0].Window.Length, state.Layers[0].Scan.Length);
+    private static int LongestPart(CpuState state) => sizeof(float) * Math.Max(state.Layers[0].ConvState.Length, state.Layers[0].SsmState.Length);
 
     private static uint Write(Stream stream, ReadOnlySpan<float> values, byte[] buffer, uint checksum)
     {
