@@ -11,7 +11,7 @@ public class ModelSuites : ISuite
 
     private readonly int[] tokens = [.. Enumerable.Range(0, PromptLength).Select(i => i % 250)];
     private CpuExecutor? executor;
-    private MambaState? state;
+    private CpuState? state;
     private float[] logits = [];
 
     /// <summary>d_model x layers x vocabulary.</summary>

@@ -24,7 +24,7 @@ internal static class InferenceBench
     public static Result Measure(CpuExecutor executor, int promptLength, int sessions, int rounds, TimeSpan preparation)
     {
         MambaConfig config = executor.Config;
-        MambaState state = executor.CreateState();
+        using CpuState state = executor.CreateState();
         float[] logits = new float[config.VocabSize];
         Random random = new(1);
         int[] tokens = [.. Enumerable.Range(0, Math.Max(promptLength, UsualPromptLength)).Select(_ => random.Next(config.VocabSize))];
@@ -118,7 +118,7 @@ internal static class InferenceBench
         return new(found.Max(limits => limits.ReadGigabytesPerSecond), found.Max(limits => limits.FmaGigaflopsPerSecond));
     }
 
-    private static void Decode(CpuExecutor executor, MambaState state, int[] tokens, float[] logits)
+    private static void Decode(CpuExecutor executor, CpuState state, int[] tokens, float[] logits)
     {
         for (int i = 0; i < GeneratedLength; i++)
         {
@@ -129,7 +129,7 @@ internal static class InferenceBench
     // As llama-batched-bench does it: each session has a prompt of its own, and what counts are the steps after them.
     private static double[] MeasureTogether(CpuExecutor executor, int sessions, int rounds, int[] tokens)
     {
-        MambaState[] states = [.. Enumerable.Range(0, sessions).Select(_ => executor.CreateState())];
+        CpuState[] states = [.. Enumerable.Range(0, sessions).Select(_ => executor.CreateState())];
         float[] logits = new float[sessions * executor.Config.VocabSize];
         int[] next = new int[sessions];
         double[] speeds = new double[rounds];
@@ -157,6 +157,11 @@ internal static class InferenceBench
             {
                 speeds[round] = sessions * GeneratedLength / Stopwatch.GetElapsedTime(start).TotalSeconds;
             }
+        }
+
+        foreach (CpuState state in states)
+        {
+            state.Dispose();
         }
 
         return speeds;

@@ -82,7 +82,7 @@ internal static class InfoCommand
             ["weight_bytes"] = parameters.Sum(p => p.Value.ByteLength),
             ["file_bytes"] = FileBytes(path),
             ["tokenizer"] = tokenizer,
-            ["state_bytes_per_session"] = new MambaState(config).ByteLength,
+            ["state_bytes_per_session"] = StateLayout.Of(config).Length(0) * sizeof(float),
         };
     }
 

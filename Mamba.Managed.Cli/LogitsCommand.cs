@@ -38,7 +38,7 @@ internal static class LogitsCommand
         }
 
         Tensor logits = Tensor.Zeros(ElementType.Float32, ids.Length, vocabulary);
-        MambaState state = executor.CreateState();
+        using CpuState state = executor.CreateState();
         chunk = chunk == 0 ? ids.Length : chunk;
         for (int start = 0; start < ids.Length; start += chunk)
         {

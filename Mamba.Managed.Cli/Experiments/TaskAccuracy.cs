@@ -29,7 +29,7 @@ internal sealed record TaskAccuracy(int Length, int Sequences, long Right, long 
     /// <exception cref="OperationCanceledException">The measure was canceled.</exception>
     public static TaskAccuracy Measure(IMambaExecutor executor, SyntheticTask task, int length, int sequences, CancellationToken cancel)
     {
-        MambaState state = executor.CreateState();
+        using SequenceState state = executor.CreateState();
         float[] logits = new float[ChunkLength * SyntheticTask.VocabSize];
         (long right, long asked) = (0, 0);
         for (int i = 0; i < sequences; i++)

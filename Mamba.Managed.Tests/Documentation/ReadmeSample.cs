@@ -24,7 +24,7 @@ internal static class ReadmeSample
         }
 
         session.Settle();
-        session.State.Save(stream, ModelFingerprint.Of(ModelConversion.Load(model))); // go on tomorrow, elsewhere
+        session.State.Save(stream, executor.Fingerprint); // go on tomorrow, elsewhere
     }
 
     public static void Inspect(TextWriter Console)

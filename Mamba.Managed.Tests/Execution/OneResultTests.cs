@@ -23,11 +23,11 @@ public class OneResultTests
         using CpuExecutor executor = new(MambaLanguageModel.Create(config, 1), 2);
         int[] tokens = Tokens(config, 90);
         float[] once = new float[tokens.Length * config.VocabSize];
-        MambaState whole = executor.CreateState();
+        CpuState whole = executor.CreateState();
         executor.Prefill(tokens, whole, once);
 
         float[] chunked = new float[once.Length];
-        MambaState parts = executor.CreateState();
+        CpuState parts = executor.CreateState();
         for (int at = 0; at < tokens.Length; at += chunk)
         {
             int length = Math.Min(chunk, tokens.Length - at);
@@ -59,7 +59,7 @@ public class OneResultTests
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(config, 3), 2);
         const int Sequences = 9;
-        MambaState[] alone = new MambaState[Sequences], together = new MambaState[Sequences];
+        CpuState[] alone = new CpuState[Sequences], together = new CpuState[Sequences];
         float[] logits = new float[config.VocabSize];
         for (int s = 0; s < Sequences; s++)
         {
@@ -85,19 +85,40 @@ public class OneResultTests
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(config, 8), 2);
         int[] lengths = [3, 1, 40, 600, 7, 1, 1, 500, 12];
-        MambaState[] together = [.. lengths.Select(_ => executor.CreateState())];
+        CpuState[] together = [.. lengths.Select(_ => executor.CreateState())];
         int[] tokens = Tokens(config, lengths.Sum());
         float[] logits = new float[(all ? tokens.Length : lengths.Length) * config.VocabSize];
         executor.Forward(tokens, lengths, together, logits);
         for (int s = 0, start = 0, row = 0; s < lengths.Length; start += lengths[s], s++)
         {
             float[] expected = new float[lengths[s] * config.VocabSize];
-            MambaState alone = executor.CreateState();
+            CpuState alone = executor.CreateState();
             executor.Prefill(tokens.AsSpan(start, lengths[s]), alone, expected);
             float[] wanted = all ? expected : expected[^config.VocabSize..];
             AssertSame(wanted, logits.AsSpan(row, wanted.Length).ToArray());
             AssertSame(alone, together[s]);
             row += wanted.Length;
+        }
+    }
+
+    [Test]
+    public void Whatever_logits_are_asked_for([ValueSource(nameof(Shapes))] MambaConfig config, [Values(1, 2, 3, 4, 5)] int seed)
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 11), 2);
+        Random random = new(seed);
+        int[] lengths = [.. Enumerable.Range(0, random.Next(1, 8)).Select(_ => random.Next(1, random.Next(2, 30)))];
+        int[] tokens = Tokens(config, lengths.Sum());
+        SequenceInput[] batch = [.. lengths.Select(length => new SequenceInput(executor.CreateState(), length, (LogitRows)random.Next(seed < 3 ? 2 : 3)))];
+        float[] logits = new float[batch.Sum(input => input.LogitCount) * config.VocabSize];
+        executor.Run(tokens, batch, logits);
+        for (int s = 0, start = 0, row = 0; s < batch.Length; start += lengths[s], row += batch[s].LogitCount * config.VocabSize, s++)
+        {
+            float[] expected = new float[lengths[s] * config.VocabSize];
+            CpuState alone = executor.CreateState();
+            executor.Prefill(tokens.AsSpan(start, lengths[s]), alone, expected);
+            int wanted = batch[s].LogitCount * config.VocabSize;
+            AssertSame(expected[(expected.Length - wanted)..], logits.AsSpan(row, wanted).ToArray());
+            AssertSame(alone, (CpuState)batch[s].State);
         }
     }
 
@@ -109,7 +130,7 @@ public class OneResultTests
         int[] tokens = Tokens(config, 30);
         float[] whole = new float[tokens.Length * config.VocabSize], parts = new float[whole.Length];
         executor.Prefill(tokens, executor.CreateState(), whole);
-        MambaState state = executor.CreateState();
+        CpuState state = executor.CreateState();
         model.Forward(tokens.AsSpan(0, 7), state, parts.AsSpan(0, 7 * config.VocabSize));
         model.Forward(tokens.AsSpan(7), state, parts.AsSpan(7 * config.VocabSize));
         AssertSame(whole, parts);
@@ -130,7 +151,7 @@ public class OneResultTests
         using CpuExecutor reference = new(held, 1), executor = new(held, 2), floats = new(single, 2);
         reference.Prefill(tokens, reference.CreateState(), expected);
         floats.Prefill(tokens, floats.CreateState(), near);
-        MambaState state = executor.CreateState();
+        CpuState state = executor.CreateState();
         executor.Prefill(tokens.AsSpan(0, 13), state, found.AsSpan(0, 13 * config.VocabSize));
         for (int i = 13; i < tokens.Length; i++)
         {
@@ -163,7 +184,7 @@ public class OneResultTests
     {
         MambaConfig config = Shapes[0];
         using CpuExecutor executor = new(MambaLanguageModel.Create(config, 5), 1);
-        MambaState state = executor.CreateState();
+        CpuState state = executor.CreateState();
         float[] logits = new float[config.VocabSize];
         executor.Prefill([1], state, logits);
         long bytes = Allocations.Of(() =>
@@ -181,7 +202,7 @@ public class OneResultTests
     {
         MambaConfig config = Shapes[0];
         using CpuExecutor executor = new(MambaLanguageModel.Create(config, 6), 2);
-        MambaState state = executor.CreateState(), before = executor.CreateState();
+        CpuState state = executor.CreateState(), before = executor.CreateState();
         float[] logits = new float[config.VocabSize];
         executor.Prefill([3, 4], state, logits);
         before.CopyFrom(state);
@@ -196,7 +217,7 @@ public class OneResultTests
     {
         MambaConfig config = Shapes[0];
         using CpuExecutor executor = new(MambaLanguageModel.Create(config, 7), 1);
-        MambaState state = executor.CreateState();
+        CpuState state = executor.CreateState();
         float[] logits = new float[config.VocabSize];
         Assert.Multiple(() =>
         {
@@ -204,7 +225,7 @@ public class OneResultTests
             Assert.That(() => executor.Prefill([40], state, logits), Throws.ArgumentException.With.Message.Contains("0 to 39, found 40"));
             Assert.That(() => executor.Prefill([-1], state, logits), Throws.ArgumentException);
             Assert.That(() => executor.Prefill([1], state, new float[3]), Throws.ArgumentException);
-            Assert.That(() => executor.Prefill([1], new MambaState(Shapes[1]), logits), Throws.ArgumentException);
+            Assert.That(() => executor.Prefill([1], new CpuState(Shapes[1]), logits), Throws.ArgumentException);
             Assert.That(() => executor.Step([1, 2], [state, state], new float[80]), Throws.ArgumentException.With.Message.Contains("0 and 1"));
         });
     }
@@ -215,13 +236,13 @@ public class OneResultTests
         return [.. Enumerable.Range(0, count).Select(_ => random.Next(config.VocabSize))];
     }
 
-    private static void AssertSame(MambaState expected, MambaState found)
+    private static void AssertSame(CpuState expected, CpuState found)
     {
         Assert.That(found.Position, Is.EqualTo(expected.Position));
         for (int layer = 0; layer < expected.Layers.Length; layer++)
         {
-            AssertSame(expected.Layers[layer].Window.ToArray(), found.Layers[layer].Window.ToArray());
-            AssertSame(expected.Layers[layer].Scan.ToArray(), found.Layers[layer].Scan.ToArray());
+            AssertSame(expected.Layers[layer].ConvState.ToArray(), found.Layers[layer].ConvState.ToArray());
+            AssertSame(expected.Layers[layer].SsmState.ToArray(), found.Layers[layer].SsmState.ToArray());
         }
     }
 

@@ -186,7 +186,7 @@ public sealed class TextGeneratorTests : IDisposable
         GenerationSession session = new(executor, greedy);
         session.Append([5, 6, 7]);
         session.Next();
-        MambaState copy = executor.CreateState();
+        CpuState copy = executor.CreateState();
         copy.CopyFrom(session.State);
         GenerationSession restored = new(executor, greedy, copy, session.Tokens);
         Assert.That(Enumerable.Range(0, 20).Select(_ => restored.Next()), Is.EqualTo(Enumerable.Range(0, 20).Select(_ => session.Next())));
@@ -222,13 +222,13 @@ public sealed class TextGeneratorTests : IDisposable
     private void AssertHasSeen(GenerationSession session, int[] tokens)
     {
         session.Settle();
-        MambaState expected = executor.CreateState();
+        CpuState expected = executor.CreateState();
         executor.Prefill(tokens, expected, new float[256]);
         Assert.That(session.State.Position, Is.EqualTo(expected.Position));
         for (int layer = 0; layer < expected.Layers.Length; layer++)
         {
-            Assert.That(session.State.Layers[layer].Window.SequenceEqual(expected.Layers[layer].Window));
-            Assert.That(session.State.Layers[layer].Scan.SequenceEqual(expected.Layers[layer].Scan));
+            Assert.That(((CpuState)session.State).Layers[layer].ConvState.SequenceEqual(expected.Layers[layer].ConvState));
+            Assert.That(((CpuState)session.State).Layers[layer].SsmState.SequenceEqual(expected.Layers[layer].SsmState));
         }
     }
 }

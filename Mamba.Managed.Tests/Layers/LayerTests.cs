@@ -64,12 +64,12 @@ public class LayerTests
     public void Empty_sequences_pass_through_every_layer()
     {
         MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 8, NLayer = 1, VocabSize = 5 }, 1);
-        MambaState state = new(model.Config);
+        CpuState state = new(model.Config);
         model.Forward([], state, []);
         model.Layers.Forward([], state.Layers, []);
-        model.Layers[0].Mixer.Conv1d.Forward([], state.Layers[0].Window, []);
+        model.Layers[0].Mixer.Conv1d.Forward([], state.Layers[0].ConvState, []);
         Assert.That(state.Position, Is.Zero);
-        Assert.That(state.Layers[0].Scan.ToArray(), Is.All.Zero);
+        Assert.That(state.Layers[0].SsmState.ToArray(), Is.All.Zero);
     }
 
     [Test]
@@ -121,7 +121,7 @@ public class LayerTests
     public void Blocks_run_as_a_sequence()
     {
         MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 12, NLayer = 3, VocabSize = 5 }, 1);
-        MambaState state = new(model.Config), other = new(model.Config);
+        CpuState state = new(model.Config), other = new(model.Config);
         float[] x = Random(12 * 9, 4), y = new float[x.Length], expected = x;
         model.Layers.Forward(x, state.Layers, y);
         for (int i = 0; i < 3; i++)

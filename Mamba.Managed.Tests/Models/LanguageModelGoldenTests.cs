@@ -32,7 +32,7 @@ public class LanguageModelGoldenTests
         Tensor ids = golden.Tensors["input_ids"];
         int rows = ids.Shape[0], length = ids.Shape[1], vocabulary = model.Config.VocabSize;
         float[] logits = new float[rows * length * vocabulary];
-        MambaState[] states = new MambaState[rows];
+        CpuState[] states = new CpuState[rows];
         for (int row = 0; row < rows; row++)
         {
             states[row] = executor.CreateState();
@@ -73,7 +73,7 @@ public class LanguageModelGoldenTests
         }
     }
 
-    private static long[] Greedy(CpuExecutor executor, MambaState state, float[] logits, int count)
+    private static long[] Greedy(CpuExecutor executor, CpuState state, float[] logits, int count)
     {
         long[] tokens = new long[count];
         for (int i = 0; i < count; i++)
@@ -85,13 +85,13 @@ public class LanguageModelGoldenTests
         return tokens;
     }
 
-    private static void AssertStates(SafetensorsFile golden, MambaConfig config, MambaState[] states)
+    private static void AssertStates(SafetensorsFile golden, MambaConfig config, CpuState[] states)
     {
         for (int layer = 0; layer < config.NLayer; layer++)
         {
             int index = layer;
-            AssertClose(golden.Tensors[$"ssm_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].ScanRows(), config.DState))], $"ssm_state.{layer}");
-            AssertClose(golden.Tensors[$"conv_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].Window, config.DConv))], $"conv_state.{layer}");
+            AssertClose(golden.Tensors[$"ssm_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].SsmRows(), config.DState))], $"ssm_state.{layer}");
+            AssertClose(golden.Tensors[$"conv_state.{layer}"], [.. states.SelectMany(s => Transpose(s.Layers[index].ConvState, config.DConv))], $"conv_state.{layer}");
         }
     }
 

@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
@@ -16,7 +18,7 @@ public class SavedStateTests
     {
         MambaLanguageModel model = MambaLanguageModel.Create(Config, 1);
         using CpuExecutor executor = new(model, 1);
-        MambaState state = Used(executor), restored = executor.CreateState();
+        CpuState state = Used(executor), restored = executor.CreateState();
         using MemoryStream stream = new();
         stream.WriteByte(9);
         state.Save(stream, ModelFingerprint.Of(model));
@@ -28,24 +30,79 @@ public class SavedStateTests
     }
 
     [Test]
-    public void A_file_holds_states_as_rows_whatever_their_order_in_memory()
+    public void A_file_holds_the_canonical_form_whatever_the_order_in_memory()
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
-        MambaState state = Used(executor);
+        CpuState state = Used(executor);
         MixerState layer = state.Layers[0];
         byte[] file = Saved(state, new(5));
-        int scan = 44 + (layer.WindowLength * layer.Channels * sizeof(float));
-        float[] panels = layer.Scan.ToArray(), byChannel = ScanHarness.FromPanels(panels, layer.Channels, layer.States);
-        for (int n = 0; n < layer.States; n++)
+        int values = file.Length - sizeof(uint) - (int)state.ByteLength;
+        int scan = values + (layer.ConvLength * layer.Channels * sizeof(float));
+        float[] panels = layer.SsmState.ToArray(), byChannel = ScanHarness.FromPanels(panels, layer.Channels, layer.States);
+        Assert.Multiple(() =>
         {
-            for (int c = 0; c < layer.Channels; c++)
-            {
-                float found = BinaryPrimitives.ReadSingleLittleEndian(file.AsSpan(scan + (((n * layer.Channels) + c) * sizeof(float))));
-                Assert.That(found, Is.EqualTo(byChannel[(c * layer.States) + n]), $"state {n} of channel {c}");
-            }
-        }
+            Assert.That(Floats(file, values, layer.ConvState.Length), Is.EqualTo(layer.ConvState.ToArray()));
+            Assert.That(Floats(file, scan, byChannel.Length), Is.EqualTo(byChannel));
+            Assert.That(panels, Is.Not.EqualTo(byChannel));
+            Assert.That(Encoding.UTF8.GetString(file), Does.Contain("layers.0.conv_state").And.Contain("layers.1.ssm_state"));
+        });
+    }
 
-        Assert.That(panels, Is.Not.EqualTo(layer.ScanRows()), "20 channels are two panels");
+    [Test]
+    public void A_file_of_version_1_is_read()
+    {
+        MambaLanguageModel model = MambaLanguageModel.Create(Config, 1);
+        using CpuExecutor executor = new(model, 1);
+        byte[] file = File.ReadAllBytes(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "saved-state", "version1.mambastate"));
+        using CpuState restored = executor.CreateState(), other = new(Config with { DState = 4 });
+        Assert.That(restored.Restore(new MemoryStream(file), executor.Fingerprint), Is.Empty);
+        AssertSame(Used(executor), restored);
+        Refused(file[..^9], executor.Fingerprint, executor.CreateState(), "truncated");
+        Refused([.. file[..60], (byte)(file[60] ^ 1), .. file[61..]], executor.Fingerprint, executor.CreateState(), "checksum");
+        Refused(file, executor.Fingerprint, other, "other sizes");
+    }
+
+    [Test]
+    public void What_is_kept_with_a_state_comes_back()
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
+        byte[] session = new byte[200_001];
+        new Random(1).NextBytes(session);
+        using CpuState state = Used(executor), restored = executor.CreateState();
+        using MemoryStream stream = new();
+        state.Save(stream, new(5), session);
+        stream.Position = 0;
+        Assert.That(restored.Restore(stream, new(5)), Is.EqualTo(session));
+        AssertSame(state, restored);
+    }
+
+    [Test]
+    public void Lengths_of_a_stranger_reserve_no_memory()
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
+        using CpuState state = executor.CreateState();
+        byte[] file = Saved(state, new(5));
+        BinaryPrimitives.WriteInt64LittleEndian(file.AsSpan(32), 2_000_000_000);
+        long bytes = Allocations.Of(() => Refused(file, new(5), state, "truncated"));
+        Assert.That(bytes, Is.LessThan(1_000_000));
+    }
+
+    [Test]
+    public void A_position_that_cannot_grow_is_refused_before_anything_moves()
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
+        using CpuState state = Used(executor), before = executor.CreateState();
+        float[] values = new float[state.Layout.Length(0)];
+        state.Export(values);
+        state.Import(values, long.MaxValue - 1);
+        before.CopyFrom(state);
+        Assert.That(() => executor.Prefill([1, 2], state, new float[20]), Throws.ArgumentException.With.Message.Contains("2 more tokens"));
+        Assert.That(() => executor.Prefill(new int[1000], state, new float[20]), Throws.ArgumentException);
+        AssertSame(before, state);
+        executor.Prefill([1], state, new float[20]);
+        Assert.That(() => executor.Prefill([1], state, new float[20]), Throws.ArgumentException);
+        Assert.That(state.Position, Is.EqualTo(long.MaxValue));
+        state.Restore(new MemoryStream(Saved(state, new(5))), new(5));
     }
 
     [Test]
@@ -75,18 +132,20 @@ public class SavedStateTests
         Refused(good[..^1], new(5), executor.CreateState(), "truncated");
         Refused([], new(5), executor.CreateState(), "truncated");
         Refused([.. "NOTMAMBA"u8, .. good[8..]], new(5), executor.CreateState(), "other data");
-        Refused([.. good[..8], 2, .. good[9..]], new(5), executor.CreateState(), "version 1, found version 2");
-        Refused([.. good[..100], (byte)(good[100] ^ 1), .. good[101..]], new(5), executor.CreateState(), "checksum");
-        Refused(good, new(5), new MambaState(Config with { DState = 4 }), "other sizes");
+        Refused([.. good[..8], 3, .. good[9..]], new(5), executor.CreateState(), "version 1 or 2, found version 3");
+        Refused([.. good[..^100], (byte)(good[^100] ^ 1), .. good[^99..]], new(5), executor.CreateState(), "checksum");
+        Refused(good, new(5), new CpuState(Config with { DState = 4 }), "other sizes");
     }
 
     [Test]
     public void Every_mutation_is_refused_and_leaves_the_state_as_it_was()
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
-        MambaState state = Used(executor), before = executor.CreateState();
+        CpuState state = Used(executor), before = executor.CreateState();
         before.CopyFrom(state);
-        byte[] good = Saved(state, new(5));
+        using MemoryStream stream = new();
+        state.Save(stream, new(5), "session"u8);
+        byte[] good = stream.ToArray();
         Random random = new(12);
         for (int round = 0; round < 10_000; round++)
         {
@@ -106,21 +165,23 @@ public class SavedStateTests
         AssertSame(before, state);
     }
 
-    private static MambaState Used(CpuExecutor executor)
+    private static CpuState Used(CpuExecutor executor)
     {
-        MambaState state = executor.CreateState();
+        CpuState state = executor.CreateState();
         executor.Prefill([1, 2, 3, 4, 5], state, new float[Config.VocabSize]);
         return state;
     }
 
-    private static byte[] Saved(MambaState state, ModelFingerprint fingerprint)
+    private static float[] Floats(byte[] file, int offset, int count) => MemoryMarshal.Cast<byte, float>(file.AsSpan(offset, count * sizeof(float))).ToArray();
+
+    private static byte[] Saved(CpuState state, ModelFingerprint fingerprint)
     {
         using MemoryStream stream = new();
         state.Save(stream, fingerprint);
         return stream.ToArray();
     }
 
-    private static void Refused(byte[] bytes, ModelFingerprint fingerprint, MambaState state, string expected)
+    private static void Refused(byte[] bytes, ModelFingerprint fingerprint, CpuState state, string expected)
     {
         Assert.That(
             () => state.Restore(new MemoryStream(bytes), fingerprint),
@@ -128,13 +189,13 @@ public class SavedStateTests
         Assert.That(state.Position, Is.Zero);
     }
 
-    private static void AssertSame(MambaState expected, MambaState found)
+    private static void AssertSame(CpuState expected, CpuState found)
     {
         Assert.That(found.Position, Is.EqualTo(expected.Position));
         for (int layer = 0; layer < expected.Layers.Length; layer++)
         {
-            Assert.That(found.Layers[layer].Window.SequenceEqual(expected.Layers[layer].Window));
-            Assert.That(found.Layers[layer].Scan.SequenceEqual(expected.Layers[layer].Scan));
+            Assert.That(found.Layers[layer].ConvState.SequenceEqual(expected.Layers[layer].ConvState));
+            Assert.That(found.Layers[layer].SsmState.SequenceEqual(expected.Layers[layer].SsmState));
         }
     }
 }

@@ -42,7 +42,7 @@ public class TrainingPassTests
         MambaLanguageModel model = MambaLanguageModel.Create(config, 2);
         using TrainingPass pass = new(config, 2);
         int[] lengths = [70, 1, 2, 40, 130];
-        MambaState[] initial = States(config, lengths.Length, 4), slopes = States(config, lengths.Length, 5);
+        CpuState[] initial = States(config, lengths.Length, 4), slopes = States(config, lengths.Length, 5);
         Gradients together = new(model), separate = new(model);
         TrainingBatch packed = Batch(config, lengths) with { States = Copies(initial), StateGradients = Copies(slopes) };
         double loss = pass.Run(model, packed, together).Sum, sum = 0;
@@ -80,7 +80,7 @@ public class TrainingPassTests
         using TrainingPass pass = new(config, 2);
         using CpuExecutor executor = new(model, 1);
         TrainingBatch whole = Batch(config, [150]) with { States = [new(config)] };
-        MambaState carried = new(config), expected = executor.CreateState();
+        CpuState carried = new(config), expected = executor.CreateState();
         double loss = pass.Evaluate(model, whole).Sum, sum = 0;
         foreach (int start in new[] { 0, 50, 100 })
         {
@@ -101,7 +101,7 @@ public class TrainingPassTests
         using TrainingPass pass = new(config, 2);
         Gradients gradients = new(model);
         int[] lengths = [5, 2];
-        MambaState[] initial = States(config, 2, 7), slopes = States(config, 2, 8);
+        CpuState[] initial = States(config, 2, 7), slopes = States(config, 2, 8);
         TrainingBatch batch = Batch(config, lengths) with { States = Copies(initial), StateGradients = Copies(slopes) };
         ReferenceModel reference = new(model);
         (double[], double[])[][] before = [.. initial.Select(Doubles)], after = [.. slopes.Select(Doubles)];
@@ -124,8 +124,8 @@ public class TrainingPassTests
         {
             for (int layer = 0; layer < config.NLayer; layer++)
             {
-                Compare($"window {i} {layer}", before[i][layer].Item1, batch.StateGradients![i].Layers[layer].Window.ToArray());
-                Compare($"state {i} {layer}", before[i][layer].Item2, batch.StateGradients![i].Layers[layer].ScanRows());
+                Compare($"window {i} {layer}", before[i][layer].Item1, batch.StateGradients![i].Layers[layer].ConvState.ToArray());
+                Compare($"state {i} {layer}", before[i][layer].Item2, batch.StateGradients![i].Layers[layer].SsmRows());
             }
         }
 
@@ -232,20 +232,20 @@ public class TrainingPassTests
         return new(tokens, targets, lengths);
     }
 
-    private static MambaState[] States(MambaConfig config, int count, int seed)
+    private static CpuState[] States(MambaConfig config, int count, int seed)
     {
         Random random = new(seed);
-        MambaState[] states = [.. Enumerable.Range(0, count).Select(_ => new MambaState(config))];
-        foreach (MambaState state in states)
+        CpuState[] states = [.. Enumerable.Range(0, count).Select(_ => new CpuState(config))];
+        foreach (CpuState state in states)
         {
             foreach (MixerState layer in state.Layers)
             {
-                foreach (ref float v in layer.Window)
+                foreach (ref float v in layer.ConvState)
                 {
                     v = random.NextSingle() - 0.5f;
                 }
 
-                foreach (ref float v in layer.Scan)
+                foreach (ref float v in layer.SsmState)
                 {
                     v = random.NextSingle() - 0.5f;
                 }
@@ -255,21 +255,21 @@ public class TrainingPassTests
         return states;
     }
 
-    private static MambaState[] Copies(MambaState[] states) => [.. states.Select(state =>
+    private static CpuState[] Copies(CpuState[] states) => [.. states.Select(state =>
     {
         int layers = state.Layers.Length;
         MixerState first = state.Layers[0];
-        MambaState copy = new(new MambaConfig { DModel = 1, NLayer = layers, VocabSize = 1, DInner = first.Channels, DConv = first.WindowLength, DState = first.States });
+        CpuState copy = new(new MambaConfig { DModel = 1, NLayer = layers, VocabSize = 1, DInner = first.Channels, DConv = first.ConvLength, DState = first.States });
         copy.CopyFrom(state);
         return copy;
     })];
 
-    private static (double[], double[])[] Doubles(MambaState state)
+    private static (double[], double[])[] Doubles(CpuState state)
     {
         List<(double[], double[])> layers = [];
         foreach (MixerState layer in state.Layers)
         {
-            layers.Add((Array.ConvertAll(layer.Window.ToArray(), v => (double)v), Array.ConvertAll(layer.ScanRows(), v => (double)v)));
+            layers.Add((Array.ConvertAll(layer.ConvState.ToArray(), v => (double)v), Array.ConvertAll(layer.SsmRows(), v => (double)v)));
         }
 
         return [.. layers];
@@ -279,15 +279,15 @@ public class TrainingPassTests
 
     private static float[] Flat(MambaLanguageModel model) => [.. model.Parameters().SelectMany(p => p.Value.ToArray())];
 
-    private static float[] Flat(IEnumerable<MambaState> states)
+    private static float[] Flat(IEnumerable<CpuState> states)
     {
         List<float> values = [];
-        foreach (MambaState state in states)
+        foreach (CpuState state in states)
         {
             foreach (MixerState layer in state.Layers)
             {
-                values.AddRange(layer.Window);
-                values.AddRange(layer.Scan);
+                values.AddRange(layer.ConvState);
+                values.AddRange(layer.SsmState);
             }
         }
 

@@ -36,7 +36,7 @@ public readonly record struct Likelihood(double Nats, int Tokens)
         int vocabulary = executor.Config.VocabSize;
         float[] logits = new float[checked(Chunk * vocabulary)];
         Likelihood score = default;
-        Models.MambaState state = executor.CreateState();
+        using SequenceState state = executor.CreateState();
         for (int start = 0; start < tokens.Length - 1; start += window)
         {
             state.Clear();

@@ -7,13 +7,15 @@ namespace Mamba.Managed.Execution;
 /// <summary>Runs a Mamba model on the processor's cores.</summary>
 /// <remarks>
 /// The weights are copied once into the order in which the kernels read them; the model and the file behind it are not needed afterwards.
-/// A long input runs in chunks, so the memory of an executor does not grow with the input. A chunk has at most 512 tokens, and in a small
-/// model so many fewer, down to 128 or 64 a thread, that what lies between the layers takes some sixteenth of the weights' memory.
+/// A pass has at most 512 tokens, so the memory of an executor does not grow with the input. A chunk of a long prompt has in a small model
+/// so many fewer, down to 128 or 64 a thread, that what lies between the layers takes some sixteenth of the weights' memory.
 /// </remarks>
 public sealed class CpuExecutor : IMambaExecutor
 {
-    /// <summary>The most sequences of one <see cref="Step"/>.</summary>
+    /// <summary>The most tokens of one pass, over all its sequences: <see cref="MaxRows"/>.</summary>
     public const int MaxBatch = 512;
+
+    private const int MostThreads = 1024;
 
     // On two threads a chunk of 256 instead of 512 makes prompts of quantized models 1 to 3 % slower, on 8 and 16 threads 3 to 8 %.
     private const int ChunkStep = 64;
@@ -23,26 +25,42 @@ public sealed class CpuExecutor : IMambaExecutor
     private readonly WorkerPool pool;
     private readonly Lock gate = new();
     private readonly ForwardRegion region;
-    private readonly int chunkLength;
-    private readonly MambaState backup;
+    private readonly PassBatch batch;
+    private readonly StateLayout layout;
+    private bool disposed;
 
     /// <summary>Prepares a model.</summary>
     /// <param name="model">The weights, of any floating-point type.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
+    /// <exception cref="InvalidDataException">The model's configuration is not valid.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public CpuExecutor(MambaLanguageModel model, int threads = 0)
         : this(model, threads, release: false)
     {
     }
 
+    // Threads are started last, so that what fails before leaves none.
     private CpuExecutor(MambaLanguageModel model, int threads, bool release)
     {
         ArgumentNullException.ThrowIfNull(model);
-        Config = model.Config;
-        pool = new WorkerPool(threads);
-        region = new ForwardRegion(model, pool.Count, release);
-        chunkLength = ChunkLength(region.StepBytes, region.RowBytes, pool.Count);
-        backup = new MambaState(Config, clear: false);
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MostThreads);
+        threads = threads == 0 ? Environment.ProcessorCount : threads;
+        Config = model.Config.Validate();
+        layout = StateLayout.Of(Config);
+        batch = new PassBatch(Config, layout, MaxBatch);
+        Fingerprint = ModelFingerprint.Of(model);
+        region = new ForwardRegion(model, threads, release);
+        try
+        {
+            PromptChunk = ChunkLength(region.StepBytes, region.RowBytes, threads);
+            pool = new WorkerPool(threads);
+        }
+        catch
+        {
+            region.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Loads a model and prepares it, giving the file's pages back as the weights are taken over: they are never in memory twice.</summary>
@@ -62,113 +80,63 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <inheritdoc/>
     public MambaConfig Config { get; }
 
+    /// <inheritdoc/>
+    public ModelFingerprint Fingerprint { get; private set; }
+
+    /// <inheritdoc/>
+    public int MaxRows => MaxBatch;
+
+    /// <inheritdoc/>
+    public int PromptChunk { get; }
+
     /// <summary>Threads that compute, the caller included.</summary>
     public int Threads => pool.Count;
 
     /// <summary>Bytes that one step of one sequence reads, weights in the types in which they are held and its state: what decode asks of the memory.</summary>
-    public long StepBytes => region.StepBytes + backup.ByteLength;
+    public long StepBytes => region.StepBytes + (layout.Length(0) * sizeof(float));
 
-    /// <inheritdoc/>
-    public MambaState CreateState() => new(Config);
-
-    /// <inheritdoc/>
-    public void Prefill(ReadOnlySpan<int> tokens, MambaState state, Span<float> logits, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="IMambaExecutor.CreateState"/>
+    public CpuState CreateState()
     {
-        CheckTokens(tokens);
-        CheckState(state);
-        int vocabulary = Config.VocabSize;
-        bool all = tokens.Length > 1 && logits.Length == (long)tokens.Length * vocabulary;
-        Throw.UnlessLength(all ? logits.Length : vocabulary, logits.Length);
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref disposed), this);
+        return new(Config, layout);
+    }
+
+    /// <inheritdoc/>
+    SequenceState IMambaExecutor.CreateState() => CreateState();
+
+    /// <inheritdoc/>
+    public void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits)
+    {
         lock (gate)
         {
-            bool guarded = cancellationToken.CanBeCanceled && tokens.Length > chunkLength;
-            if (guarded)
+            ObjectDisposedException.ThrowIf(disposed, this);
+            this.batch.Take(tokens, batch, logits.Length);
+            try
             {
-                backup.CopyFrom(state);
+                region.Reserve(this.batch.Rows);
+                Compute(logits);
+                this.batch.Advance();
             }
-
-            for (int start = 0; start < tokens.Length; start += chunkLength)
+            finally
             {
-                if (cancellationToken.IsCancellationRequested)
-                {
-                    if (guarded)
-                    {
-                        state.CopyFrom(backup);
-                    }
-
-                    cancellationToken.ThrowIfCancellationRequested();
-                }
-
-                int length = Math.Min(chunkLength, tokens.Length - start);
-                Span<float> rows = all ? logits.Slice(start * vocabulary, length * vocabulary)
-                    : start + length == tokens.Length ? logits : [];
-                region.Run(pool, tokens.Slice(start, length), [length], new ReadOnlySpan<MambaState>(ref state), rows);
+                this.batch.Release();
             }
         }
     }
 
-    /// <inheritdoc/>
-    public void Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, ReadOnlySpan<MambaState> states, Span<float> logits)
-    {
-        CheckTokens(tokens);
-        CheckStates(states);
-        Throw.UnlessLength(states.Length, lengths.Length);
-        long total = 0;
-        foreach (int length in lengths)
-        {
-            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length, nameof(lengths));
-            total += length;
-        }
-
-        Throw.UnlessLength(tokens.Length, checked((int)total), nameof(lengths));
-        bool all = logits.Length == (long)tokens.Length * Config.VocabSize;
-        Throw.UnlessLength(all ? logits.Length : checked(states.Length * Config.VocabSize), logits.Length);
-        lock (gate)
-        {
-            // Whole sequences join a pass while they fit; what is longer goes alone, in chunks.
-            for (int first = 0, start = 0; first < states.Length;)
-            {
-                (int next, int end) = (first + 1, start + lengths[first]);
-                while (next < states.Length && end + lengths[next] - start <= MaxBatch)
-                {
-                    end += lengths[next++];
-                }
-
-                (int row, int rows) = all ? (start, end - start) : (first, next - first);
-                Span<float> output = logits.Slice(row * Config.VocabSize, rows * Config.VocabSize);
-                if (next == first + 1)
-                {
-                    Prefill(tokens[start..end], states[first], output);
-                }
-                else
-                {
-                    region.Run(pool, tokens[start..end], lengths[first..next], states[first..next], output);
-                }
-
-                (first, start) = (next, end);
-            }
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Step(ReadOnlySpan<int> tokens, ReadOnlySpan<MambaState> states, Span<float> logits)
-    {
-        Throw.UnlessLength(tokens.Length, states.Length);
-        if (tokens.Length > MaxBatch)
-        {
-            Throw.Argument(Throw.Invariant($"expected at most {MaxBatch} sequences, found {tokens.Length}"), nameof(tokens));
-        }
-
-        Span<int> ones = stackalloc int[MaxBatch];
-        ones.Fill(1);
-        Forward(tokens, ones[..tokens.Length], states, logits);
-    }
-
-    /// <inheritdoc/>
+    /// <summary>Waits for the pass that runs and frees everything: threads, weights and room for activations.</summary>
     public void Dispose()
     {
-        pool.Dispose();
-        region.Dispose();
+        lock (gate)
+        {
+            if (!disposed)
+            {
+                disposed = true;
+                pool.Dispose();
+                region.Dispose();
+            }
+        }
     }
 
     /// <summary>Takes over changed tensors of the model that this executor was made of.</summary>
@@ -176,7 +144,9 @@ public sealed class CpuExecutor : IMambaExecutor
     {
         lock (gate)
         {
+            ObjectDisposedException.ThrowIf(disposed, this);
             region.Repack(before, after);
+            Fingerprint = ModelFingerprint.Of(after);
         }
     }
 
@@ -186,43 +156,16 @@ public sealed class CpuExecutor : IMambaExecutor
         return ChunkStep * (int)Math.Clamp(steps, Math.Clamp(threads, 2, MostSteps), MostSteps);
     }
 
-    private void CheckTokens(ReadOnlySpan<int> tokens)
+    private void Compute(Span<float> logits)
     {
-        if (tokens.IsEmpty)
+        try
         {
-            Throw.Argument("expected at least one token, found none", nameof(tokens));
+            region.Run(pool, batch, logits);
         }
-
-        foreach (int token in tokens)
+        catch
         {
-            if ((uint)token >= (uint)Config.VocabSize)
-            {
-                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {Config.VocabSize - 1}, found {token}"), nameof(tokens));
-            }
-        }
-    }
-
-    private void CheckStates(ReadOnlySpan<MambaState> states)
-    {
-        for (int i = 0; i < states.Length; i++)
-        {
-            CheckState(states[i]);
-            for (int j = 0; j < i; j++)
-            {
-                if (ReferenceEquals(states[i], states[j]))
-                {
-                    Throw.Argument(Throw.Invariant($"expected a state of its own for each sequence, found the same at {j} and {i}"), nameof(states));
-                }
-            }
-        }
-    }
-
-    private void CheckState(MambaState state)
-    {
-        ArgumentNullException.ThrowIfNull(state);
-        if (!state.HasSizesOf(backup))
-        {
-            Throw.Argument($"expected a state of {backup}, found one of {state}", nameof(state));
+            batch.Tear();
+            throw;
         }
     }
 }

@@ -22,14 +22,10 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     private readonly MixerPass pass;
     private PackedMatrix embedding;
     private PackedMatrix head;
-    private int[] tokens = [];
-    private Sequence[] sequences = [];
-    private Sequence[] silent = [];
-    private Sequence[] closing = [];
     private readonly Activations residual = new(0);
     private readonly Activations normal = new(1);
+    private PassBatch batch = null!;
     private int rows;
-    private int count;
     private int logitRows;
     private float* logits;
 
@@ -42,26 +38,28 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         pass = new MixerPass(threads);
         config = model.Config;
         this.threads = threads;
-        (embedding, head) = Pack(model.Vocabulary);
-        Release(model.Vocabulary);
         blocks = new (float[] Norm, PackedMixer Mixer)[model.Layers.Count];
-        ParallelLoop.For(blocks.Length, threads, i =>
+        WeightRelease? packed = release ? new(model) : null;
+        try
         {
-            blocks[i] = Pack(model.Layers[i]);
-            Release(model.Layers[i]);
-            if (i == 0 && RuntimeFeature.IsDynamicCodeCompiled)
+            (embedding, head) = Pack(model.Vocabulary);
+            packed?.Done(model.Vocabulary);
+            ParallelLoop.For(blocks.Length, threads, i =>
             {
-                CompileKernels(blocks[i]);
-            }
-        });
-        finalNorm = Copy(model.NormF);
-
-        void Release<T>(IParameterTree<T> part)
+                blocks[i] = Pack(model.Layers[i]);
+                packed?.Done(model.Layers[i]);
+                if (i == 0 && RuntimeFeature.IsDynamicCodeCompiled)
+                {
+                    CompileKernels(blocks[i]);
+                }
+            });
+            finalNorm = Copy(model.NormF);
+            packed?.Done(model.NormF);
+        }
+        catch
         {
-            foreach ((_, Tensors.Tensor weight) in release ? part.Parameters() : [])
-            {
-                weight.Buffer.Dispose();
-            }
+            Dispose();
+            throw;
         }
     }
 
@@ -79,14 +77,19 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     {
         if (Differ(before.Vocabulary, after.Vocabulary))
         {
+            (PackedMatrix oldEmbedding, PackedMatrix oldHead) = (embedding, head);
             (embedding, head) = Pack(after.Vocabulary);
+            oldEmbedding.Dispose();
+            oldHead.Dispose();
         }
 
         ParallelLoop.For(blocks.Length, threads, i =>
         {
             if (Differ(before.Layers[i], after.Layers[i]))
             {
+                PackedMixer old = blocks[i].Mixer;
                 blocks[i] = Pack(after.Layers[i]);
+                old.Dispose();
             }
         });
 
@@ -100,42 +103,45 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         pass.Dispose();
         residual.Dispose();
         normal.Dispose();
+
+        // What was not packed, because packing failed before it came to it, is null.
+        embedding?.Dispose();
+        head?.Dispose();
+        foreach ((_, PackedMixer? mixer) in blocks)
+        {
+            mixer?.Dispose();
+        }
     }
 
-    /// <summary>Feeds tokens to some sequences.</summary>
-    /// <param name="pool">Who computes.</param>
-    /// <param name="tokens">The tokens of all sequences, one sequence after the other.</param>
-    /// <param name="lengths">[sequences]: tokens of each; their sum is the number of tokens.</param>
-    /// <param name="states">[sequences]</param>
-    /// <param name="logits">[tokens, vocab_size]; or [sequences, vocab_size], of each last token; or empty.</param>
-    public void Run(WorkerPool pool, ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, ReadOnlySpan<MambaState> states, Span<float> logits)
+    /// <summary>Takes the memory that a pass needs, so that nothing is asked for once states move.</summary>
+    /// <exception cref="OutOfMemoryException">The system has not that much memory; the next call tries again.</exception>
+    public void Reserve(int rows)
     {
-        rows = tokens.Length;
-        count = states.Length;
-        logitRows = logits.Length / config.VocabSize;
-        Reserve();
-        tokens.CopyTo(this.tokens);
-        for (int i = 0, start = 0; i < count; start += lengths[i], i++)
-        {
-            sequences[i] = new Sequence(start, lengths[i], states[i].LayerArray);
-            silent[i] = sequences[i] with { Length = lengths[i] - (logitRows > 0 ? 1 : 0) };
-            closing[i] = new Sequence(i, 1, states[i].LayerArray);
-        }
+        int copies = Math.Max(rows, threads);
+        residual.Reserve(copies * config.DModel);
+        normal.Reserve((copies + 1) * config.DModel);
+        pass.Reserve(blocks[0].Mixer, rows);
+    }
 
+    /// <summary>Runs one pass, after <see cref="Reserve"/> of its rows.</summary>
+    /// <param name="pool">Who computes.</param>
+    /// <param name="batch">The tokens, whose they are, and which logits are wanted.</param>
+    /// <param name="logits">[logit rows, vocab_size]</param>
+    public void Run(WorkerPool pool, PassBatch batch, Span<float> logits)
+    {
+        (this.batch, rows, logitRows) = (batch, batch.Rows, batch.LogitCount);
         fixed (float* output = logits)
         {
             this.logits = output;
-            pool.Run(this);
+            try
+            {
+                pool.Run(this);
+            }
+            finally
+            {
+                this.logits = null;
+            }
         }
-
-        for (int i = 0; i < count; i++)
-        {
-            states[i].Position += lengths[i];
-        }
-
-        Array.Clear(sequences, 0, count);
-        Array.Clear(silent, 0, count);
-        Array.Clear(closing, 0, count);
     }
 
     /// <inheritdoc/>
@@ -143,6 +149,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     {
         int width = config.DModel, own = OwnMemory(worker);
         (int start, int end) = RowsOf(worker, rows);
+        ReadOnlySpan<int> tokens = batch.Tokens;
         for (int row = start; row < end; row++)
         {
             embedding.CopyRow(tokens[row], residual.Slice(own + (row * width), width));
@@ -161,13 +168,13 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             }
 
             AwaitRows(worker);
-            if (logitRows < rows && i == blocks.Length - 1)
+            if (batch.IsClosing && i == blocks.Length - 1)
             {
                 Close(worker);
                 return;
             }
 
-            pass.Forward(worker, blocks[i].Mixer, normal.Slice(own, rows * width), Mixed(0, rows), rows, sequences.AsSpan(0, count), i);
+            pass.Forward(worker, blocks[i].Mixer, normal.Slice(own, rows * width), Mixed(0, rows), rows, batch.Sequences, i);
             worker.Barrier();
         }
 
@@ -179,26 +186,26 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         Project(worker);
     }
 
-    // The last layer, where logits of each last row are wanted or none: nobody reads what the other rows give, so they only move the states on.
+    // The last layer, where logits of last rows are wanted or none: nobody reads what the other rows give, so they only move the states on.
     private void Close(Worker worker)
     {
         int width = config.DModel, last = blocks.Length - 1;
         (float[] norm, PackedMixer mixer) = blocks[last];
-        pass.Advance(worker, mixer, normal.Slice(OwnMemory(worker), rows * width), rows, silent.AsSpan(0, count), last);
+        pass.Advance(worker, mixer, normal.Slice(OwnMemory(worker), rows * width), rows, batch.Silent, last);
         if (logitRows == 0)
         {
             return;
         }
 
         worker.Barrier();
-        (int start, int end) = worker.Range(count);
+        (int start, int end) = worker.Range(logitRows);
         for (int i = start; i < end; i++)
         {
             Normalize(0, LogitRow(i), norm, i);
         }
 
         worker.Barrier();
-        pass.Forward(worker, mixer, normal.Slice(0, count * width), Mixed(0, count), count, closing.AsSpan(0, count), last);
+        pass.Forward(worker, mixer, normal.Slice(0, logitRows * width), Mixed(0, logitRows), logitRows, batch.Closing, last);
         worker.Barrier();
         for (int i = start; i < end; i++)
         {
@@ -220,7 +227,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     private void CompileKernels((float[] Norm, PackedMixer Mixer) block)
     {
         (float[] norm, PackedMixer mixer) = block;
-        MixerState state = new(mixer.DInner, mixer.DConv, mixer.DState);
+        using MixerState state = new(mixer.DInner, mixer.DConv, mixer.DState);
         float[] x = new float[8 * mixer.DModel];
         Span<float> row = x.AsSpan(0, mixer.DModel);
         RmsNormalization.Forward(row, norm, config.NormEpsilon, row);
@@ -258,7 +265,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     }
 
     // The row from which logits are computed.
-    private int LogitRow(int index) => logitRows == rows ? index : sequences[index].Start + sequences[index].Length - 1;
+    private int LogitRow(int index) => batch.LogitRows[index];
 
     private (int Start, int End) RowsOf(Worker worker, int total) => rows == 1 ? (0, 1) : worker.Range(total);
 
@@ -285,17 +292,5 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     {
         int width = config.DModel;
         RmsNormalization.Forward(residual.Slice(own + (from * width), width), weight, config.NormEpsilon, normal.Slice(own + (to * width), width));
-    }
-
-    private void Reserve()
-    {
-        MixerPass.Grow(ref tokens, rows);
-        MixerPass.Grow(ref sequences, count);
-        MixerPass.Grow(ref silent, count);
-        MixerPass.Grow(ref closing, count);
-        int copies = Math.Max(rows, threads);
-        residual.Reserve(copies * config.DModel);
-        normal.Reserve((copies + 1) * config.DModel);
-        pass.Reserve(blocks[0].Mixer, rows);
     }
 }

@@ -1,6 +1,7 @@
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Layers;
+using Mamba.Managed.Tensors;
 using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Execution;
@@ -72,6 +73,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     public static void Forward(PackedMixer mixer, ReadOnlySpan<float> x, MixerState state, Span<float> y)
     {
         int rows = x.Length / mixer.DModel;
+        using TensorBuffer.Lease lease = state.Acquire();
         using MixerPass pass = new(1);
         pass.Reserve(mixer, rows);
         pass.Forward(Worker.Alone, mixer, x, y, rows, [new Sequence(0, rows, [state])], 0);
@@ -84,14 +86,6 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         gated.Dispose();
         channels.Dispose();
         selected.Dispose();
-    }
-
-    internal static void Grow<T>(ref T[] array, int count)
-    {
-        if (array.Length < count)
-        {
-            array = new T[count];
-        }
     }
 
     private static int MostInputs(PackedMixer mixer) => Math.Max(Math.Max(mixer.DModel, mixer.DInner), mixer.DtRank);
@@ -113,7 +107,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         MatrixProduct.Forward(worker, Scratch, channels.Slice(0, rows * inner), inner, mixer.XProj, [], selected.Slice(0, rows * projected), rows);
         if (sequences[0].Length == 1)
         {
-            Fetch(worker, mixer, sequences[0].Layers[layer].Scan);
+            Fetch(worker, mixer, sequences[0].Layers[layer].SsmState);
             Fetch(worker, mixer, mixer.Decay);
         }
 
@@ -162,9 +156,9 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             for (int i = 0; i < sequences.Length; i++)
             {
                 Sequence sequence = sequences[i];
-                Span<float> following = i + 1 < sequences.Length ? sequences[i + 1].Layers[layer].Window : [];
+                Span<float> following = i + 1 < sequences.Length ? sequences[i + 1].Layers[layer].ConvState : [];
                 long row = sequence.Start;
-                fixed (float* window = sequence.Layers[layer].Window, next = following)
+                fixed (float* window = sequence.Layers[layer].ConvState, next = following)
                 {
                     CausalConvolution.Forward(
                         x + (row * xPitch), xPitch, weight, bias, window, y + (row * inner), sequence.Length, inner, mixer.DConv, silu: true, start, end, next);
@@ -183,9 +177,9 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
             for (int i = 0; i < sequences.Length; i++)
             {
                 Sequence sequence = sequences[i];
-                Span<float> following = i + 1 < sequences.Length ? sequences[i + 1].Layers[layer].Scan : [];
+                Span<float> following = i + 1 < sequences.Length ? sequences[i + 1].Layers[layer].SsmState : [];
                 long row = sequence.Start;
-                fixed (float* state = sequence.Layers[layer].Scan, next = following)
+                fixed (float* state = sequence.Layers[layer].SsmState, next = following)
                 {
                     SelectiveScan scan = new()
                     {

@@ -6,16 +6,19 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Execution;
 
 /// <summary>A mixer's weights in the form in which the CPU kernels read them.</summary>
-internal sealed class PackedMixer
+internal sealed class PackedMixer : IDisposable
 {
     private const float Log2E = 1.44269504088896341f;
+
+    private readonly TensorBuffer room;
+    private readonly PackedMatrix[] matrices;
 
     public PackedMixer(SelectiveStateSpaceModel mixer)
     {
         (DInner, DState) = (mixer.ALog.Shape[0], mixer.ALog.Shape[1]);
         DConv = mixer.Conv1d.Weight.Shape[^1];
         NormEpsilon = mixer.MixerNormEpsilon;
-        PackedMatrix[] matrices = Pack(mixer.InProj.Weight, mixer.XProj.Weight, mixer.DtProj.Weight, mixer.OutProj.Weight);
+        (room, matrices) = Pack(mixer.InProj.Weight, mixer.XProj.Weight, mixer.DtProj.Weight, mixer.OutProj.Weight);
         (InProj, InBias) = (matrices[0], Copy(mixer.InProj.Bias));
         (ValueProj, ValueBias) = (InProj.Top(DInner), InBias.Length > 0 ? InBias[..DInner] : []);
         (XProj, DtProj) = (matrices[1], matrices[2]);
@@ -76,8 +79,19 @@ internal sealed class PackedMixer
         InProj.ByteLength + XProj.ByteLength + DtProj.ByteLength + OutProj.ByteLength
         + (sizeof(float) * (InBias.Length + ConvWeight.Length + ConvBias.Length + DtBias.Length + Decay.Length + D.Length + OutBias.Length));
 
+    /// <summary>Frees the matrices; nothing may compute with them any more.</summary>
+    public void Dispose()
+    {
+        foreach (PackedMatrix matrix in matrices)
+        {
+            matrix.Dispose();
+        }
+
+        room.Dispose();
+    }
+
     // One after the other, as a step reads them: together even small ones fill large pages.
-    private static PackedMatrix[] Pack(params ReadOnlySpan<Tensor> weights)
+    private static (TensorBuffer Room, PackedMatrix[] Packed) Pack(params ReadOnlySpan<Tensor> weights)
     {
         long length = 0;
         foreach (Tensor weight in weights)
@@ -93,7 +107,7 @@ internal sealed class PackedMixer
             packed[i] = new PackedMatrix(weights[i], room: room.Part(used, PackedMatrix.LengthOf(weights[i])));
         }
 
-        return packed;
+        return (room, packed);
 
         static long LengthOf(Tensor weight) => (PackedMatrix.LengthOf(weight) + TensorBuffer.Alignment - 1) / TensorBuffer.Alignment * TensorBuffer.Alignment;
     }

@@ -37,7 +37,7 @@ public sealed class GenerationSession
     /// <param name="tokens">The text so far.</param>
     /// <param name="vocabularySize">Ids from this on are never chosen; 0 for the model's own size.</param>
     /// <exception cref="ArgumentException">An option or a token is out of range, the vocabulary is larger than the model's, or the state has seen another number of tokens.</exception>
-    public GenerationSession(IMambaExecutor executor, GenerationOptions options, MambaState state, ReadOnlySpan<int> tokens, int vocabularySize = 0)
+    public GenerationSession(IMambaExecutor executor, GenerationOptions options, SequenceState state, ReadOnlySpan<int> tokens, int vocabularySize = 0)
     {
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(options);
@@ -74,7 +74,7 @@ public sealed class GenerationSession
     public ReadOnlySpan<int> Tokens => CollectionsMarshal.AsSpan(tokens);
 
     /// <summary>What the model remembers. Call <see cref="Settle"/> first to have it cover every token.</summary>
-    public MambaState State { get; }
+    public SequenceState State { get; }
 
     /// <summary>The logits from which the last token was chosen, or the next one will be: [vocabulary].</summary>
     public ReadOnlySpan<float> Logits => logits.AsSpan(0, vocabularySize);

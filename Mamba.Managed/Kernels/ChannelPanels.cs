@@ -51,5 +51,35 @@ internal readonly struct ChannelPanels(int channels, int states)
         }
     }
 
+    /// <summary>Copies panels to an array of each channel's states.</summary>
+    /// <param name="panels">[channels x states], in panels.</param>
+    /// <param name="byChannel">[channels, states]</param>
+    public void ToChannels(ReadOnlySpan<float> panels, Span<float> byChannel)
+    {
+        for (int channel = 0, i = 0; channel < channels; channel++)
+        {
+            (int at, int pitch) = ((int)Offset(channel), Pitch(channel));
+            for (int n = 0; n < states; n++, i++, at += pitch)
+            {
+                byChannel[i] = panels[at];
+            }
+        }
+    }
+
+    /// <summary>Copies an array of each channel's states to panels.</summary>
+    /// <param name="byChannel">[channels, states]</param>
+    /// <param name="panels">[channels x states], in panels.</param>
+    public void FromChannels(ReadOnlySpan<float> byChannel, Span<float> panels)
+    {
+        for (int channel = 0, i = 0; channel < channels; channel++)
+        {
+            (int at, int pitch) = ((int)Offset(channel), Pitch(channel));
+            for (int n = 0; n < states; n++, i++, at += pitch)
+            {
+                panels[at] = byChannel[i];
+            }
+        }
+    }
+
     private static int FirstOf(int channel) => channel / Width * Width;
 }

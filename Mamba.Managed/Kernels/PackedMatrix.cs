@@ -10,7 +10,7 @@ namespace Mamba.Managed.Kernels;
 /// matrix product alike. The last panel is filled up with zeros. Weights keep the type of their tensor; <see cref="PanelKernels"/> says how.
 /// <code>panel p:  | w[16p .. 16p+15, 0] | w[16p .. 16p+15, 1] | ... | w[16p .. 16p+15, inputs-1] |</code>
 /// </remarks>
-internal sealed unsafe class PackedMatrix
+internal sealed unsafe class PackedMatrix : IDisposable
 {
     /// <summary>Outputs of one panel.</summary>
     public const int PanelWidth = 16;
@@ -91,6 +91,9 @@ internal sealed unsafe class PackedMatrix
         GC.KeepAlive(this);
     }
 
+    /// <summary>Frees memory of its own; that of a part is freed with the whole.</summary>
+    public void Dispose() => buffer.Dispose();
+
     private static int PanelsOf(int outputs) => (outputs + PanelWidth - 1) / PanelWidth;
 
     private TensorBuffer Allocate() => TensorBuffer.Allocate((long)Panels * panelBytes, clear: false);
@@ -99,8 +102,8 @@ internal sealed unsafe class PackedMatrix
     {
         int rowBytes = (int)weight.Type.ByteLength(Inputs);
         int readable = 1;
+        using TensorBuffer.Lease lease = weight.Buffer.Acquire();
         ParallelLoop.For(Panels, threads, PackPanel);
-        GC.KeepAlive(weight);
         return readable == 1;
 
         void PackPanel(int panel)

@@ -7,24 +7,26 @@ namespace Mamba.Managed.Layers;
 /// <remarks>
 /// Float32; channels are innermost, so that a vector holds neighboring channels:
 /// <code>
-/// | window: [d_conv, d_inner], oldest input first | scan: [d_inner / 16, d_state, 16] |
+/// | conv_state: [d_conv, d_inner], oldest input first | ssm_state: [d_inner / 16, d_state, 16] |
 /// </code>
-/// A new state is all zero: the beginning of a sequence. Two threads must not use one state at once.
+/// That order is the kernels' own; <see cref="Export"/> and <see cref="Import"/> copy in the canonical one. A new state is all zero: the
+/// beginning of a sequence. Two threads must not use one state at once.
 /// </remarks>
-public sealed class MixerState
+public sealed class MixerState : IDisposable
 {
     private readonly TensorBuffer buffer;
     private readonly long offset;
 
-    internal MixerState(int channels, int windowLength, int states)
-        : this(channels, windowLength, states, TensorBuffer.Allocate(LengthOf(channels, windowLength, states)), 0)
+    internal MixerState(int channels, int convLength, int states)
+        : this(channels, convLength, states, TensorBuffer.Allocate(LengthOf(channels, convLength, states)), 0)
     {
     }
 
-    internal MixerState(int channels, int windowLength, int states, TensorBuffer buffer, long offset)
+    // The state of one layer in memory that a CpuState owns.
+    internal MixerState(int channels, int convLength, int states, TensorBuffer buffer, long offset)
     {
         Channels = channels;
-        WindowLength = windowLength;
+        ConvLength = convLength;
         States = states;
         this.buffer = buffer;
         this.offset = offset;
@@ -34,29 +36,29 @@ public sealed class MixerState
     public int Channels { get; }
 
     /// <summary>Inputs that the convolution remembers: d_conv.</summary>
-    public int WindowLength { get; }
+    public int ConvLength { get; }
 
     /// <summary>States of one channel: d_state.</summary>
     public int States { get; }
 
     /// <summary>The last inputs of the convolution: [d_conv, d_inner], oldest first.</summary>
-    public Span<float> Window => buffer.Span<float>(offset, WindowLength * Channels);
+    internal Span<float> ConvState => buffer.Span<float>(offset, ConvLength * Channels);
 
-    /// <summary>The state of the scan: 16 channels after another, of each its states, [d_inner / 16, d_state, 16].</summary>
-    /// <remarks>
-    /// State n of channel c is at (c - c mod 16) d_state + n w + c mod 16, where w is 16, or less if fewer channels are left from c - c mod 16 on.
-    /// </remarks>
-    public Span<float> Scan => buffer.Span<float>(offset + ((long)WindowLength * Channels * sizeof(float)), States * Channels);
+    /// <summary>The state of the scan in <see cref="ChannelPanels"/>: [d_inner / 16, d_state, 16].</summary>
+    internal Span<float> SsmState => buffer.Span<float>(offset + ((long)ConvLength * Channels * sizeof(float)), States * Channels);
 
     /// <summary>Returns to the beginning of a sequence.</summary>
+    /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public void Clear()
     {
-        Window.Clear();
-        Scan.Clear();
+        using TensorBuffer.Lease lease = Acquire();
+        ConvState.Clear();
+        SsmState.Clear();
     }
 
     /// <summary>Makes this state equal to <paramref name="other"/>.</summary>
     /// <exception cref="ArgumentException">The states have different sizes.</exception>
+    /// <exception cref="ObjectDisposedException">One of them has been disposed.</exception>
     public void CopyFrom(MixerState other)
     {
         ArgumentNullException.ThrowIfNull(other);
@@ -65,25 +67,65 @@ public sealed class MixerState
             Throw.Argument($"expected a state of {this}, found one of {other}", nameof(other));
         }
 
-        other.Window.CopyTo(Window);
-        other.Scan.CopyTo(Scan);
+        using TensorBuffer.Lease from = other.Acquire(), to = Acquire();
+        other.ConvState.CopyTo(ConvState);
+        other.SsmState.CopyTo(SsmState);
     }
 
-    /// <summary>The sizes, as <c>1536 channels, window 4, 16 states</c>.</summary>
-    public override string ToString() => Throw.Invariant($"{Channels} channels, window {WindowLength}, {States} states");
-
-    internal static long LengthOf(int channels, int windowLength, int states) => ((long)windowLength + states) * channels * sizeof(float);
-
-    /// <summary>The state of the scan as [d_state, d_inner], as files hold it.</summary>
-    internal float[] ScanRows()
+    /// <summary>Copies the state out.</summary>
+    /// <param name="convState">[d_conv, d_inner]: the last inputs of the convolution, oldest first.</param>
+    /// <param name="ssmState">[d_inner, d_state]: the state of the scan.</param>
+    /// <exception cref="ArgumentException">A length is another.</exception>
+    /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
+    public void Export(Span<float> convState, Span<float> ssmState)
     {
-        float[] rows = new float[Scan.Length];
-        new ChannelPanels(Channels, States).ToRows(Scan, rows);
+        using TensorBuffer.Lease lease = Acquire();
+        Throw.UnlessLength(ConvState.Length, convState.Length);
+        Throw.UnlessLength(SsmState.Length, ssmState.Length);
+        ConvState.CopyTo(convState);
+        new ChannelPanels(Channels, States).ToChannels(SsmState, ssmState);
+    }
+
+    /// <summary>Takes what <see cref="Export"/> gave.</summary>
+    /// <param name="convState">[d_conv, d_inner]</param>
+    /// <param name="ssmState">[d_inner, d_state]</param>
+    /// <exception cref="ArgumentException">A length is another.</exception>
+    /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
+    public void Import(ReadOnlySpan<float> convState, ReadOnlySpan<float> ssmState)
+    {
+        using TensorBuffer.Lease lease = Acquire();
+        Throw.UnlessLength(ConvState.Length, convState.Length);
+        Throw.UnlessLength(SsmState.Length, ssmState.Length);
+        convState.CopyTo(ConvState);
+        new ChannelPanels(Channels, States).FromChannels(ssmState, SsmState);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => buffer.Dispose();
+
+    /// <summary>The sizes, as <c>1536 channels, d_conv 4, d_state 16</c>.</summary>
+    public override string ToString() => Throw.Invariant($"{Channels} channels, d_conv {ConvLength}, d_state {States}");
+
+    internal static long LengthOf(int channels, int convLength, int states) => ((long)convLength + states) * channels * sizeof(float);
+
+    /// <summary>Keeps the memory while spans over it are in use.</summary>
+    internal TensorBuffer.Lease Acquire() => buffer.Acquire();
+
+    /// <summary>The state of the scan as [d_state, d_inner], as the checkpoints of a training run hold it.</summary>
+    internal float[] SsmRows()
+    {
+        using TensorBuffer.Lease lease = Acquire();
+        float[] rows = new float[SsmState.Length];
+        new ChannelPanels(Channels, States).ToRows(SsmState, rows);
         return rows;
     }
 
-    /// <summary>Takes what <see cref="ScanRows"/> gave.</summary>
-    internal void SetScanRows(ReadOnlySpan<float> rows) => new ChannelPanels(Channels, States).FromRows(rows, Scan);
+    /// <summary>Takes what <see cref="SsmRows"/> gave.</summary>
+    internal void SetSsmRows(ReadOnlySpan<float> rows)
+    {
+        using TensorBuffer.Lease lease = Acquire();
+        new ChannelPanels(Channels, States).FromRows(rows, SsmState);
+    }
 
-    internal bool HasSizesOf(MixerState other) => (Channels, WindowLength, States) == (other.Channels, other.WindowLength, other.States);
+    internal bool HasSizesOf(MixerState other) => (Channels, ConvLength, States) == (other.Channels, other.ConvLength, other.States);
 }

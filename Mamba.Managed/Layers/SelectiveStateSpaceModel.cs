@@ -39,14 +39,16 @@ public sealed record SelectiveStateSpaceModel(
         int rows = x.Length / width;
         Throw.UnlessLength(rows * width, x.Length);
         Throw.UnlessLength(x.Length, y.Length);
-        if (!state.HasSizesOf(CreateState()))
+        using MixerState own = CreateState();
+        if (!state.HasSizesOf(own))
         {
-            Throw.Argument($"expected a state of {CreateState()}, found one of {state}", nameof(state));
+            Throw.Argument($"expected a state of {own}, found one of {state}", nameof(state));
         }
 
         if (rows > 0)
         {
-            MixerPass.Forward(new PackedMixer(this), x, state, y);
+            using PackedMixer packed = new(this);
+            MixerPass.Forward(packed, x, state, y);
         }
     }
 

@@ -25,16 +25,18 @@ public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, S
     /// <param name="logits">[length, vocab_size]</param>
     /// <remarks>Orders the weights anew at each call; <see cref="Execution.CpuExecutor"/> keeps them ordered, runs on all cores and gives the same bits.</remarks>
     /// <exception cref="ArgumentException">An id out of range, logits of another length, or a state of other sizes.</exception>
-    public void Forward(ReadOnlySpan<int> tokens, MambaState state, Span<float> logits)
+    public void Forward(ReadOnlySpan<int> tokens, CpuState state, Span<float> logits)
     {
         ArgumentNullException.ThrowIfNull(state);
+        using TensorBuffer.Lease lease = state.Acquire();
+        state.RequireRoom(tokens.Length);
         Throw.UnlessLength(checked(tokens.Length * Config.VocabSize), logits.Length);
         float[] x = new float[tokens.Length * Config.DModel];
         Vocabulary.Embed(tokens, x);
         Layers.Forward(x, state.Layers, x);
         NormF.Forward(x, x);
         Vocabulary.Project(x, logits);
-        state.Position += tokens.Length;
+        state.Advance(tokens.Length);
     }
 
     /// <summary>Builds a model from tensors under the names of Hugging Face checkpoints.</summary>

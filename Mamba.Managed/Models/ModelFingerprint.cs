@@ -29,6 +29,7 @@ public readonly record struct ModelFingerprint(ulong Value)
         foreach ((string name, Tensor tensor) in model.Parameters())
         {
             hash = Add(hash, Throw.Invariant($"{name} {tensor}"));
+            using TensorBuffer.Lease lease = tensor.Buffer.Acquire();
             ReadOnlySpan<byte> bytes = tensor.Buffer.Span<byte>(tensor.Offset, (int)Math.Min(tensor.ByteLength, Sample));
             hash = Add(hash, bytes);
         }
@@ -45,15 +46,20 @@ public readonly record struct ModelFingerprint(ulong Value)
     private static ulong Add(ulong hash, ReadOnlySpan<byte> bytes)
     {
         hash = Step(hash, (ulong)bytes.Length);
-        Span<byte> word = stackalloc byte[sizeof(ulong)];
-        for (int at = 0; at < bytes.Length; at += word.Length)
+        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
         {
-            word.Clear();
-            bytes.Slice(at, Math.Min(word.Length, bytes.Length - at)).CopyTo(word);
-            hash = Step(hash, BinaryPrimitives.ReadUInt64LittleEndian(word));
+            hash = Step(hash, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
         }
 
-        return hash;
+        if (bytes.IsEmpty)
+        {
+            return hash;
+        }
+
+        Span<byte> last = stackalloc byte[sizeof(ulong)];
+        last.Clear();
+        bytes.CopyTo(last);
+        return Step(hash, BinaryPrimitives.ReadUInt64LittleEndian(last));
     }
 
     private static ulong Step(ulong hash, ulong word) => BitOperations.RotateLeft((hash ^ word) * 0x00000100000001B3, 29);

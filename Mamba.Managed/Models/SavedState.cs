@@ -1,165 +1,129 @@
 using System.Buffers.Binary;
-using System.Numerics;
-using System.Runtime.InteropServices;
-using Mamba.Managed.Layers;
+using System.Text;
 
 namespace Mamba.Managed.Models;
 
-/// <summary>Saves a state to bytes, to be restored later or on another machine.</summary>
+/// <summary>Saves a state to bytes, to be restored later, on another machine or by another executor of the same model.</summary>
 /// <remarks>
-/// Little-endian, whatever the machine:
+/// Little-endian, whatever the machine; the state in the canonical form of its <see cref="StateLayout"/>:
 /// <code>
-/// | "MAMBAST\0" | version: u32 | fingerprint: u64 | position: i64 | layers, channels, window, states: i32 each |
-/// | per layer: window float32 [d_conv, d_inner], scan float32 [d_state, d_inner] | CRC-32C of all before: u32 |
+/// | "MAMBAST\0" | version 2: u32 | fingerprint: u64 | position: i64 | bytes of the layout: u32 | bytes of the session: i64 |
+/// | layout: number of arrays: u32; of each: bytes of the name: u32, name in UTF-8, dimensions: u32, each: i32, -1 for the position |
+/// | session: bytes that whoever saves gives a meaning | the arrays: float32 | CRC-32C of all before: u32 |
 /// </code>
-/// Nothing is read beyond the end, so that a stream may hold several states or other data after one.
+/// Nothing is read beyond the end, so that a stream may hold several states or other data after one. Files of version 1 are read as well.
 /// </remarks>
 public static class SavedState
 {
-    private const uint Version = 1;
-    private const int HeaderLength = 44;
+    private const uint Version = 2;
+    private const int HeaderLength = 40;
+    private const int StartLength = 28;
 
     private static ReadOnlySpan<byte> Magic => "MAMBAST\0"u8;
 
     /// <summary>Writes a state.</summary>
     /// <param name="state">The state; not changed.</param>
     /// <param name="stream">Where to.</param>
-    /// <param name="fingerprint">The model that the state belongs to.</param>
+    /// <param name="fingerprint">The model that the state belongs to: that of its executor.</param>
+    /// <param name="session">Bytes to keep with it, which <see cref="Restore"/> gives back; may be empty.</param>
     /// <exception cref="IOException">The stream cannot be written.</exception>
-    public static void Save(this MambaState state, Stream stream, ModelFingerprint fingerprint)
+    /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
+    public static void Save(this SequenceState state, Stream stream, ModelFingerprint fingerprint, ReadOnlySpan<byte> session = default)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(stream);
-        Span<byte> header = stackalloc byte[HeaderLength];
-        WriteHeader(header, state, fingerprint);
-        stream.Write(header);
-        uint checksum = Checksum(0, header);
-        byte[] bytes = new byte[LongestPart(state)];
-        foreach (MixerState layer in state.Layers)
-        {
-            checksum = Write(stream, layer.Window, bytes, checksum);
-            checksum = Write(stream, layer.ScanRows(), bytes, checksum);
-        }
-
-        Span<byte> end = stackalloc byte[sizeof(uint)];
-        BinaryPrimitives.WriteUInt32LittleEndian(end, checksum);
-        stream.Write(end);
+        long position = state.Position;
+        float[] values = new float[checked((int)state.Layout.Length(position))];
+        state.Export(values);
+        byte[] layout = Describe(state.Layout);
+        byte[] header = new byte[HeaderLength];
+        Magic.CopyTo(header);
+        BinaryPrimitives.WriteUInt32LittleEndian(header.AsSpan(8), Version);
+        BinaryPrimitives.WriteUInt64LittleEndian(header.AsSpan(12), fingerprint.Value);
+        BinaryPrimitives.WriteInt64LittleEndian(header.AsSpan(20), position);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(28), layout.Length);
+        BinaryPrimitives.WriteInt64LittleEndian(header.AsSpan(32), session.Length);
+        CheckedWriter writer = new(stream);
+        writer.Write(header);
+        writer.Write(layout);
+        writer.Write(session);
+        writer.Write(values);
+        writer.End();
     }
 
     /// <summary>Makes a state equal to a saved one; a file that is refused leaves it as it was.</summary>
     /// <param name="state">A state of the same model.</param>
     /// <param name="stream">Where from, at the first byte.</param>
-    /// <param name="fingerprint">The model that the state belongs to.</param>
+    /// <param name="fingerprint">The model that the state belongs to: that of its executor.</param>
+    /// <returns>The bytes that were kept with it; empty where there were none.</returns>
     /// <exception cref="InvalidDataException">The bytes are no saved state, of another version or model, truncated or damaged.</exception>
-    public static void Restore(this MambaState state, Stream stream, ModelFingerprint fingerprint)
+    /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
+    public static byte[] Restore(this SequenceState state, Stream stream, ModelFingerprint fingerprint)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(stream);
-        byte[] header = new byte[HeaderLength];
-        Read(stream, header);
-        CheckHeader(header, state, fingerprint);
-
-        // Sizes are the state's own by now, so that a stranger's numbers reserve nothing.
-        byte[][] parts = new byte[2 * state.Layers.Length][];
-        uint checksum = Checksum(0, header);
-        for (int i = 0; i < parts.Length; i++)
-        {
-            parts[i] = new byte[Part(state, i).Length * sizeof(float)];
-            Read(stream, parts[i]);
-            checksum = Checksum(checksum, parts[i]);
-        }
-
-        byte[] end = new byte[sizeof(uint)];
-        Read(stream, end);
-        uint stored = BinaryPrimitives.ReadUInt32LittleEndian(end);
-        Throw.Unless(stored == checksum, $"expected the checksum {checksum:x8}, found {stored:x8}; the saved state is damaged");
-        for (int i = 0; i < parts.Length; i++)
-        {
-            Span<float> values = MemoryMarshal.Cast<byte, float>(parts[i].AsSpan());
-            ToLittleEndian(values);
-            MixerState layer = state.Layers[i / 2];
-            if (i % 2 == 0)
-            {
-                values.CopyTo(layer.Window);
-            }
-            else
-            {
-                layer.SetScanRows(values);
-            }
-        }
-
-        state.Position = BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(20));
-    }
-
-    private static void WriteHeader(Span<byte> header, MambaState state, ModelFingerprint fingerprint)
-    {
-        MixerState layer = state.Layers[0];
-        Magic.CopyTo(header);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[8..], Version);
-        BinaryPrimitives.WriteUInt64LittleEndian(header[12..], fingerprint.Value);
-        BinaryPrimitives.WriteInt64LittleEndian(header[20..], state.Position);
-        BinaryPrimitives.WriteInt32LittleEndian(header[28..], state.Layers.Length);
-        BinaryPrimitives.WriteInt32LittleEndian(header[32..], layer.Channels);
-        BinaryPrimitives.WriteInt32LittleEndian(header[36..], layer.WindowLength);
-        BinaryPrimitives.WriteInt32LittleEndian(header[40..], layer.States);
-    }
-
-    private static void CheckHeader(ReadOnlySpan<byte> header, MambaState state, ModelFingerprint fingerprint)
-    {
-        Throw.Unless(header[..8].SequenceEqual(Magic), $"expected a saved Mamba state, found other data");
-        uint version = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
-        Throw.Unless(version == Version, $"expected a saved state of version {Version}, found version {version}");
-        ModelFingerprint found = new(BinaryPrimitives.ReadUInt64LittleEndian(header[12..]));
+        CheckedReader reader = new(stream);
+        byte[] start = reader.Read(StartLength);
+        Throw.Unless(start.AsSpan(0, 8).SequenceEqual(Magic), $"expected a saved Mamba state, found other data");
+        uint version = BinaryPrimitives.ReadUInt32LittleEndian(start.AsSpan(8));
+        Throw.Unless(version is Version or SavedStateVersion1.Version, $"expected a saved state of version 1 or {Version}, found version {version}");
+        ModelFingerprint found = new(BinaryPrimitives.ReadUInt64LittleEndian(start.AsSpan(12)));
         Throw.Unless(found == fingerprint, $"expected a state saved from the model {fingerprint}, found one of the model {found}");
-        long position = BinaryPrimitives.ReadInt64LittleEndian(header[20..]);
+        long position = BinaryPrimitives.ReadInt64LittleEndian(start.AsSpan(20));
         Throw.Unless(position >= 0, $"expected a position of 0 or more, found {position}; the saved state is damaged");
-        Span<byte> expected = stackalloc byte[HeaderLength];
-        WriteHeader(expected, state, fingerprint);
-        Throw.Unless(header[28..].SequenceEqual(expected[28..]), $"expected a state of {state}, found one of other sizes");
+        (byte[] session, float[] values) = version == Version ? Read(reader, state, position) : ([], SavedStateVersion1.Read(reader, state));
+        reader.End();
+        state.Import(values, position);
+        return session;
     }
 
-    private static Span<float> Part(MambaState state, int index) => index % 2 == 0 ? state.Layers[index / 2].Window : state.Layers[index / 2].Scan;
-
-    private static int LongestPart(MambaState state) => sizeof(float) * Math.Max(state.Layers[0].Window.Length, state.Layers[0].Scan.Length);
-
-    private static uint Write(Stream stream, ReadOnlySpan<float> values, byte[] buffer, uint checksum)
+    private static (byte[] Session, float[] Values) Read(CheckedReader reader, SequenceState state, long position)
     {
-        Span<byte> bytes = buffer.AsSpan(0, values.Length * sizeof(float));
-        MemoryMarshal.AsBytes(values).CopyTo(bytes);
-        ToLittleEndian(MemoryMarshal.Cast<byte, float>(bytes));
-        stream.Write(bytes);
-        return Checksum(checksum, bytes);
+        byte[] expected = Describe(state.Layout);
+        byte[] rest = reader.Read(HeaderLength - StartLength);
+        int layoutLength = BinaryPrimitives.ReadInt32LittleEndian(rest);
+        long sessionLength = BinaryPrimitives.ReadInt64LittleEndian(rest.AsSpan(4));
+        Throw.Unless(layoutLength == expected.Length && reader.Read(layoutLength).AsSpan().SequenceEqual(expected), $"expected a state of {state}, found one of other sizes");
+        Throw.Unless(sessionLength >= 0 && sessionLength <= Array.MaxLength, $"expected a session of 0 to {Array.MaxLength} bytes, found {sessionLength}; the saved state is damaged");
+        byte[] session = reader.Read((int)sessionLength);
+        return (session, reader.ReadFloats(LengthAt(state.Layout, position)));
     }
 
-    // From the machine's order, or back to it.
-    private static void ToLittleEndian(Span<float> values)
+    private static int LengthAt(StateLayout layout, long position)
     {
-        if (!BitConverter.IsLittleEndian)
+        try
         {
-            Span<int> words = MemoryMarshal.Cast<float, int>(values);
-            BinaryPrimitives.ReverseEndianness(words, words);
+            return checked((int)layout.Length(position));
+        }
+        catch (OverflowException)
+        {
+            throw new InvalidDataException(Throw.Invariant($"expected a position whose state fits an array, found {position}; the saved state is damaged"));
         }
     }
 
-    private static void Read(Stream stream, byte[] bytes)
+    private static byte[] Describe(StateLayout layout)
     {
-        int found = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-        Throw.Unless(found == bytes.Length, $"expected {bytes.Length - found} more bytes, found the end; the saved state is truncated");
-    }
-
-    private static uint Checksum(uint checksum, ReadOnlySpan<byte> bytes)
-    {
-        checksum = ~checksum;
-        for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..])
+        using MemoryStream stream = new();
+        Write(layout.Arrays.Length);
+        foreach (StateArray array in layout.Arrays)
         {
-            checksum = BitOperations.Crc32C(checksum, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+            byte[] name = Encoding.UTF8.GetBytes(array.Name);
+            Write(name.Length);
+            stream.Write(name);
+            Write(array.Shape.Length);
+            foreach (int dimension in array.Shape)
+            {
+                Write(dimension);
+            }
         }
 
-        foreach (byte value in bytes)
-        {
-            checksum = BitOperations.Crc32C(checksum, value);
-        }
+        return stream.ToArray();
 
-        return ~checksum;
+        void Write(int value)
+        {
+            Span<byte> bytes = stackalloc byte[sizeof(int)];
+            BinaryPrimitives.WriteInt32LittleEndian(bytes, value);
+            stream.Write(bytes);
+        }
     }
 }

@@ -14,7 +14,7 @@ public sealed class BatchSampler
     private readonly long from;
     private readonly long to;
     private readonly MambaConfig config;
-    private readonly MambaState[] tracks;
+    private readonly CpuState[] tracks;
     private long epoch = -1;
     private DocumentLine line = null!;
     private long offset;
@@ -44,7 +44,7 @@ public sealed class BatchSampler
         }
 
         BatchesPerEpoch = most;
-        tracks = options.CarryState ? [.. Enumerable.Range(0, options.Windows).Select(_ => new MambaState(config))] : [];
+        tracks = options.CarryState ? [.. Enumerable.Range(0, options.Windows).Select(_ => new CpuState(config))] : [];
     }
 
     /// <summary>How batches are cut.</summary>
@@ -54,13 +54,13 @@ public sealed class BatchSampler
     public long BatchesPerEpoch { get; }
 
     /// <summary>The states that the next batch begins with, one for each window; empty where none are carried. Saved and restored with a run.</summary>
-    public IReadOnlyList<MambaState> Tracks => tracks;
+    public IReadOnlyList<CpuState> Tracks => tracks;
 
     /// <summary>Cuts a batch. Where states are carried, batches are asked for in order and each is run before the next.</summary>
     /// <param name="number">0 for the first.</param>
     public TrainingBatch Batch(long number)
     {
-        List<MambaState> states = [];
+        List<CpuState> states = [];
         TrainingBatch batch = Cut(number, (window, start, parts) =>
         {
             if (Options.CarryState)
@@ -96,7 +96,7 @@ public sealed class BatchSampler
     }
 
     // The first part of a window goes on from its track; those after it begin anew, and the last becomes the track.
-    private void Carry(int track, bool anew, int parts, List<MambaState> states)
+    private void Carry(int track, bool anew, int parts, List<CpuState> states)
     {
         if (anew)
         {
@@ -106,7 +106,7 @@ public sealed class BatchSampler
         states.Add(tracks[track]);
         for (int part = 1; part < parts; part++)
         {
-            tracks[track] = new MambaState(config);
+            tracks[track] = new CpuState(config);
             states.Add(tracks[track]);
         }
     }

@@ -26,7 +26,7 @@ internal sealed class DocumentBatches : IBatchSource
     public bool HasValidation => options.ValidationTokens > 1;
 
     /// <inheritdoc/>
-    public IReadOnlyList<MambaState> Tracks => sampler.Tracks;
+    public IReadOnlyList<CpuState> Tracks => sampler.Tracks;
 
     /// <inheritdoc/>
     public TrainingBatch Batch(long number) => sampler.Batch(number);

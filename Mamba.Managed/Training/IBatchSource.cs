@@ -13,7 +13,7 @@ public interface IBatchSource
     bool HasValidation { get; }
 
     /// <summary>The states that the next batch begins with; none where no state is carried from batch to batch. Saved and restored with a run.</summary>
-    IReadOnlyList<MambaState> Tracks => [];
+    IReadOnlyList<CpuState> Tracks => [];
 
     /// <summary>A batch of training.</summary>
     /// <param name="number">0 for the first; asked for in order.</param>

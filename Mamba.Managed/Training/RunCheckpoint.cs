@@ -186,8 +186,8 @@ internal sealed class RunCheckpoint
             {
                 MixerState state = trainer.Tracks[i].Layers[layer];
                 yield return KeyValuePair.Create(
-                    Throw.Invariant($"track.{i}.{layer}.window"), Tensor.FromFloats(state.Window, state.WindowLength, state.Channels));
-                yield return KeyValuePair.Create(Throw.Invariant($"track.{i}.{layer}.scan"), Tensor.FromFloats(state.ScanRows(), state.States, state.Channels));
+                    Throw.Invariant($"track.{i}.{layer}.window"), Tensor.FromFloats(state.ConvState, state.ConvLength, state.Channels));
+                yield return KeyValuePair.Create(Throw.Invariant($"track.{i}.{layer}.scan"), Tensor.FromFloats(state.SsmRows(), state.States, state.Channels));
             }
         }
     }
@@ -199,10 +199,10 @@ internal sealed class RunCheckpoint
             for (int layer = 0; layer < trainer.Tracks[i].Layers.Length; layer++)
             {
                 MixerState state = trainer.Tracks[i].Layers[layer];
-                float[] rows = new float[state.Scan.Length];
+                float[] rows = new float[state.SsmState.Length];
                 file.Tensors[Throw.Invariant($"track.{i}.{layer}.scan")].CopyTo(rows);
-                state.SetScanRows(rows);
-                file.Tensors[Throw.Invariant($"track.{i}.{layer}.window")].CopyTo(state.Window);
+                state.SetSsmRows(rows);
+                file.Tensors[Throw.Invariant($"track.{i}.{layer}.window")].CopyTo(state.ConvState);
             }
         }
     }

@@ -61,7 +61,7 @@ public sealed class Trainer : IDisposable
 
     internal WeightAverage? Average { get; }
 
-    internal IReadOnlyList<MambaState> Tracks => source.Tracks;
+    internal IReadOnlyList<CpuState> Tracks => source.Tracks;
 
     internal string Recipe => Options.Recipe(source.Description);
 

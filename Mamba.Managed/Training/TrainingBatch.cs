@@ -20,13 +20,13 @@ public sealed record TrainingBatch(ReadOnlyMemory<int> Tokens, ReadOnlyMemory<in
     public const int NoTarget = -1;
 
     /// <summary>[sequences], or null where every sequence begins at zero: the state before each sequence, moved on to the state after it.</summary>
-    public IReadOnlyList<MambaState>? States { get; init; }
+    public IReadOnlyList<CpuState>? States { get; init; }
 
     /// <summary>
     /// [sequences], or null: the gradient of each state after its sequence, replaced by the gradient of the state before it. What it holds is
     /// added to the loss's own, unscaled.
     /// </summary>
-    public IReadOnlyList<MambaState>? StateGradients { get; init; }
+    public IReadOnlyList<CpuState>? StateGradients { get; init; }
 
     /// <summary>Rows that have a target.</summary>
     public int TargetCount => Targets.Span.Length - Targets.Span.Count(NoTarget);
@@ -89,7 +89,7 @@ public sealed record TrainingBatch(ReadOnlyMemory<int> Tokens, ReadOnlyMemory<in
         }
     }
 
-    private void CheckStates(IReadOnlyList<MambaState>? states, MambaConfig config, string name)
+    private void CheckStates(IReadOnlyList<CpuState>? states, MambaConfig config, string name)
     {
         if (states is null)
         {
@@ -100,7 +100,7 @@ public sealed record TrainingBatch(ReadOnlyMemory<int> Tokens, ReadOnlyMemory<in
         for (int i = 0; i < states.Count; i++)
         {
             Layers.MixerState layer = states[i].Layers[0];
-            if (states[i].Layers.Length != config.NLayer || (layer.Channels, layer.WindowLength, layer.States) != (config.DInner, config.DConv, config.DState))
+            if (states[i].Layers.Length != config.NLayer || (layer.Channels, layer.ConvLength, layer.States) != (config.DInner, config.DConv, config.DState))
             {
                 Throw.Argument(Throw.Invariant($"expected a state of this model, found one of {states[i]} at {i}"), name);
             }

@@ -114,7 +114,7 @@ public sealed class TrainingPass : IDisposable
     {
         for (int i = 0; i < batch.States?.Count; i++)
         {
-            batch.States[i].Position += batch.Lengths.Span[i];
+            batch.States[i].Advance(batch.Lengths.Span[i]);
         }
     }
 

@@ -13,13 +13,13 @@ namespace Mamba.Managed.Training;
 /// <param name="StateGradients">The gradient of each layer's state, or null.</param>
 internal readonly unsafe record struct TrainingSequence(int Start, int Length, int Checkpoint, MixerState[]? States, MixerState[]? StateGradients)
 {
-    public float* Window(int layer) => Pointer(States![layer].Window);
+    public float* Window(int layer) => Pointer(States![layer].ConvState);
 
-    public float* State(int layer) => Pointer(States![layer].Scan);
+    public float* State(int layer) => Pointer(States![layer].SsmState);
 
-    public float* WindowGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].Window);
+    public float* WindowGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].ConvState);
 
-    public float* StateGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].Scan);
+    public float* StateGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].SsmState);
 
     // States lie in memory that does not move.
     private static float* Pointer(Span<float> span) => (float*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(span));

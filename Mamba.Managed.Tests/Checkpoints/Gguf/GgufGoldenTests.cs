@@ -53,7 +53,7 @@ public class GgufGoldenTests
 
     private static string Greedy(CpuExecutor executor, string prompt, int count)
     {
-        MambaState state = executor.CreateState();
+        CpuState state = executor.CreateState();
         float[] logits = new float[executor.Config.VocabSize];
         executor.Prefill([.. System.Text.Encoding.UTF8.GetBytes(prompt).Select(b => (int)b)], state, logits);
         byte[] bytes = new byte[count];

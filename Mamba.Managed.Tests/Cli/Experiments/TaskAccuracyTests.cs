@@ -41,10 +41,15 @@ public class TaskAccuracyTests
 
         public MambaConfig Config => Sizes;
 
-        public MambaState CreateState() => new(Config);
+        public ModelFingerprint Fingerprint => default;
 
-        public void Prefill(ReadOnlySpan<int> tokens, MambaState state, Span<float> logits, CancellationToken cancellationToken = default)
+        public int MaxRows => 512;
+
+        public SequenceState CreateState() => new CpuState(Config);
+
+        public void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits)
         {
+            CpuState state = (CpuState)batch[0].State;
             if (state.Position == 0)
             {
                 seen.Clear();
@@ -53,23 +58,19 @@ public class TaskAccuracyTests
             for (int i = 0; i < tokens.Length; i++)
             {
                 seen.Add(tokens[i]);
-                if (tokens[i] != Question)
+                int row = i - (tokens.Length - batch[0].LogitCount);
+                if (tokens[i] != Question || row < 0)
                 {
                     continue;
                 }
 
-                int row = logits.Length == Config.VocabSize ? 0 : i;
                 Span<float> answer = logits.Slice(row * Config.VocabSize, Config.VocabSize);
                 answer.Clear();
                 answer[(Answer() + shift) % Config.VocabSize] = 1;
             }
 
-            state.Position += tokens.Length;
+            state.Advance(tokens.Length);
         }
-
-        public void Forward(ReadOnlySpan<int> tokens, ReadOnlySpan<int> lengths, ReadOnlySpan<MambaState> states, Span<float> logits) => throw new NotSupportedException();
-
-        public void Step(ReadOnlySpan<int> tokens, ReadOnlySpan<MambaState> states, Span<float> logits) => throw new NotSupportedException();
 
         public void Dispose()
         {
