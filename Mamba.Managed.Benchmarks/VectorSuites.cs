@@ -92,6 +92,7 @@ public unsafe class VectorSuite : ISuite
 public class SamplerSuite : ISuite
 {
     private readonly float[] logits = new float[Vocabulary];
+    private readonly SamplerScratch scratch = new(Vocabulary);
     private Sampler? sampler;
 
     /// <summary>How the token is chosen.</summary>
@@ -126,5 +127,5 @@ public class SamplerSuite : ISuite
 
     /// <summary>Chooses.</summary>
     [Benchmark]
-    public int Sample() => sampler!.Sample(logits);
+    public int Sample() => sampler!.Sample(logits, scratch);
 }

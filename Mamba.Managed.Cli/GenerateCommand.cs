@@ -68,16 +68,11 @@ internal static class GenerateCommand
     {
         (TextWriter output, TextWriter report) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
 
-        // The tokenizer is made while the weights are opened and taken over: a quarter of the time to the first token.
-        Task<Tokenizer> tokenizer = Task.Run(() => Tokenizer.Load(path), cancel);
-        MambaLanguageModel weights = ModelConversion.Load(path);
-        using CpuExecutor executor = CpuExecutor.TakeOver(weights, threads);
-        TextGenerator generator = new(executor, await tokenizer.ConfigureAwait(false), options);
+        using TextGenerator generator = TextGenerator.Load(path, options, threads);
         if (asJson)
         {
             GenerationResult result = await generator.GenerateAsync(prompt, cancel).ConfigureAwait(false);
             JsonOutput.Write(output, json => WriteResult(json, result));
-            cancel.ThrowIfCancellationRequested();
             return 0;
         }
 
@@ -111,8 +106,7 @@ internal static class GenerateCommand
         {
             FinishReason.Length => "length",
             FinishReason.Stop => "stop",
-            FinishReason.EndToken => "end_token",
-            _ => "canceled",
+            _ => "end_token",
         });
         json.WriteNumber("prompt_tokens", result.Summary.PromptTokens);
         json.WriteNumber("generated_tokens", result.Summary.GeneratedTokens);

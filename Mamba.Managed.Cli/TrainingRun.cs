@@ -90,7 +90,7 @@ internal sealed class TrainingRun : IDisposable
     private string Sample()
     {
         using CpuExecutor executor = new(trainer.Result, trainer.Options.Threads);
-        TextGenerator generator = new(executor, tokenizer, new() { MaxTokens = SampleTokens, Temperature = 0.8f, Seed = (ulong)trainer.Step });
+        using TextGenerator generator = new(executor, tokenizer, new() { MaxTokens = SampleTokens, Temperature = 0.8f, Seed = (ulong)trainer.Step });
         string text = generator.GenerateAsync(settings.SamplePrompt).GetAwaiter().GetResult().Text;
 
         // What an untrained model says would command the terminal.

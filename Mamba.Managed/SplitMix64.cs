@@ -7,6 +7,9 @@ internal struct SplitMix64(ulong seed)
 {
     private ulong state = seed;
 
+    /// <summary>A seed from which a generator goes on as this one would.</summary>
+    public readonly ulong State => state;
+
     /// <summary>64 random bits.</summary>
     public ulong Next()
     {

@@ -11,20 +11,16 @@ namespace Mamba.Managed.Tests.Documentation;
 /// <summary>The README's code, as it stands there.</summary>
 internal static class ReadmeSample
 {
-    public static async Task Generate(Stream stream, TextWriter Console)
+    public static async Task Generate(string model, Stream stream, TextWriter Console)
     {
-        string model = Path.Combine(AppContext.BaseDirectory, "DefaultModel"); // or a folder from a model hub, or a GGUF file
-        using CpuExecutor executor = CpuExecutor.Load(model);
-        Tokenizer tokenizer = Tokenizer.Load(model, executor.Config);
-        TextGenerator generator = new(executor, tokenizer, new() { MaxTokens = 40, Temperature = 0.8f, TopP = 0.95f, Seed = 1 });
+        using TextGenerator generator = TextGenerator.Load(model, new() { MaxTokens = 40, Temperature = 0.8f, TopP = 0.95f, Seed = 1 });
         GenerationSession session = generator.CreateSession();
         await foreach (GeneratedToken token in generator.StreamAsync(session, "ROMEO:"))
         {
             Console.Write(token.Text);
         }
 
-        session.Settle();
-        session.State.Save(stream, executor.Fingerprint); // go on tomorrow, elsewhere
+        generator.Save(session, stream); // go on tomorrow, elsewhere, with generator.Restore(stream)
     }
 
     public static void Inspect(TextWriter Console)

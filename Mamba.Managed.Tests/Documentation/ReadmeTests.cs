@@ -10,7 +10,7 @@ public class ReadmeTests
     {
         using MemoryStream state = new();
         using StringWriter text = new(), parameters = new();
-        await ReadmeSample.Generate(state, text);
+        await ReadmeSample.Generate(Path.Combine(TestContext.CurrentContext.TestDirectory, "DefaultModel"), state, text);
         ReadmeSample.Inspect(parameters);
         Assert.That(text.ToString(), Has.Length.GreaterThan(20));
         Assert.That(state.Length, Is.GreaterThan(100_000));

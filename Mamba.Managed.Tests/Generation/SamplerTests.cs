@@ -6,6 +6,7 @@ namespace Mamba.Managed.Tests.Generation;
 public class SamplerTests
 {
     private static readonly GenerationOptions Plain = new() { Seed = 7 };
+    private readonly SamplerScratch scratch = new(1000);
 
     public static IEnumerable<GenerationOptions> Filters()
     {
@@ -45,7 +46,7 @@ public class SamplerTests
             for (int draw = 0; draw < 25; draw++)
             {
                 double[] expected = Reference(logits, options, prompt, generated);
-                int token = sampler.Sample(logits);
+                int token = sampler.Sample(logits, scratch);
                 Assert.That(expected[token], Is.GreaterThan(0), $"token {token}");
                 generated.Add(token);
             }
@@ -65,7 +66,7 @@ public class SamplerTests
         int[] counts = new int[Vocabulary];
         for (int draw = 0; draw < Draws; draw++)
         {
-            counts[sampler.Sample(logits)]++;
+            counts[sampler.Sample(logits, scratch)]++;
         }
 
         double chiSquare = 0;
@@ -87,16 +88,16 @@ public class SamplerTests
     public void Zero_temperature_takes_the_most_likely_and_of_equals_the_lowest_id()
     {
         Sampler sampler = new(new GenerationOptions { Temperature = 0 }, 4);
-        Assert.That(sampler.Sample([1, 3, 3, 2]), Is.EqualTo(1));
-        Assert.That(sampler.Sample([-0f, 0, -1, -2]), Is.Zero);
-        Assert.That(sampler.Sample([float.NegativeInfinity, -5, -4, float.NegativeInfinity]), Is.EqualTo(2));
+        Assert.That(sampler.Sample([1, 3, 3, 2], scratch), Is.EqualTo(1));
+        Assert.That(sampler.Sample([-0f, 0, -1, -2], scratch), Is.Zero);
+        Assert.That(sampler.Sample([float.NegativeInfinity, -5, -4, float.NegativeInfinity], scratch), Is.EqualTo(2));
     }
 
     [Test]
     public void Equals_at_the_edge_of_top_k_go_by_id()
     {
         Sampler sampler = new(Plain with { TopK = 2 }, 4);
-        HashSet<int> drawn = [.. Enumerable.Range(0, 100).Select(_ => sampler.Sample([1, 1, 1, 1]))];
+        HashSet<int> drawn = [.. Enumerable.Range(0, 100).Select(_ => sampler.Sample([1, 1, 1, 1], scratch))];
         Assert.That(drawn, Is.EquivalentTo(new[] { 0, 1 }));
     }
 
@@ -110,7 +111,7 @@ public class SamplerTests
         Sampler unseeded = new(new GenerationOptions(), 50);
         Assert.That(Draw(new Sampler(new GenerationOptions { Seed = unseeded.Seed }, 50)), Is.EqualTo(Draw(unseeded)));
 
-        int[] Draw(Sampler sampler) => [.. Enumerable.Range(0, 200).Select(_ => sampler.Sample(logits))];
+        int[] Draw(Sampler sampler) => [.. Enumerable.Range(0, 200).Select(_ => sampler.Sample(logits, scratch))];
     }
 
     [Test]
@@ -119,7 +120,7 @@ public class SamplerTests
         Random random = new(21);
         float[] logits = [.. Enumerable.Range(0, 1000).Select(_ => random.Next(-4000, 4000) / 1000f)];
         Sampler sampler = new(new GenerationOptions { Seed = 42, Temperature = 0.8f, TopK = 100, TopP = 0.95f }, 1000);
-        int[] drawn = [.. Enumerable.Range(0, 8).Select(_ => sampler.Sample(logits))];
+        int[] drawn = [.. Enumerable.Range(0, 8).Select(_ => sampler.Sample(logits, scratch))];
         Assert.That(string.Join(" ", drawn), Is.EqualTo("830 29 768 930 312 902 181 952"));
     }
 
@@ -128,7 +129,7 @@ public class SamplerTests
     public void A_tiny_temperature_is_as_none(float temperature)
     {
         float[] logits = Logits(new Random(2), 50);
-        Assert.That(new Sampler(Plain with { Temperature = temperature }, 50).Sample(logits), Is.EqualTo(Array.IndexOf(logits, logits.Max())));
+        Assert.That(new Sampler(Plain with { Temperature = temperature }, 50).Sample(logits, scratch), Is.EqualTo(Array.IndexOf(logits, logits.Max())));
     }
 
     [Test]
@@ -137,12 +138,13 @@ public class SamplerTests
         Sampler sampler = new(Plain with { Temperature = temperature }, 3);
         Assert.Multiple(() =>
         {
-            Assert.That(() => sampler.Sample([1, float.NaN, 2]), Throws.TypeOf<InvalidDataException>().With.Message.Contains("NaN for token 1"));
-            Assert.That(() => sampler.Sample([1, float.PositiveInfinity, 2]), Throws.TypeOf<InvalidDataException>().With.Message.Contains("token 1"));
+            Assert.That(() => sampler.Sample([1, float.NaN, 2], scratch), Throws.TypeOf<InvalidDataException>().With.Message.Contains("NaN for token 1"));
+            Assert.That(() => sampler.Sample([1, float.PositiveInfinity, 2], scratch), Throws.TypeOf<InvalidDataException>().With.Message.Contains("token 1"));
             Assert.That(
-                () => sampler.Sample([float.NegativeInfinity, float.NegativeInfinity, float.NegativeInfinity]),
+                () => sampler.Sample([float.NegativeInfinity, float.NegativeInfinity, float.NegativeInfinity], scratch),
                 Throws.TypeOf<InvalidDataException>().With.Message.Contains("not forbidden"));
-            Assert.That(() => sampler.Sample([1, 2]), Throws.ArgumentException);
+            Assert.That(() => sampler.Sample([1, 2], scratch), Throws.ArgumentException);
+            Assert.That(() => sampler.Sample([1, 2, 3], new SamplerScratch(2)), Throws.ArgumentException.With.Message.Contains("room for 2"));
         });
     }
 
@@ -173,16 +175,28 @@ public class SamplerTests
     }
 
     [TestCaseSource(nameof(Filters))]
+    public void A_copy_draws_what_the_original_draws(GenerationOptions options)
+    {
+        float[] logits = Logits(new Random(5), 60);
+        Sampler sampler = new(options, 60);
+        sampler.Observe([5, 6, 7]);
+        sampler.Sample(logits, scratch);
+        Sampler copy = sampler.Copy();
+        int[] drawn = [.. Enumerable.Range(0, 20).Select(_ => copy.Sample(logits, scratch))];
+        Assert.That(Enumerable.Range(0, 20).Select(_ => sampler.Sample(logits, scratch)), Is.EqualTo(drawn));
+    }
+
+    [TestCaseSource(nameof(Filters))]
     public void A_draw_allocates_nothing(GenerationOptions options)
     {
         float[] logits = Logits(new Random(4), 500);
         Sampler sampler = new(options, 500);
-        sampler.Sample(logits);
+        sampler.Sample(logits, scratch);
         long bytes = Allocations.Of(() =>
         {
             for (int i = 0; i < 100; i++)
             {
-                sampler.Sample(logits);
+                sampler.Sample(logits, scratch);
             }
         });
         Assert.That(bytes, Is.Zero);

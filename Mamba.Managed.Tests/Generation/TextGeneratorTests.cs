@@ -1,3 +1,4 @@
+using System.Text;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Generation;
 using Mamba.Managed.Models;
@@ -20,7 +21,7 @@ public sealed class TextGeneratorTests : IDisposable
     [Test]
     public async Task A_stream_is_the_whole_in_pieces()
     {
-        TextGenerator generator = new(executor, bytes, Seeded with { LogProbs = 3 });
+        using TextGenerator generator = new(executor, bytes, Seeded with { LogProbs = 3 });
         List<GeneratedToken> stream = await ToList(generator.StreamAsync("What"));
         GenerationResult whole = await generator.GenerateAsync("What");
         Assert.That(string.Concat(stream.Select(token => token.Text)), Is.EqualTo(whole.Text));
@@ -39,19 +40,26 @@ public sealed class TextGeneratorTests : IDisposable
     }
 
     [Test]
-    public void Log_probabilities_are_those_of_the_model()
+    public async Task Log_probabilities_are_those_of_the_model()
     {
-        GenerationSession session = new(executor, Seeded with { Temperature = 0.3f });
-        session.Append([1, 2, 3]);
-        int token = session.Next();
-        LogProbabilities measured = new(256);
-        measured.Measure(session.Logits);
-        double sum = session.Logits.ToArray().Sum(logit => Math.Exp(logit));
-        Assert.That(measured.Of(session.Logits[token]), Is.EqualTo(Math.Log(Math.Exp(session.Logits[token]) / sum)).Within(1e-5));
-        int[] ranked = [.. Enumerable.Range(0, 256).OrderByDescending(id => Logit(id)).Take(5)];
-        Assert.That(measured.Top(session.Logits, 5).Select(top => top.Id), Is.EqualTo(ranked));
+        using TextGenerator generator = new(executor, bytes, Seeded with { Temperature = 0.3f, MaxTokens = 1, LogProbs = 5 });
+        GeneratedToken token = (await ToList(generator.StreamAsync("abc"))).Single();
+        float[] logits = new float[256];
+        using SequenceState state = executor.CreateState();
+        executor.Prefill(bytes.Encode("abc"), state, logits);
+        double sum = logits.Sum(logit => Math.Exp(logit));
+        Assert.That(token.LogProbability, Is.EqualTo(Math.Log(Math.Exp(logits[token.Id]) / sum)).Within(1e-5));
+        Assert.That(token.Top.Select(top => top.Id), Is.EqualTo(Enumerable.Range(0, 256).OrderByDescending(id => logits[id]).Take(5)));
+    }
 
-        float Logit(int id) => session.Logits[id];
+    [Test]
+    public async Task What_nobody_asked_for_is_not_reported()
+    {
+        using TextGenerator plain = new(executor, bytes, Seeded with { MaxTokens = 1 }), own = new(executor, bytes, Seeded with { MaxTokens = 1, LogProbs = 0 });
+        GeneratedToken without = (await ToList(plain.StreamAsync("abc"))).Single(), with = (await ToList(own.StreamAsync("abc"))).Single();
+        Assert.That((without.LogProbability, without.Top.Count), Is.EqualTo(((float?)null, 0)));
+        Assert.That(with.LogProbability, Is.Negative);
+        Assert.That(with.Top, Is.Empty);
     }
 
     [Test]
@@ -92,25 +100,26 @@ public sealed class TextGeneratorTests : IDisposable
     [Test]
     public async Task A_conversation_goes_on_where_it_was()
     {
-        TextGenerator generator = new(executor, bytes, Seeded with { Temperature = 0, MaxTokens = 12 });
-        GenerationSession session = generator.CreateSession();
+        using TextGenerator generator = new(executor, bytes, Seeded with { Temperature = 0, MaxTokens = 12 });
+        using GenerationSession session = generator.CreateSession();
         GenerationResult first = await generator.GenerateAsync(session, "One ");
         GenerationResult second = await generator.GenerateAsync(session, " two");
         int[] text = [.. bytes.Encode("One "), .. first.Tokens, .. bytes.Encode(" two"), .. second.Tokens];
         Assert.That(session.Tokens.ToArray(), Is.EqualTo(text));
 
-        GenerationSession fresh = generator.CreateSession();
+        using GenerationSession fresh = generator.CreateSession();
         fresh.Append(text.AsSpan(0, text.Length - second.Tokens.Count));
-        Assert.That(Enumerable.Range(0, 12).Select(_ => fresh.Next()), Is.EqualTo(second.Tokens));
-        GenerationResult third = await generator.GenerateAsync(session, "");
-        Assert.That(third.Tokens, Is.EqualTo(Enumerable.Range(0, 12).Select(_ => fresh.Next())));
+        GenerationResult again = await generator.GenerateAsync(fresh, "");
+        Assert.That(again.Tokens, Is.EqualTo(second.Tokens));
+        GenerationResult third = await generator.GenerateAsync(session, ""), fourth = await generator.GenerateAsync(fresh, "");
+        Assert.That(third.Tokens, Is.EqualTo(fourth.Tokens));
     }
 
     [Test]
     public async Task A_canceled_stream_leaves_a_session_that_has_seen_what_it_gave_out()
     {
-        TextGenerator generator = new(executor, bytes, Seeded with { Temperature = 0 });
-        GenerationSession session = generator.CreateSession();
+        using TextGenerator generator = new(executor, bytes, Seeded with { Temperature = 0 });
+        using GenerationSession session = generator.CreateSession();
         using CancellationTokenSource source = new();
         List<int> given = [];
         async Task Read()
@@ -138,14 +147,12 @@ public sealed class TextGeneratorTests : IDisposable
     [Test]
     public async Task A_prompt_canceled_on_its_way_leaves_the_session_as_it_was()
     {
-        TextGenerator generator = new(executor, bytes, Seeded with { MaxTokens = 5 });
-        GenerationSession session = generator.CreateSession();
+        using TextGenerator generator = new(executor, bytes, Seeded with { MaxTokens = 5 });
+        using GenerationSession session = generator.CreateSession();
         await generator.GenerateAsync(session, "Some text");
         int[] before = session.Tokens.ToArray();
-        GenerationResult canceled = await generator.GenerateAsync(session, new string('x', 3000), new CancellationToken(true));
-        Assert.That(canceled.FinishReason, Is.EqualTo(FinishReason.Canceled));
-        Assert.That(canceled.Text, Is.Empty);
-        Assert.That(canceled.Summary.PromptTokens, Is.Zero);
+        Assert.That(
+            async () => await generator.GenerateAsync(session, new string('x', 3000), new CancellationToken(true)), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(session.Tokens.ToArray(), Is.EqualTo(before));
         AssertHasSeen(session, before);
     }
@@ -153,11 +160,11 @@ public sealed class TextGeneratorTests : IDisposable
     [Test]
     public async Task An_empty_prompt_needs_a_token_to_begin_from()
     {
-        TextGenerator generator = new(executor, bytes, Seeded);
+        using TextGenerator generator = new(executor, bytes, Seeded);
         Assert.That(() => generator.StreamAsync(""), Throws.ArgumentException.With.Message.Contains("empty prompt"));
         Assert.That(() => generator.GenerateAsync(""), Throws.ArgumentException.With.Message.Contains("empty prompt"));
 
-        TextGenerator ended = new(executor, TokenizerTests.Small(), Seeded with { EndTokenIds = [] });
+        using TextGenerator ended = new(executor, TokenizerTests.Small(), Seeded with { EndTokenIds = [] });
         GenerationResult result = await ended.GenerateAsync("");
         Assert.That(result.Summary.PromptTokens, Is.EqualTo(1));
         Assert.That(result.Tokens, Has.All.LessThan(TokenizerTests.Small().VocabularySize), "padding of the vocabulary is never chosen");
@@ -171,41 +178,118 @@ public sealed class TextGeneratorTests : IDisposable
     }
 
     [Test]
-    public void A_session_wants_tokens_first_and_a_state_that_agrees()
+    public async Task A_stream_enumerated_again_begins_again()
     {
-        Assert.That(() => new GenerationSession(executor, Seeded).Next(), Throws.InvalidOperationException.With.Message.Contains("append some"));
-        Assert.That(() => new GenerationSession(executor, Seeded).Append([300]), Throws.ArgumentException);
-        Assert.That(() => new GenerationSession(executor, Seeded, 257), Throws.ArgumentException);
-        Assert.That(() => new GenerationSession(executor, Seeded, executor.CreateState(), [1, 2]), Throws.ArgumentException.With.Message.Contains("seen 2 tokens"));
+        using TextGenerator generator = new(executor, bytes, Seeded with { MaxTokens = 10 });
+        IAsyncEnumerable<GeneratedToken> stream = generator.StreamAsync("What");
+        List<GeneratedToken> first = await ToList(stream), second = await ToList(stream);
+        Assert.That(first, Has.Count.EqualTo(10));
+        Assert.That(second.Select(token => token.Id), Is.EqualTo(first.Select(token => token.Id)));
+
+        using GenerationSession session = generator.CreateSession();
+        IAsyncEnumerable<GeneratedToken> turns = generator.StreamAsync(session, "What");
+        Assert.That((await ToList(turns)).Select(token => token.Id), Is.EqualTo(first.Select(token => token.Id)));
+        Assert.That(await ToList(turns), Has.Count.EqualTo(10));
+        Assert.That(session.Tokens.ToArray().AsSpan(14, 4).ToArray(), Is.EqualTo(bytes.Encode("What")), "a second enumeration is a second turn");
     }
 
     [Test]
-    public void A_restored_session_goes_on_as_if_it_had_never_stopped()
+    public async Task A_session_has_one_driver_at_a_time()
     {
-        GenerationOptions greedy = Seeded with { Temperature = 0 };
-        GenerationSession session = new(executor, greedy);
-        session.Append([5, 6, 7]);
-        session.Next();
-        CpuState copy = executor.CreateState();
-        copy.CopyFrom(session.State);
-        GenerationSession restored = new(executor, greedy, copy, session.Tokens);
-        Assert.That(Enumerable.Range(0, 20).Select(_ => restored.Next()), Is.EqualTo(Enumerable.Range(0, 20).Select(_ => session.Next())));
+        using TextGenerator generator = new(executor, bytes, Seeded with { MaxTokens = 10 });
+        using GenerationSession session = generator.CreateSession();
+        await using IAsyncEnumerator<GeneratedToken> first = generator.StreamAsync(session, "What").GetAsyncEnumerator(), second = generator.StreamAsync(session, "else").GetAsyncEnumerator();
+        await first.MoveNextAsync();
+        Assert.That(async () => await second.MoveNextAsync(), Throws.InvalidOperationException.With.Message.Contains("another stream"));
+        Assert.That(await first.MoveNextAsync());
+        await first.DisposeAsync();
+        Assert.That(await ToList(generator.StreamAsync(session, "")), Has.Count.EqualTo(10), "a stream that is left early leaves the session free");
+    }
+
+    [Test]
+    public async Task A_stream_left_in_the_middle_of_a_character_or_a_stop_string_goes_on_there()
+    {
+        // Bytes of characters that the bias forces, two and three to a character, with a stop string that begins again and again.
+        int[] script = [.. bytes.Encode("\u00e9ab\u20acabx\u00e9\u20ac")];
+        GenerationOptions options = new() { Temperature = 0, MaxTokens = script.Length, Stop = ["abab"] };
+        ScriptedExecutor scripted = new(executor, script);
+        using TextGenerator generator = new(scripted, bytes, options);
+        string whole = (await generator.GenerateAsync("?")).Text;
+        Assert.That(whole, Is.EqualTo(bytes.Decode(script)));
+        for (int left = 1; left < script.Length; left++)
+        {
+            using GenerationSession session = generator.CreateSession();
+            StringBuilder text = new();
+            await foreach (GeneratedToken token in generator.StreamAsync(session, "?"))
+            {
+                text.Append(token.Text);
+                if (session.Tokens.Length == 1 + left)
+                {
+                    break;
+                }
+            }
+
+            using MemoryStream file = new();
+            generator.Save(session, file);
+            file.Position = 0;
+            using GenerationSession restored = generator.Restore(file);
+            await foreach (GeneratedToken token in generator.StreamAsync(restored, ""))
+            {
+                text.Append(token.Text);
+                if (restored.Tokens.Length == 1 + script.Length)
+                {
+                    break;
+                }
+            }
+
+            Assert.That(text.ToString(), Is.EqualTo(whole), $"left after {left} tokens");
+        }
+    }
+
+    [Test]
+    public async Task A_failed_call_leaves_the_session_as_it_was()
+    {
+        ScriptedExecutor scripted = new(executor, []);
+        using TextGenerator generator = new(scripted, bytes, Seeded with { MaxTokens = 5, RepetitionPenalty = 1.2f });
+        using GenerationSession session = generator.CreateSession(), twin = generator.CreateSession();
+        await generator.GenerateAsync(session, "Some text");
+        await generator.GenerateAsync(twin, "Some text");
+        int[] before = session.Tokens.ToArray();
+        foreach (ScriptedExecutor.Fault fault in new[] { ScriptedExecutor.Fault.Fails, ScriptedExecutor.Fault.NotFinite })
+        {
+            scripted.Next = fault;
+            Assert.That(async () => await generator.GenerateAsync(session, "more"), Throws.Exception);
+            Assert.That(async () => await generator.GenerateAsync(session, ""), Throws.Exception);
+            scripted.Next = ScriptedExecutor.Fault.None;
+            Assert.That(session.Tokens.ToArray(), Is.EqualTo(before));
+        }
+
+        GenerationResult expected = await generator.GenerateAsync(twin, " and"), found = await generator.GenerateAsync(session, " and");
+        Assert.That(found.Tokens, Is.EqualTo(expected.Tokens));
     }
 
     [Test]
     public void A_token_allocates_nothing()
     {
-        GenerationSession session = new(executor, Seeded with { TopP = 0.9f, RepetitionPenalty = 1.1f });
+        SamplerScratch scratch = new(256);
+        float[] logits = new float[256];
+        using GenerationSession session = new(executor.CreateState(), Seeded with { TopP = 0.9f, RepetitionPenalty = 1.1f }, 256);
         session.Append(new int[1000]);
-        session.Next();
-        long bytes = Allocations.Of(() =>
+        Advance();
+        long allocated = Allocations.Of(() =>
         {
             for (int i = 0; i < 100; i++)
             {
-                session.Next();
+                Advance();
             }
         });
-        Assert.That(bytes, Is.Zero);
+        Assert.That(allocated, Is.Zero);
+
+        void Advance()
+        {
+            executor.Prefill(session.Waiting, session.State, logits);
+            session.Accept(logits, scratch);
+        }
     }
 
     private static async Task<List<GeneratedToken>> ToList(IAsyncEnumerable<GeneratedToken> stream)
@@ -219,16 +303,25 @@ public sealed class TextGeneratorTests : IDisposable
         return tokens;
     }
 
+    // What the session remembers goes on as a fresh state that was fed the same tokens.
     private void AssertHasSeen(GenerationSession session, int[] tokens)
     {
-        session.Settle();
-        CpuState expected = executor.CreateState();
+        using SequenceState expected = executor.CreateState(), found = executor.CreateState();
         executor.Prefill(tokens, expected, new float[256]);
-        Assert.That(session.State.Position, Is.EqualTo(expected.Position));
-        for (int layer = 0; layer < expected.Layers.Length; layer++)
+        found.CopyFrom(session.State);
+        if (!session.Waiting.IsEmpty)
         {
-            Assert.That(((CpuState)session.State).Layers[layer].ConvState.SequenceEqual(expected.Layers[layer].ConvState));
-            Assert.That(((CpuState)session.State).Layers[layer].SsmState.SequenceEqual(expected.Layers[layer].SsmState));
+            executor.Prefill(session.Waiting, found, new float[256]);
+        }
+
+        Assert.That(found.Position, Is.EqualTo(expected.Position));
+        Assert.That(Values(found), Is.EqualTo(Values(expected)));
+
+        static float[] Values(SequenceState state)
+        {
+            float[] values = new float[state.Layout.Length(state.Position)];
+            state.Export(values);
+            return values;
         }
     }
 }

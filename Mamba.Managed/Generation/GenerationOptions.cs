@@ -13,7 +13,7 @@ public sealed record GenerationOptions
     /// <summary>0 takes the most likely token, of equals the one with the lowest id; 1 is the model's own distribution; more is more even.</summary>
     public float Temperature { get; init; } = 1;
 
-    /// <summary>Keeps the so many most likely tokens; 0 keeps all.</summary>
+    /// <summary>Keeps this many of the most likely tokens; 0 keeps all.</summary>
     public int TopK { get; init; }
 
     /// <summary>Keeps the fewest most likely tokens whose probabilities sum to at least this; 1 keeps all.</summary>
@@ -45,8 +45,8 @@ public sealed record GenerationOptions
     /// <summary>Tokens that end generation; null for the tokenizer's own, an empty list for none.</summary>
     public IReadOnlyList<int>? EndTokenIds { get; init; }
 
-    /// <summary>How many of the most likely tokens to report with each token; 0 for none.</summary>
-    public int LogProbs { get; init; }
+    /// <summary>How many of the most likely tokens to report with each token, beside its own log-probability; null for neither.</summary>
+    public int? LogProbs { get; init; }
 
     /// <summary>Returns these options when every value makes sense for a vocabulary.</summary>
     /// <param name="vocabularySize">One more than the largest token id.</param>
@@ -63,7 +63,7 @@ public sealed record GenerationOptions
         Check(RepetitionPenalty is >= 1e-3f and <= 1e3f, nameof(RepetitionPenalty), "0.001 to 1000", RepetitionPenalty);
         Check(FrequencyPenalty is >= -1e3f and <= 1e3f, nameof(FrequencyPenalty), "-1000 to 1000", FrequencyPenalty);
         Check(PresencePenalty is >= -1e3f and <= 1e3f, nameof(PresencePenalty), "-1000 to 1000", PresencePenalty);
-        Check(LogProbs >= 0 && LogProbs <= vocabularySize, nameof(LogProbs), Throw.Invariant($"0 to {vocabularySize}"), LogProbs);
+        Check(LogProbs is null || (LogProbs >= 0 && LogProbs <= vocabularySize), nameof(LogProbs), Throw.Invariant($"0 to {vocabularySize}"), LogProbs);
         string ids = Throw.Invariant($"token ids from 0 to {vocabularySize - 1}");
         foreach ((int token, float bias) in LogitBias)
         {

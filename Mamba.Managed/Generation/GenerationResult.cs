@@ -11,9 +11,6 @@ public enum FinishReason
 
     /// <summary>The model ended the text.</summary>
     EndToken,
-
-    /// <summary>The caller canceled.</summary>
-    Canceled,
 }
 
 /// <summary>How a generation went.</summary>
@@ -37,11 +34,11 @@ public sealed record GenerationSummary(
 /// <summary>A token of a stream.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Text">The text that became certain with it: empty while a character is incomplete or a stop string may be beginning.</param>
-/// <param name="LogProbability">The logarithm of the model's own probability for it, in nats.</param>
+/// <param name="LogProbability">The logarithm of the model's own probability for it, in nats; null unless asked for.</param>
 /// <param name="Top">The most likely tokens, most likely first; empty unless asked for.</param>
 /// <param name="Summary">How the generation went, with its last token; null with every other.</param>
 public readonly record struct GeneratedToken(
-    int Id, string Text, float LogProbability, IReadOnlyList<TokenLogProbability> Top, GenerationSummary? Summary);
+    int Id, string Text, float? LogProbability, IReadOnlyList<TokenLogProbability> Top, GenerationSummary? Summary);
 
 /// <summary>What was generated.</summary>
 /// <param name="Text">The new text, without the prompt and without a stop string.</param>

@@ -1,153 +1,217 @@
 using System.Runtime.InteropServices;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>One text in the making: the model's state, the sampler, and the tokens so far.</summary>
+/// <summary>One text in the making: the model's state, the sampler, and the tokens so far. A passive value: it never calls an executor.</summary>
 /// <remarks>
-/// A generated token is fed to the model only when something follows it, so that the last token of a reply costs no step:
-/// <c>State</c> has seen all of <c>Tokens</c>, or all but the last. Time and memory per token are constant, four bytes of history aside.
-/// A session serves one thread at a time.
+/// <code>
+/// tokens:  | prompt ............ | generated ..... | last |
+///          | State has seen these, Position of them | Waiting |
+/// </code>
+/// Whoever drives a session feeds <see cref="Waiting"/> to <see cref="State"/> through an executor and hands the logits of the last token to
+/// <see cref="Accept"/>, which chooses the next one; <see cref="TextGenerator"/> does so. A session can be forked, and saved and restored to go
+/// on with the same random numbers and the same text. Beside its state it takes four bytes a token, and, where penalties are asked for,
+/// some thirty for each different token. A session serves one thread at a time.
 /// </remarks>
-public sealed class GenerationSession
+public sealed class GenerationSession : IDisposable
 {
-    private readonly IMambaExecutor executor;
     private readonly Sampler sampler;
-    private readonly float[] logits;
     private readonly List<int> tokens;
-    private readonly int vocabularySize;
-    private int fed;
-    private bool hasLogits;
 
-    /// <summary>An empty text.</summary>
-    /// <param name="executor">What computes; it must outlive the session.</param>
+    // Where prompts and generated tokens take turns: [p, q, r] are a prompt of p tokens, then generated ones up to q, a prompt up to r, generated ones.
+    private readonly List<int> turns;
+    private int isDriven;
+
+    /// <summary>A text that begins, or one that goes on from a state.</summary>
+    /// <param name="state">Has seen the first <see cref="SequenceState.Position"/> of <paramref name="tokens"/>. The session disposes it.</param>
     /// <param name="options">How tokens are chosen.</param>
-    /// <param name="vocabularySize">Ids from this on are never chosen, as the padding of a vocabulary; 0 for the model's own size.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or the vocabulary is larger than the model's.</exception>
-    public GenerationSession(IMambaExecutor executor, GenerationOptions options, int vocabularySize = 0)
-        : this(executor, options, (executor ?? throw new ArgumentNullException(nameof(executor))).CreateState(), [], vocabularySize)
+    /// <param name="vocabularySize">Ids from this on are never chosen, as the padding of a vocabulary.</param>
+    /// <param name="tokens">The text so far, none of it generated; empty for a text that begins.</param>
+    /// <exception cref="ArgumentException">An option or a token is out of range, or the state has seen more tokens than there are.</exception>
+    public GenerationSession(SequenceState state, GenerationOptions options, int vocabularySize, ReadOnlySpan<int> tokens = default)
+        : this(state, new Sampler(options, vocabularySize), [.. tokens], [])
     {
+        CheckIds(tokens);
+        if (state.Position > tokens.Length)
+        {
+            Throw.Argument(
+                Throw.Invariant($"expected a state that has seen at most the {tokens.Length} tokens of the text, found one that has seen {state.Position}"), nameof(state));
+        }
+
+        Count(0);
     }
 
-    /// <summary>Goes on with a text from a state, as one restored from a file.</summary>
-    /// <param name="executor">What computes; it must outlive the session.</param>
-    /// <param name="options">How tokens are chosen.</param>
-    /// <param name="state">Has seen all of <paramref name="tokens"/>, or all but the last. The session takes it over.</param>
-    /// <param name="tokens">The text so far.</param>
-    /// <param name="vocabularySize">Ids from this on are never chosen; 0 for the model's own size.</param>
-    /// <exception cref="ArgumentException">An option or a token is out of range, the vocabulary is larger than the model's, or the state has seen another number of tokens.</exception>
-    public GenerationSession(IMambaExecutor executor, GenerationOptions options, SequenceState state, ReadOnlySpan<int> tokens, int vocabularySize = 0)
+    internal GenerationSession(SequenceState state, Sampler sampler, List<int> tokens, List<int> turns)
     {
-        ArgumentNullException.ThrowIfNull(executor);
-        ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(state);
-        int all = executor.Config.VocabSize;
-        if (vocabularySize < 0 || vocabularySize > all)
-        {
-            Throw.Argument(Throw.Invariant($"expected a vocabulary of at most the model's {all}, found {vocabularySize}"), nameof(vocabularySize));
-        }
-
-        if (state.Position > tokens.Length || state.Position < tokens.Length - 1)
-        {
-            Throw.Argument(Throw.Invariant($"expected a state that has seen {tokens.Length} tokens, or all but the last; found one that has seen {state.Position}"), nameof(state));
-        }
-
-        this.executor = executor;
-        this.vocabularySize = vocabularySize == 0 ? all : vocabularySize;
-        Options = options;
-        State = state;
-        sampler = new Sampler(options, this.vocabularySize);
-        logits = new float[all];
-        this.tokens = [.. tokens];
-        fed = (int)state.Position;
-        Observe(tokens);
+        (State, this.sampler, this.tokens, this.turns) = (state, sampler, tokens, turns);
     }
 
     /// <summary>How tokens are chosen.</summary>
-    public GenerationOptions Options { get; }
+    public GenerationOptions Options => sampler.Options;
 
     /// <summary>The seed in use: that of the options, or one drawn.</summary>
     public ulong Seed => sampler.Seed;
 
+    /// <summary>Ids below this may be chosen.</summary>
+    public int VocabularySize => sampler.VocabularySize;
+
     /// <summary>The text so far: what was appended and what was generated.</summary>
     public ReadOnlySpan<int> Tokens => CollectionsMarshal.AsSpan(tokens);
 
-    /// <summary>What the model remembers. Call <see cref="Settle"/> first to have it cover every token.</summary>
+    /// <summary>What the model remembers of all tokens but <see cref="Waiting"/>.</summary>
     public SequenceState State { get; }
 
-    /// <summary>The logits from which the last token was chosen, or the next one will be: [vocabulary].</summary>
-    public ReadOnlySpan<float> Logits => logits.AsSpan(0, vocabularySize);
+    /// <summary>The tokens that the state has not seen yet, to be fed next.</summary>
+    public ReadOnlySpan<int> Waiting => Tokens[(int)State.Position..];
 
-    /// <summary>Feeds tokens to the model.</summary>
-    /// <param name="prompt">[tokens]; none changes nothing.</param>
-    /// <param name="cancellationToken">Cancels; the session is then as it was before.</param>
-    /// <exception cref="ArgumentException">An id is out of range.</exception>
-    /// <exception cref="OperationCanceledException">The call was canceled.</exception>
-    public void Append(ReadOnlySpan<int> prompt, CancellationToken cancellationToken = default)
+    /// <summary>Text that is neither given out nor lost while a stream was left in the middle of a character or of a stop string.</summary>
+    internal HeldText Held { get; set; } = HeldText.None;
+
+    /// <summary>Adds tokens to the text; they wait until they are fed.</summary>
+    /// <param name="prompt">[tokens]; none changes nothing. An id beyond the model's vocabulary is refused by the executor that is to read it.</param>
+    /// <exception cref="ArgumentException">An id is negative.</exception>
+    public void Append(ReadOnlySpan<int> prompt)
     {
-        if (prompt.IsEmpty)
+        CheckIds(prompt);
+        if (!prompt.IsEmpty)
         {
-            return;
+            int before = tokens.Count;
+            Turn(toGenerated: false);
+            tokens.AddRange(prompt);
+            Count(before);
+            Held = HeldText.None;
         }
-
-        int before = tokens.Count;
-        tokens.AddRange(prompt);
-        try
-        {
-            Feed(cancellationToken);
-        }
-        catch
-        {
-            CollectionsMarshal.SetCount(tokens, before);
-            throw;
-        }
-
-        Observe(prompt);
     }
 
-    /// <summary>Chooses the next token; allocates nothing but, now and then, room for the history.</summary>
-    /// <returns>The token, already part of <see cref="Tokens"/>.</returns>
-    /// <exception cref="InvalidOperationException">Nothing was appended yet, or nothing since the session took over a state that has seen every token.</exception>
-    /// <exception cref="InvalidDataException">The model gives logits that are not finite, or every token is forbidden.</exception>
-    public int Next()
+    /// <summary>Chooses the next token, which joins the text and waits to be fed.</summary>
+    /// <param name="logits">[at least <see cref="VocabularySize"/>]: of the last of <see cref="Tokens"/>, which the state has seen.</param>
+    /// <param name="scratch">The driver's.</param>
+    /// <returns>The token.</returns>
+    /// <exception cref="InvalidOperationException">There are tokens that wait, or none at all.</exception>
+    /// <exception cref="InvalidDataException">The logits are not finite, or every token is forbidden; nothing has changed.</exception>
+    public int Accept(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
-        Settle();
-        if (!hasLogits)
+        if (tokens.Count == 0 || State.Position != tokens.Count)
         {
-            throw new InvalidOperationException("expected tokens to continue from, found none; append some first");
+            throw new InvalidOperationException(Throw.Invariant(
+                $"expected a state that has seen every token, at least one; found {tokens.Count} tokens of which it has seen {State.Position}; append or feed them first"));
         }
 
-        int token = sampler.Sample(Logits);
+        if (logits.Length < VocabularySize)
+        {
+            Throw.Argument(Throw.Invariant($"expected at least {VocabularySize} logits, found {logits.Length}"), nameof(logits));
+        }
+
+        int token = sampler.Sample(logits[..VocabularySize], scratch);
+        Turn(toGenerated: true);
         tokens.Add(token);
         return token;
     }
 
-    /// <summary>Feeds the last generated token, so that <see cref="State"/> has seen all of <see cref="Tokens"/>.</summary>
-    public void Settle()
+    /// <summary>A second session of the same text, random numbers and counts; from here on each goes its own way.</summary>
+    /// <param name="state">A new state of the same model, which becomes a copy of this session's; the fork disposes it.</param>
+    /// <exception cref="ArgumentException">The state is one of another model.</exception>
+    public GenerationSession Fork(SequenceState state)
     {
-        if (fed < tokens.Count)
+        ArgumentNullException.ThrowIfNull(state);
+        state.CopyFrom(State);
+        return new(state, sampler.Copy(), [.. tokens], [.. turns]) { Held = Held };
+    }
+
+    /// <summary>Writes the session, with its state, random numbers and counts.</summary>
+    /// <param name="stream">Where to.</param>
+    /// <param name="fingerprint">The model that the session belongs to.</param>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public void Save(Stream stream, ModelFingerprint fingerprint) => State.Save(stream, fingerprint, SavedSession.Encode(this));
+
+    /// <summary>Goes on with a session that <see cref="Save"/> wrote.</summary>
+    /// <param name="stream">Where from, at the first byte.</param>
+    /// <param name="fingerprint">The model that the session belongs to.</param>
+    /// <param name="state">A new state of that model; the session disposes it.</param>
+    /// <param name="options">How tokens are chosen from here on; the seed is that of the saved session.</param>
+    /// <param name="vocabularySize">Ids from this on are never chosen.</param>
+    /// <exception cref="InvalidDataException">The bytes are no saved session, of another version or model, truncated or damaged.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static GenerationSession Restore(Stream stream, ModelFingerprint fingerprint, SequenceState state, GenerationOptions options, int vocabularySize)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(options);
+        byte[] session = state.RestoreSession(stream, fingerprint);
+        Throw.Unless(session.Length > 0, $"expected a saved session, found a state alone; restore it as one and give its tokens to a new session");
+        return SavedSession.Decode(session, state, options, vocabularySize);
+    }
+
+    /// <summary>Takes the state back to the beginning, so that all tokens wait again: to the same bits, only the time is lost.</summary>
+    public void Rewind() => State.Clear();
+
+    /// <inheritdoc/>
+    public void Dispose() => State.Dispose();
+
+    /// <summary>Takes the text back to its first tokens; where the state has seen more than those, all of them wait again.</summary>
+    internal void Withdraw(int count)
+    {
+        CollectionsMarshal.SetCount(tokens, count);
+        turns.RemoveAll(turn => turn >= count);
+        sampler.Forget();
+        Count(0);
+        if (State.Position > count)
         {
-            Feed(CancellationToken.None);
+            Rewind();
         }
     }
 
-    private void Feed(CancellationToken cancellationToken)
+    /// <summary>Refuses a second driver.</summary>
+    /// <exception cref="InvalidOperationException">Another stream goes on with this session.</exception>
+    internal void Enter()
     {
-        executor.Prefill(CollectionsMarshal.AsSpan(tokens)[fed..], State, logits, cancellationToken);
-        fed = tokens.Count;
-        hasLogits = true;
+        if (Interlocked.Exchange(ref isDriven, 1) != 0)
+        {
+            throw new InvalidOperationException("expected a session that nobody else continues, found one that another stream continues; end that stream first, or fork the session");
+        }
     }
 
-    // A prompt may hold ids that are never chosen; those need no count.
-    private void Observe(ReadOnlySpan<int> prompt)
+    /// <summary>Lets the next driver in.</summary>
+    internal void Leave() => Volatile.Write(ref isDriven, 0);
+
+    internal Sampler Sampler => sampler;
+
+    internal IReadOnlyList<int> Turns => turns;
+
+    internal void Count(int first)
     {
-        foreach (int token in prompt)
+        bool isGenerated = false;
+        for (int at = 0, turn = 0; at < tokens.Count; at++)
         {
-            if (token < vocabularySize)
+            for (; turn < turns.Count && turns[turn] == at; turn++)
             {
-                sampler.Observe([token]);
+                isGenerated = !isGenerated;
             }
+
+            if (at >= first)
+            {
+                sampler.Observe(tokens[at], isGenerated);
+            }
+        }
+    }
+
+    private static void CheckIds(ReadOnlySpan<int> ids)
+    {
+        foreach (int id in ids)
+        {
+            if (id < 0)
+            {
+                Throw.Argument(Throw.Invariant($"expected token ids from 0 on, found {id}"), nameof(ids));
+            }
+        }
+    }
+
+    private void Turn(bool toGenerated)
+    {
+        if ((turns.Count % 2 == 1) != toGenerated)
+        {
+            turns.Add(tokens.Count);
         }
     }
 }

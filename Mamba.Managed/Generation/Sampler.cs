@@ -8,15 +8,14 @@ namespace Mamba.Managed.Generation;
 /// <summary>Chooses a token from the logits of a step, and remembers what its penalties need.</summary>
 /// <remarks>
 /// Equal inputs and seeds give equal tokens on every machine: each step is one fixed sequence of operations. Tokens of equal probability rank
-/// by id, the lowest first. After its construction a sampler allocates nothing. A sampler belongs to one sequence; two threads must not use it at once.
+/// by id, the lowest first. A sampler holds its random numbers and, where penalties are asked for, counts of the text's tokens; what a call needs
+/// besides is the caller's <see cref="SamplerScratch"/>. A sampler belongs to one sequence; two threads must not use it at once.
 /// </remarks>
 public sealed class Sampler
 {
     private readonly GenerationOptions options;
     private readonly KeyValuePair<int, float>[] biases;
-    private readonly TokenCounts counts;
-    private readonly float[] weights;
-    private readonly ulong[] ranked;
+    private readonly TokenCounts? counts;
     private SplitMix64 random;
 
     /// <summary>A sampler at the beginning of a text.</summary>
@@ -28,16 +27,30 @@ public sealed class Sampler
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabularySize);
         this.options = options.Validate(vocabularySize);
+        VocabularySize = vocabularySize;
         Seed = options.Seed ?? (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue);
         random = new SplitMix64(Seed);
-        biases = [.. options.LogitBias.OrderBy(entry => entry.Key)];
-        counts = new TokenCounts(vocabularySize);
-        weights = new float[vocabularySize];
-        ranked = new ulong[vocabularySize];
+        biases = options.LogitBias.Count == 0 ? [] : [.. options.LogitBias.OrderBy(entry => entry.Key)];
+        counts = options is { RepetitionPenalty: 1, FrequencyPenalty: 0, PresencePenalty: 0 } ? null : new TokenCounts();
     }
 
+    private Sampler(Sampler other)
+    {
+        (options, biases, counts, random) = (other.options, other.biases, other.counts?.Copy(), other.random);
+        (VocabularySize, Seed) = (other.VocabularySize, other.Seed);
+    }
+
+    /// <summary>How tokens are chosen.</summary>
+    public GenerationOptions Options => options;
+
+    /// <summary>One more than the largest id that may be chosen.</summary>
+    public int VocabularySize { get; }
+
     /// <summary>The seed in use: that of the options, or one drawn.</summary>
-    public ulong Seed { get; }
+    public ulong Seed { get; private init; }
+
+    /// <summary>Where the random numbers stand.</summary>
+    internal ulong RandomState => random.State;
 
     /// <summary>Tells the sampler of tokens that were not chosen by it, for the repetition penalty.</summary>
     /// <param name="tokens">[tokens]</param>
@@ -46,30 +59,38 @@ public sealed class Sampler
     {
         foreach (int token in tokens)
         {
-            if ((uint)token >= (uint)weights.Length)
+            if ((uint)token >= (uint)VocabularySize)
             {
-                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {weights.Length - 1}, found {token}"), nameof(tokens));
+                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {VocabularySize - 1}, found {token}"), nameof(tokens));
             }
         }
 
         foreach (int token in tokens)
         {
-            counts.Add(token, generated: false);
+            counts?.Add(token, generated: false);
         }
     }
 
     /// <summary>Chooses the next token and counts it.</summary>
     /// <param name="logits">[vocabulary]; not changed. Negative infinity forbids a token.</param>
+    /// <param name="scratch">For a vocabulary of at least this size.</param>
     /// <returns>The token's id.</returns>
     /// <exception cref="ArgumentException">The logits are not as many as the vocabulary.</exception>
     /// <exception cref="InvalidDataException">A logit is NaN or positive infinity, or every token is forbidden.</exception>
-    public int Sample(ReadOnlySpan<float> logits)
+    public int Sample(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
-        Throw.UnlessLength(weights.Length, logits.Length);
+        ArgumentNullException.ThrowIfNull(scratch);
+        Throw.UnlessLength(VocabularySize, logits.Length);
+        if (scratch.VocabularySize < VocabularySize)
+        {
+            Throw.Argument(Throw.Invariant($"expected room for a vocabulary of {VocabularySize}, found room for {scratch.VocabularySize}"), nameof(scratch));
+        }
+
+        Span<float> weights = scratch.Weights.AsSpan(0, VocabularySize);
 
         // Adding zero copies, and makes the two zeros one, which rank apart otherwise.
         TensorPrimitives.Add(logits, 0f, weights);
-        counts.Penalize(weights, options);
+        counts?.Penalize(weights, options);
         foreach ((int id, float bias) in biases)
         {
             weights[id] += bias;
@@ -78,34 +99,53 @@ public sealed class Sampler
         float max = TensorPrimitives.Max<float>(weights);
         if (!float.IsFinite(max))
         {
-            ThrowNotFinite(max);
+            ThrowNotFinite(weights, max);
         }
 
-        int token = options.Temperature == 0 ? FirstOf(max) : Draw(max);
-        counts.Add(token, generated: true);
+        int token = options.Temperature == 0 ? FirstOf(weights, max) : Draw(scratch, weights, max);
+        counts?.Add(token, generated: true);
         return token;
     }
 
+    /// <summary>A sampler that goes on as this one would, by itself.</summary>
+    internal Sampler Copy() => new(this);
+
+    /// <summary>Goes on from where the random numbers of another stood.</summary>
+    internal static Sampler Restore(GenerationOptions options, int vocabularySize, ulong seed, ulong randomState) =>
+        new(options, vocabularySize) { Seed = seed, random = new SplitMix64(randomState) };
+
+    /// <summary>Counts a token of the text; one that is never chosen needs no count.</summary>
+    internal void Observe(int token, bool generated)
+    {
+        if (token < VocabularySize)
+        {
+            counts?.Add(token, generated);
+        }
+    }
+
+    /// <summary>Forgets the counts; random numbers stay where they are.</summary>
+    internal void Forget() => counts?.Clear();
+
     // Equal floats have equal bits here, and whole words are searched many at a time.
-    private int FirstOf(float value) => MemoryMarshal.Cast<float, int>(weights).IndexOf(BitConverter.SingleToInt32Bits(value));
+    private static int FirstOf(ReadOnlySpan<float> weights, float value) => MemoryMarshal.Cast<float, int>(weights).IndexOf(BitConverter.SingleToInt32Bits(value));
 
-    private void ThrowNotFinite(float max) => throw new InvalidDataException(float.IsNegativeInfinity(max)
+    private static void ThrowNotFinite(ReadOnlySpan<float> weights, float max) => throw new InvalidDataException(float.IsNegativeInfinity(max)
         ? "expected at least one token that is not forbidden, found none; look at the logit bias"
-        : Throw.Invariant($"expected finite logits, found {max} for token {Array.IndexOf(weights, max)}; the model's weights are damaged"));
+        : Throw.Invariant($"expected finite logits, found {max} for token {weights.IndexOf(max)}; the model's weights are damaged"));
 
-    private int Draw(float max)
+    private int Draw(SamplerScratch scratch, Span<float> weights, float max)
     {
         SoftmaxWeights.Forward(weights, max, 1 / options.Temperature, weights);
         bool byRank = (options.TopK > 0 && options.TopK < weights.Length) || options.TopP < 1;
-        return byRank ? DrawRanked(Ranking()) : DrawAny();
+        return byRank ? DrawRanked(weights, Ranking(weights, scratch.Ranked)) : DrawAny(weights);
     }
 
     // Without top-k and top-p no order is needed: min-p is a threshold, as the most probable token weighs exactly 1.
-    private int DrawAny()
+    private int DrawAny(Span<float> weights)
     {
         if (options.MinP > 0)
         {
-            foreach (ref float weight in weights.AsSpan())
+            foreach (ref float weight in weights)
             {
                 weight = weight >= options.MinP ? weight : 0;
             }
@@ -130,7 +170,7 @@ public sealed class Sampler
     }
 
     // The candidates, most probable first.
-    private ReadOnlySpan<ulong> Ranking()
+    private ReadOnlySpan<ulong> Ranking(ReadOnlySpan<float> weights, ulong[] ranked)
     {
         // Tokens below this weight hold less than 1 - top_p of the whole together, so that the nucleus has none of them.
         bool all = options.TopK > 0 && options.TopK < weights.Length;
@@ -148,11 +188,11 @@ public sealed class Sampler
         return all ? RankKey.SortFirst(keys, options.TopK) : RankKey.SortFirst(keys, count);
     }
 
-    private int DrawRanked(ReadOnlySpan<ulong> candidates)
+    private int DrawRanked(ReadOnlySpan<float> weights, ReadOnlySpan<ulong> candidates)
     {
         if (options.TopP < 1)
         {
-            double nucleus = options.TopP * (options.TopK > 0 ? SumOf(candidates) : SoftmaxWeights.Sum(weights));
+            double nucleus = options.TopP * (options.TopK > 0 ? SumOf(weights, candidates) : SoftmaxWeights.Sum(weights));
             int count = 0;
             for (double sum = 0; count < candidates.Length && (count == 0 || sum < nucleus); count++)
             {
@@ -167,7 +207,7 @@ public sealed class Sampler
             candidates = candidates[..^1];
         }
 
-        double rest = random.NextDouble() * SumOf(candidates);
+        double rest = random.NextDouble() * SumOf(weights, candidates);
         foreach (ulong key in candidates)
         {
             rest -= weights[RankKey.TokenOf(key)];
@@ -180,7 +220,7 @@ public sealed class Sampler
         return RankKey.TokenOf(candidates[^1]);
     }
 
-    private double SumOf(ReadOnlySpan<ulong> candidates)
+    private static double SumOf(ReadOnlySpan<float> weights, ReadOnlySpan<ulong> candidates)
     {
         double sum = 0;
         foreach (ulong key in candidates)

@@ -5,7 +5,7 @@ namespace Mamba.Managed.Generation;
 /// One automaton a string (Knuth, Morris and Pratt 1977), so the work per character does not depend on what is held back. Of several strings
 /// the one completed first stops the stream; of those completed together, the longest.
 /// </remarks>
-public sealed class StopMatcher
+internal sealed class StopMatcher
 {
     private readonly string[] stops;
     private readonly int[][] fallbacks;
@@ -32,6 +32,9 @@ public sealed class StopMatcher
 
     /// <summary>Whether a stop string has appeared; whatever follows is dropped.</summary>
     public bool IsStopped { get; private set; }
+
+    /// <summary>Text that may still become a stop string; valid until the next call.</summary>
+    public ReadOnlySpan<char> Held => held.AsSpan(emitted, heldCount - emitted);
 
     /// <summary>Takes in a piece of text and gives what can be let through.</summary>
     /// <param name="piece">The next characters of the stream.</param>

@@ -1,20 +1,24 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>Continues texts: a model, its tokenizer, and how tokens are chosen.</summary>
+/// <summary>Continues texts: drives sessions through a model, with its tokenizer.</summary>
 /// <remarks>
 /// The model computes on the thread pool, so that a caller's thread stays free. Generators may be used by several threads at once, sessions by
 /// one at a time; the executor serves one step after the other.
 /// </remarks>
-public sealed class TextGenerator
+public sealed class TextGenerator : IDisposable
 {
     private readonly IMambaExecutor executor;
-    private readonly Tokenizer tokenizer;
+    private readonly bool ownsExecutor;
     private readonly GenerationOptions options;
+    private readonly ConcurrentBag<GenerationScratch> scratches = [];
 
     /// <summary>Puts the parts together.</summary>
     /// <param name="executor">What computes; it must outlive the generator, which does not dispose it.</param>
@@ -22,6 +26,11 @@ public sealed class TextGenerator
     /// <param name="options">How tokens are chosen; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the tokenizer has more tokens than the model.</exception>
     public TextGenerator(IMambaExecutor executor, Tokenizer tokenizer, GenerationOptions? options = null)
+        : this(executor, tokenizer, options, ownsExecutor: false)
+    {
+    }
+
+    private TextGenerator(IMambaExecutor executor, Tokenizer tokenizer, GenerationOptions? options, bool ownsExecutor)
     {
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -30,101 +39,182 @@ public sealed class TextGenerator
             Throw.Argument(Throw.Invariant($"expected a tokenizer of at most the model's {executor.Config.VocabSize} tokens, found {tokenizer}"), nameof(tokenizer));
         }
 
-        this.executor = executor;
-        this.tokenizer = tokenizer;
+        (this.executor, Tokenizer, this.ownsExecutor) = (executor, tokenizer, ownsExecutor);
         this.options = (options ?? new GenerationOptions()).Validate(tokenizer.VocabularySize);
     }
 
-    /// <summary>An empty text with this generator's options, to be continued again and again.</summary>
-    public GenerationSession CreateSession() => new(executor, options, tokenizer.VocabularySize);
+    /// <summary>The model's tokenizer.</summary>
+    public Tokenizer Tokenizer { get; }
 
-    /// <summary>Continues a prompt token by token.</summary>
+    /// <summary>Loads a model and its tokenizer to run on this machine's cores; the generator then owns them.</summary>
+    /// <param name="path">A model folder or a GGUF file.</param>
+    /// <param name="options">How tokens are chosen; null for the defaults.</param>
+    /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
+    /// <exception cref="FileNotFoundException">There is neither, or the folder lacks a file.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, or its parts do not fit each other.</exception>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static TextGenerator Load(string path, GenerationOptions? options = null, int threads = 0)
+    {
+        CpuExecutor executor = CpuExecutor.Load(path, threads);
+        return new TextGenerator(executor, Tokenizer.Load(path), options, ownsExecutor: true);
+    }
+
+    /// <summary>An empty text with this generator's options, to be continued again and again.</summary>
+    public GenerationSession CreateSession() => new(executor.CreateState(), options, Tokenizer.VocabularySize);
+
+    /// <summary>A second session of the same text, random numbers and counts; from here on each goes its own way.</summary>
+    /// <param name="session">Not changed.</param>
+    public GenerationSession Fork(GenerationSession session)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return With(executor.CreateState(), session.Fork);
+    }
+
+    /// <summary>Writes a session, to be restored later, in another process or on another machine.</summary>
+    /// <param name="session">Not changed.</param>
+    /// <param name="stream">Where to.</param>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public void Save(GenerationSession session, Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        session.Save(stream, executor.Fingerprint);
+    }
+
+    /// <summary>Goes on with a session that <see cref="Save"/> wrote: with the same random numbers, to the same text.</summary>
+    /// <param name="stream">Where from, at the first byte.</param>
+    /// <exception cref="InvalidDataException">The bytes are no saved session, of another version or model, truncated or damaged.</exception>
+    public GenerationSession Restore(Stream stream) =>
+        With(executor.CreateState(), state => GenerationSession.Restore(stream, executor.Fingerprint, state, options, Tokenizer.VocabularySize));
+
+    /// <summary>Continues a prompt token by token; each enumeration begins anew.</summary>
     /// <param name="prompt">The text to continue; empty to begin from the tokenizer's end token.</param>
     /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
     /// <returns>At least one token; the last has a summary.</returns>
     /// <exception cref="ArgumentException">The prompt is empty and the tokenizer has no token to begin from.</exception>
     /// <exception cref="OperationCanceledException">The enumeration was canceled.</exception>
-    public IAsyncEnumerable<GeneratedToken> StreamAsync(string prompt, CancellationToken cancellationToken = default) =>
-        StreamAsync(CreateSession(), prompt, cancellationToken);
+    public IAsyncEnumerable<GeneratedToken> StreamAsync(string prompt, CancellationToken cancellationToken = default)
+    {
+        int[] tokens = Encode(prompt, isFirst: true);
+        return Stream(null, tokens, cancellationToken);
+    }
 
-    /// <summary>Appends a prompt to a session and continues it token by token, with the session's options.</summary>
-    /// <param name="session">The text so far; after a cancellation it holds every token that was given out, and can be continued.</param>
+    /// <summary>Appends a prompt to a session and continues it token by token, with the session's options; each enumeration appends it again.</summary>
+    /// <param name="session">
+    /// The text so far. After a cancellation, or where the caller stops early, it holds every token that was given out, and can be continued.
+    /// </param>
     /// <param name="prompt">What to append; may be empty where the session has a text.</param>
     /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
     /// <returns>At least one token; the last has a summary.</returns>
     /// <exception cref="ArgumentException">Prompt and session are empty and the tokenizer has no token to begin from.</exception>
+    /// <exception cref="InvalidOperationException">Another stream goes on with the session.</exception>
     /// <exception cref="OperationCanceledException">The enumeration was canceled.</exception>
-    public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default) =>
-        Stream(Start(session, prompt), cancellationToken);
+    public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        int[] tokens = Encode(prompt, session.Tokens.IsEmpty);
+        return Stream(session, tokens, cancellationToken);
+    }
 
     /// <summary>Continues a prompt and gives the whole.</summary>
     /// <param name="prompt">The text to continue; empty to begin from the tokenizer's end token.</param>
-    /// <param name="cancellationToken">Ends the generation early: the result then holds what there is, and says so.</param>
+    /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
     /// <exception cref="ArgumentException">The prompt is empty and the tokenizer has no token to begin from.</exception>
+    /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public Task<GenerationResult> GenerateAsync(string prompt, CancellationToken cancellationToken = default) =>
-        GenerateAsync(CreateSession(), prompt, cancellationToken);
+        WholeAsync(StreamAsync(prompt, cancellationToken));
 
     /// <summary>Appends a prompt to a session, continues it with the session's options, and gives the whole.</summary>
-    /// <param name="session">The text so far; it can be continued afterwards, also where the generation was canceled.</param>
+    /// <param name="session">The text so far; it can be continued afterwards, also where the call was canceled: then it holds the tokens until then.</param>
     /// <param name="prompt">What to append; may be empty where the session has a text.</param>
-    /// <param name="cancellationToken">Ends the generation early: the result then holds what there is, and says so.</param>
+    /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
     /// <exception cref="ArgumentException">Prompt and session are empty and the tokenizer has no token to begin from.</exception>
-    public Task<GenerationResult> GenerateAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default)
-    {
-        GenerationRun run = Start(session, prompt);
-        return Task.Run(() => Generate(run, cancellationToken), CancellationToken.None);
-    }
+    /// <exception cref="InvalidOperationException">Another stream goes on with the session.</exception>
+    /// <exception cref="OperationCanceledException">The call was canceled.</exception>
+    public Task<GenerationResult> GenerateAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default) =>
+        WholeAsync(StreamAsync(session, prompt, cancellationToken));
 
-    private static async IAsyncEnumerable<GeneratedToken> Stream(GenerationRun run, [EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        run.Begin(cancellationToken);
-        for (GeneratedToken token = default; token.Summary is null;)
+        if (ownsExecutor)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            token = run.Next();
-            yield return token;
-            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            executor.Dispose();
         }
     }
 
-    private static GenerationResult Generate(GenerationRun run, CancellationToken cancellationToken)
+    private static async Task<GenerationResult> WholeAsync(IAsyncEnumerable<GeneratedToken> stream)
     {
         StringBuilder text = new();
         List<int> tokens = [];
-        try
+        GenerationSummary? summary = null;
+        await foreach (GeneratedToken token in stream.ConfigureAwait(false))
         {
-            run.Begin(cancellationToken);
-            while (!cancellationToken.IsCancellationRequested)
-            {
-                GeneratedToken token = run.Next();
-                text.Append(token.Text);
-                tokens.Add(token.Id);
-                if (token.Summary is not null)
-                {
-                    return new(text.ToString(), tokens, token.Summary);
-                }
-            }
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // The prompt was not read to its end; the session is as it was.
+            text.Append(token.Text);
+            tokens.Add(token.Id);
+            summary = token.Summary;
         }
 
-        text.Append(run.Rest());
-        return new(text.ToString(), tokens, run.Summary(FinishReason.Canceled));
+        return new(text.ToString(), tokens, summary!);
     }
 
-    private GenerationRun Start(GenerationSession session, string prompt)
+    private static GenerationSession With(SequenceState state, Func<SequenceState, GenerationSession> make)
     {
-        ArgumentNullException.ThrowIfNull(session);
-        ArgumentNullException.ThrowIfNull(prompt);
-        int[] tokens = tokenizer.Encode(prompt);
-        if (tokens.Length == 0 && session.Tokens.IsEmpty)
+        try
         {
-            tokens = [tokenizer.EndTokenId ?? Throw.Argument<int>("expected some text, found an empty prompt; this tokenizer has no token to begin a text with", nameof(prompt))];
+            return make(state);
         }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+    }
 
-        return new GenerationRun(session, tokenizer, tokens);
+    private async IAsyncEnumerable<GeneratedToken> Stream(GenerationSession? given, int[] prompt, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        GenerationSession session = given ?? CreateSession();
+        session.Enter();
+        try
+        {
+            using GenerationTurn turn = new(session, Tokenizer, prompt);
+            for (GeneratedToken token = default; token.Summary is null;)
+            {
+                token = Next(turn, cancellationToken);
+                yield return token;
+                await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            }
+        }
+        finally
+        {
+            session.Leave();
+            if (given is null)
+            {
+                session.Dispose();
+            }
+        }
+    }
+
+    private GeneratedToken Next(GenerationTurn turn, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        GenerationScratch scratch = scratches.TryTake(out GenerationScratch? free) ? free : new(executor.Config.VocabSize);
+        try
+        {
+            return turn.Next(executor, scratch, cancellationToken);
+        }
+        finally
+        {
+            scratches.Add(scratch);
+        }
+    }
+
+    private int[] Encode(string prompt, bool isFirst)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        int[] tokens = Tokenizer.Encode(prompt);
+        return tokens.Length > 0 || !isFirst
+            ? tokens
+            : [Tokenizer.EndTokenId ?? Throw.Argument<int>("expected some text, found an empty prompt; this tokenizer has no token to begin a text with", nameof(prompt))];
     }
 }

@@ -1,23 +1,22 @@
+using System.Runtime.InteropServices;
+
 namespace Mamba.Managed.Generation;
 
-/// <summary>Which tokens a text holds, and how often each was generated.</summary>
-internal sealed class TokenCounts(int vocabularySize)
+/// <summary>Which tokens a text holds, and how often each was generated; its memory grows with the different tokens of the text.</summary>
+internal sealed class TokenCounts
 {
-    // A token's entry is -1 while the text does not hold it, otherwise how often it was generated.
-    private readonly int[] generatedTimes = [.. Enumerable.Repeat(-1, vocabularySize)];
-    private readonly int[] seen = new int[vocabularySize];
-    private int seenCount;
+    private readonly Dictionary<int, int> generatedTimes;
+
+    /// <summary>The counts of an empty text.</summary>
+    public TokenCounts() => generatedTimes = [];
+
+    private TokenCounts(Dictionary<int, int> generatedTimes) => this.generatedTimes = new(generatedTimes);
 
     /// <summary>Counts a token.</summary>
     public void Add(int token, bool generated)
     {
-        if (generatedTimes[token] < 0)
-        {
-            seen[seenCount++] = token;
-            generatedTimes[token] = 0;
-        }
-
-        generatedTimes[token] += generated ? 1 : 0;
+        ref int times = ref CollectionsMarshal.GetValueRefOrAddDefault(generatedTimes, token, out _);
+        times += generated ? 1 : 0;
     }
 
     /// <summary>Lowers the logits of tokens that the text holds.</summary>
@@ -25,17 +24,17 @@ internal sealed class TokenCounts(int vocabularySize)
     /// <param name="options">The three penalties.</param>
     public void Penalize(Span<float> logits, GenerationOptions options)
     {
-        if (options is { RepetitionPenalty: 1, FrequencyPenalty: 0, PresencePenalty: 0 })
-        {
-            return;
-        }
-
-        foreach (int token in seen.AsSpan(0, seenCount))
+        foreach ((int token, int times) in generatedTimes)
         {
             float logit = logits[token];
             logit = logit > 0 ? logit / options.RepetitionPenalty : logit * options.RepetitionPenalty;
-            int times = generatedTimes[token];
             logits[token] = times == 0 ? logit : logit - (times * options.FrequencyPenalty) - options.PresencePenalty;
         }
     }
+
+    /// <summary>Forgets every token.</summary>
+    public void Clear() => generatedTimes.Clear();
+
+    /// <summary>The same counts, to go on by themselves.</summary>
+    public TokenCounts Copy() => new(generatedTimes);
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Mamba.Managed.Tokenizers;
@@ -8,11 +9,19 @@ namespace Mamba.Managed.Tokenizers;
 public sealed class StreamingDecoder(Tokenizer tokenizer)
 {
     private readonly Decoder decoder = Encoding.UTF8.GetDecoder();
+    private readonly byte[] last = new byte[3];
     private char[] buffer = new char[64];
+    private int incomplete;
 
     /// <summary>The text that <paramref name="token"/> completes; empty while a character is incomplete.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
     public ReadOnlySpan<char> Append(int token) => Decode(tokenizer.BytesOf(token), flush: false);
+
+    /// <summary>The bytes of the character that is incomplete, at most three; valid until the next call.</summary>
+    internal ReadOnlySpan<byte> Incomplete => last.AsSpan(0, incomplete);
+
+    /// <summary>The text that some bytes complete.</summary>
+    internal ReadOnlySpan<char> Append(ReadOnlySpan<byte> bytes) => Decode(bytes, flush: false);
 
     /// <summary>The end of the text: U+FFFD where a character is still incomplete. The decoder may be used again.</summary>
     public ReadOnlySpan<char> Flush() => Decode([], flush: true);
@@ -25,6 +34,21 @@ public sealed class StreamingDecoder(Tokenizer tokenizer)
             buffer = new char[most];
         }
 
+        Remember(bytes, flush);
         return buffer.AsSpan(0, decoder.GetChars(bytes, buffer, flush));
+    }
+
+    private void Remember(ReadOnlySpan<byte> bytes, bool flush)
+    {
+        // A character of four bytes that is incomplete has three at most, all of them new where three are.
+        int before = bytes.Length < last.Length ? incomplete : 0;
+        ReadOnlySpan<byte> end = bytes[^Math.Min(bytes.Length, last.Length)..];
+        Span<byte> tail = stackalloc byte[2 * last.Length];
+        Incomplete[..before].CopyTo(tail);
+        end.CopyTo(tail[before..]);
+        tail = tail[..(before + end.Length)];
+        bool isIncomplete = Rune.DecodeLastFromUtf8(tail, out _, out int length) == OperationStatus.NeedMoreData && !tail.IsEmpty;
+        incomplete = isIncomplete && !flush ? length : 0;
+        tail[^incomplete..].CopyTo(last);
     }
 }

@@ -1,0 +1,16 @@
+namespace Mamba.Managed.Generation;
+
+/// <summary>Room of the size of the vocabulary for one token of one session at a time.</summary>
+internal sealed class GenerationScratch(int vocabularySize)
+{
+    private LogProbabilities? logProbabilities;
+
+    /// <summary>The logits of a step.</summary>
+    public float[] Logits { get; } = new float[vocabularySize];
+
+    /// <summary>For the sampler.</summary>
+    public SamplerScratch Sampler { get; } = new(vocabularySize);
+
+    /// <summary>Made when log-probabilities are first asked for.</summary>
+    public LogProbabilities LogProbabilities => logProbabilities ??= new LogProbabilities(vocabularySize);
+}
