@@ -7,17 +7,15 @@ namespace Mamba.Managed.Tests.Threading;
 /// <remarks>Every test runs on a thread of its own with a time limit: what would hang fails instead, and its threads are background threads.</remarks>
 public class WorkerPoolTests
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
-
     [Test]
-    public void Dispose_waits_for_the_region_that_runs([Values(1, 2, 4)] int threads) => WithinLimit(() =>
+    public void Dispose_waits_for_the_region_that_runs([Values(1, 2, 4)] int threads) => TimeLimit.Run(() =>
     {
         for (int round = 0; round < 60; round++)
         {
             WorkerPool pool = new(threads);
             int inside = 0, regions = 0;
             Exception? seen = null;
-            Thread caller = Start(() =>
+            Thread caller = TimeLimit.Start(() =>
             {
                 try
                 {
@@ -46,11 +44,11 @@ public class WorkerPoolTests
     });
 
     [Test]
-    public void Callers_take_turns([Values(1, 3)] int threads) => WithinLimit(() =>
+    public void Callers_take_turns([Values(1, 3)] int threads) => TimeLimit.Run(() =>
     {
         using WorkerPool pool = new(threads);
         int[] shares = new int[threads];
-        Thread[] callers = [.. Enumerable.Range(0, 4).Select(_ => Start(() =>
+        Thread[] callers = [.. Enumerable.Range(0, 4).Select(_ => TimeLimit.Start(() =>
         {
             for (int i = 0; i < 100; i++)
             {
@@ -67,7 +65,7 @@ public class WorkerPoolTests
     });
 
     [Test]
-    public void A_worker_that_fails_ends_the_others_and_the_pool_goes_on([Values(1, 2, 5)] int threads) => WithinLimit(() =>
+    public void A_worker_that_fails_ends_the_others_and_the_pool_goes_on([Values(1, 2, 5)] int threads) => TimeLimit.Run(() =>
     {
         using WorkerPool pool = new(threads);
         for (int round = 0; round < 60; round++)
@@ -95,7 +93,7 @@ public class WorkerPoolTests
     });
 
     [Test]
-    public void A_region_can_neither_run_another_nor_dispose_its_pool([Values(1, 2)] int threads) => WithinLimit(() =>
+    public void A_region_can_neither_run_another_nor_dispose_its_pool([Values(1, 2)] int threads) => TimeLimit.Run(() =>
     {
         using WorkerPool pool = new(threads);
         for (int index = 0; index < threads; index++)
@@ -115,11 +113,11 @@ public class WorkerPoolTests
     });
 
     [Test]
-    public void Callers_that_are_interrupted_finish_or_never_begin() => WithinLimit(() =>
+    public void Callers_that_are_interrupted_finish_or_never_begin() => TimeLimit.Run(() =>
     {
         using WorkerPool pool = new(2);
         bool stop = false;
-        Thread caller = Start(() =>
+        Thread caller = TimeLimit.Start(() =>
         {
             while (!Volatile.Read(ref stop))
             {
@@ -148,17 +146,17 @@ public class WorkerPoolTests
     });
 
     [Test]
-    public void Nothing_runs_after_dispose_which_may_be_called_again([Values(1, 2)] int threads) => WithinLimit(() =>
+    public void Nothing_runs_after_dispose_which_may_be_called_again([Values(1, 2)] int threads) => TimeLimit.Run(() =>
     {
         WorkerPool pool = new(threads);
-        Thread[] twice = [Start(pool.Dispose), Start(pool.Dispose)];
+        Thread[] twice = [TimeLimit.Start(pool.Dispose), TimeLimit.Start(pool.Dispose)];
         Array.ForEach(twice, thread => thread.Join());
         pool.Dispose();
         Assert.That(() => pool.Run(new LambdaRegion(_ => { })), Throws.InstanceOf<ObjectDisposedException>());
     });
 
     [Test]
-    public void A_thread_that_cannot_start_leaves_none_of_the_others() => WithinLimit(() =>
+    public void A_thread_that_cannot_start_leaves_none_of_the_others() => TimeLimit.Run(() =>
     {
         List<Thread> started = [];
         Assert.That(
@@ -175,34 +173,4 @@ public class WorkerPoolTests
             Throws.InstanceOf<ThreadStateException>());
         Assert.That(started.Select(thread => thread.IsAlive), Is.All.False);
     });
-
-    private static void WithinLimit(Action action)
-    {
-        Exception? failure = null;
-        Thread thread = Start(() =>
-        {
-            try
-            {
-                using (new NUnit.Framework.Internal.TestExecutionContext.IsolatedContext())
-                {
-                    action();
-                }
-            }
-#pragma warning disable CA1031 // Thrown again on the thread of the test.
-            catch (Exception error)
-#pragma warning restore CA1031
-            {
-                failure = error;
-            }
-        });
-        Assert.That(thread.Join(Limit), Is.True, "hangs");
-        Assert.That(failure, Is.Null);
-    }
-
-    private static Thread Start(Action action)
-    {
-        Thread thread = new(() => action()) { IsBackground = true };
-        thread.Start();
-        return thread;
-    }
 }

@@ -72,6 +72,9 @@ public sealed class MixerState
     /// <summary>The sizes, as <c>1536 channels, window 4, 16 states</c>.</summary>
     public override string ToString() => Throw.Invariant($"{Channels} channels, window {WindowLength}, {States} states");
 
+    /// <summary>Keeps the memory, which may be that of several layers, until the lease is disposed.</summary>
+    internal TensorBuffer.Lease Acquire() => buffer.Acquire();
+
     internal static long LengthOf(int channels, int windowLength, int states) => ((long)windowLength + states) * channels * sizeof(float);
 
     /// <summary>The state of the scan as [d_state, d_inner], as files hold it.</summary>

@@ -42,6 +42,9 @@ public sealed class MambaState
 
     internal MixerState[] LayerArray => layers;
 
+    /// <summary>Keeps the memory until the lease is disposed.</summary>
+    internal TensorBuffer.Lease Acquire() => layers[0].Acquire();
+
     /// <summary>Returns to the beginning of a text.</summary>
     public void Clear()
     {

@@ -119,6 +119,9 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
+    /// <exception cref="ObjectDisposedException">The pool has been disposed.</exception>
+    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(disposed, this);
+
     internal void Barrier()
     {
         int current = barrierRound;
