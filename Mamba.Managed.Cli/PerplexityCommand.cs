@@ -27,11 +27,8 @@ internal static class PerplexityCommand
             using CpuExecutor executor = CpuExecutor.Load(path, parsed.GetValue(threads));
             Tokenizer tokenizer = Tokenizer.Load(path, executor.Config);
             int[] tokens = TextInput.Tokens(tokenizer, text);
-            Likelihood likelihood = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tokens", report =>
-            {
-                int done = 0;
-                return Likelihood.Measure(executor, tokens, size, rows => report("tokens", (done += rows) / (double)tokens.Length), cancel);
-            });
+            Likelihood likelihood = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tokens", progress => Likelihood.Measure(
+                executor, tokens, size, new Listener<int>(done => progress.Report(("tokens", done / (double)tokens.Length))), cancel));
             long bytes = tokens.Where((_, i) => i % size != 0).Sum(token => (long)tokenizer.BytesOf(token).Length);
             Score score = new(likelihood, bytes);
             Print(parsed.InvocationConfiguration.Output, score, parsed.GetValue(json));

@@ -1,3 +1,4 @@
+using System.Text;
 using ScottPlot;
 
 namespace Mamba.Managed.Cli;
@@ -8,28 +9,15 @@ internal static class Picture
     private const int Width = 900;
     private const int Height = 540;
 
-    /// <summary>Writes a plot as SVG and PNG; each under another name first, then renamed.</summary>
+    /// <summary>Writes a plot as SVG and PNG, each as a whole.</summary>
     /// <param name="plot">The plot.</param>
     /// <param name="folder">Where the files go.</param>
     /// <param name="name">Of the files, without an ending.</param>
     public static void Save(Plot plot, string folder, string name)
     {
-        Replace(name + ".svg", path => plot.SaveSvg(path, Width, Height));
-        Replace(name + ".png", path => plot.SavePng(path, Width, Height));
+        Write(".svg", Encoding.UTF8.GetBytes(plot.GetSvgXml(Width, Height)));
+        Write(".png", plot.GetImageBytes(Width, Height, ImageFormat.Png));
 
-        void Replace(string file, Action<string> save)
-        {
-            string path = Path.Combine(folder, file), temporary = Path.Combine(folder, "new-" + file);
-            try
-            {
-                save(temporary);
-                File.Move(temporary, path, overwrite: true);
-            }
-            catch
-            {
-                File.Delete(temporary);
-                throw;
-            }
-        }
+        void Write(string ending, byte[] bytes) => AtomicFile.Write(Path.Combine(folder, name + ending), stream => stream.Write(bytes));
     }
 }

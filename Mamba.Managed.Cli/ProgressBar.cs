@@ -7,11 +7,11 @@ internal static class ProgressBar
 {
     /// <summary>Runs <paramref name="work"/>, which says what it is at and how far, 0 to 1.</summary>
     /// <remarks>There is a bar only where a person looks at it: pipes and logs get the result alone.</remarks>
-    public static T Run<T>(TextWriter error, string title, Func<Action<string, double>, T> work)
+    public static T Run<T>(TextWriter error, string title, Func<IProgress<(string What, double Share)>, T> work)
     {
         if (Console.IsErrorRedirected || !ReferenceEquals(error, Console.Error))
         {
-            return work((_, _) => { });
+            return work(new Listener<(string What, double Share)>(_ => { }));
         }
 
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
@@ -21,11 +21,11 @@ internal static class ProgressBar
             .Start(progress =>
             {
                 ProgressTask task = progress.AddTask(Markup.Escape(title), maxValue: 1);
-                return work((what, share) =>
+                return work(new Listener<(string What, double Share)>(now =>
                 {
-                    task.Description = Markup.Escape(what);
-                    task.Value = share;
-                });
+                    task.Description = Markup.Escape(now.What);
+                    task.Value = now.Share;
+                }));
             });
     }
 }

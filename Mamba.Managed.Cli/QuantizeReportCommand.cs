@@ -41,8 +41,8 @@ internal static class QuantizeReportCommand
             MambaLanguageModel weights = ModelConversion.Load(path);
             int[] tokens = TextInput.Tokens(Tokenizer.Load(path, weights.Config), text);
             ElementType[]? candidates = parsed.GetValue(types) is { Length: > 0 } chosen ? [.. chosen.Distinct().Select(name => names[name])] : null;
-            using QuantizationStudy study = new(weights, tokens, parsed.GetValue(window), parsed.GetValue(threads));
-            QuantizationReport report = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tensors", advance => study.Run(candidates, advance, cancel));
+            using QuantizationStudy study = new(weights, tokens, parsed.GetValue(window), parsed.GetValue(threads), cancel);
+            QuantizationReport report = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tensors", progress => study.Run(candidates, progress, cancel));
             QuantizationChoice choice = report.Recommend(parsed.GetValue(budget));
             choice = choice with { MeasuredNats = study.Measure(choice.Types, cancel) };
             TextWriter console = parsed.InvocationConfiguration.Output;

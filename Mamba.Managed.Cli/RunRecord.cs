@@ -76,11 +76,11 @@ internal sealed class RunRecord : IDisposable
         try
         {
             trainer.Run(
-                report =>
+                new Listener<TrainingReport>(report =>
                 {
                     Report(report, accuracy?.Invoke(report));
                     each(report);
-                },
+                }),
                 cancel);
         }
         catch (OperationCanceledException)

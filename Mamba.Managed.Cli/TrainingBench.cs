@@ -20,8 +20,8 @@ internal static class TrainingBench
     public static Result Measure(MambaLanguageModel model, int windows, int length, int threads)
     {
         using TrainingPass pass = new(model.Config, threads);
-        Gradients gradients = new(model);
-        AdamW optimizer = new(model);
+        using Gradients gradients = new(model);
+        using AdamW optimizer = new(model);
         Random random = new(1);
         double[] speeds = new double[Rounds];
         for (int round = -1; round < Rounds; round++)

@@ -1,10 +1,12 @@
 namespace Mamba.Managed;
 
-/// <summary>Replaces a file as a whole: readers see the old contents or the new, never a part.</summary>
+/// <summary>Replaces a file as a whole: readers see the old contents or the new, never a part, also after a power failure.</summary>
 internal static class AtomicFile
 {
-    /// <summary>Writes to a temporary name beside <paramref name="path"/>, flushes to the disk and renames.</summary>
-    /// <remarks>A write that fails leaves the old file as it was and no temporary file behind.</remarks>
+    /// <summary>Writes to a temporary name beside <paramref name="path"/>, flushes the file to the disk, renames it and flushes the folder.</summary>
+    /// <remarks>A write that fails leaves the old file as it was and no temporary file behind. What returns is on the disk.</remarks>
+    /// <param name="path">The file; replaced when it exists. Its folder must exist.</param>
+    /// <param name="write">Writes the contents.</param>
     public static void Write(string path, Action<Stream> write)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -24,5 +26,7 @@ internal static class AtomicFile
             File.Delete(temporary);
             throw;
         }
+
+        DurableFolder.Flush(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 }

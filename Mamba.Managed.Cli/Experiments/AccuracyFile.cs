@@ -8,37 +8,27 @@ internal static class AccuracyFile
 {
     private const string Name = "accuracy.json";
 
-    /// <summary>Writes the file under another name, and renames it.</summary>
-    public static void Write(ExperimentSettings settings, IReadOnlyList<TaskAccuracy> found)
+    /// <summary>Writes the file as a whole.</summary>
+    public static void Write(ExperimentSettings settings, IReadOnlyList<TaskAccuracy> found) => AtomicFile.Write(Path.Combine(settings.Output, Name), stream =>
     {
-        string path = Path.Combine(settings.Output, Name), temporary = path + ".tmp";
-        using (FileStream stream = new(temporary, FileMode.Create, FileAccess.Write))
+        using Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true });
+        json.WriteStartObject();
+        json.WriteString("task", settings.Task.Name);
+        json.WriteNumber("trained_length", settings.Trainer.Batch.Length);
+        json.WriteNumber("steps", settings.Trainer.Steps);
+        json.WriteStartArray("accuracy");
+        foreach (TaskAccuracy accuracy in found)
         {
-            using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true }))
-            {
-                json.WriteStartObject();
-                json.WriteString("task", settings.Task.Name);
-                json.WriteNumber("trained_length", settings.Trainer.Batch.Length);
-                json.WriteNumber("steps", settings.Trainer.Steps);
-                json.WriteStartArray("accuracy");
-                foreach (TaskAccuracy accuracy in found)
-                {
-                    json.WriteStartObject();
-                    json.WriteNumber("length", accuracy.Length);
-                    json.WriteNumber("sequences", accuracy.Sequences);
-                    json.WriteNumber("asked", accuracy.Asked);
-                    json.WriteNumber("right", accuracy.Right);
-                    json.WriteNumber("share", accuracy.Share);
-                    json.WriteEndObject();
-                }
-
-                json.WriteEndArray();
-                json.WriteEndObject();
-            }
-
-            stream.Flush(flushToDisk: true);
+            json.WriteStartObject();
+            json.WriteNumber("length", accuracy.Length);
+            json.WriteNumber("sequences", accuracy.Sequences);
+            json.WriteNumber("asked", accuracy.Asked);
+            json.WriteNumber("right", accuracy.Right);
+            json.WriteNumber("share", accuracy.Share);
+            json.WriteEndObject();
         }
 
-        File.Move(temporary, path, overwrite: true);
-    }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
 }

@@ -75,14 +75,14 @@ public class BitsTests
     private static (float[] Logits, float[] State) Prefill(MambaLanguageModel model, int[] tokens, int threads)
     {
         using CpuExecutor executor = new(model, threads);
-        MambaState state = executor.CreateState();
+        CpuState state = executor.CreateState();
         float[] logits = new float[tokens.Length * model.Config.VocabSize];
         executor.Prefill(tokens, state, logits);
         List<float> values = [];
         foreach (MixerState layer in state.Layers)
         {
-            values.AddRange(layer.Window);
-            values.AddRange(layer.ScanRows());
+            values.AddRange(layer.ConvState);
+            values.AddRange(layer.SsmRows());
         }
 
         return (logits, [.. values]);

@@ -1,3 +1,4 @@
+using Mamba.Managed.Cli;
 using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
@@ -62,7 +63,7 @@ public class SyntheticTaskTests
         for (int number = 0; number < 20; number++)
         {
             TrainingBatch batch = batches.Batch(number);
-            batch.Check(Config);
+            _ = new CheckedBatch(batch, Config);
             seen.UnionWith(batch.Tokens.ToArray().Chunk(task.TokenCount(40)).Select(tokens => string.Join(' ', tokens)));
         }
 
@@ -89,7 +90,7 @@ public class SyntheticTaskTests
         };
         using Trainer trainer = new(MambaLanguageModel.Create(Config, 1), new SyntheticBatches(task, options.Batch), options);
         List<double> losses = [];
-        trainer.Run(report => losses.Add(report.Loss));
+        trainer.Run(new Listener<TrainingReport>(report => losses.Add(report.Loss)));
         Assert.That(losses[^10..].Average(), Is.LessThan(losses[0] - 0.05));
     }
 

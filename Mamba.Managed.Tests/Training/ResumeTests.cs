@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Cli;
 using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
@@ -37,7 +38,7 @@ public class ResumeTests
         using (Trainer first = TrainingChild.Create(parts, carry))
         {
             Assert.That(
-                () => first.Run(report => Cancel(source, report.Step == stop), source.Token), Throws.InstanceOf<OperationCanceledException>());
+                () => first.Run(new Listener<TrainingReport>(report => Cancel(source, report.Step == stop)), source.Token), Throws.InstanceOf<OperationCanceledException>());
         }
 
         Complete(parts, carry);
@@ -169,6 +170,41 @@ public class ResumeTests
         File.Delete(Path.Combine(blocked, "step-00000010.tmp"));
         Complete(blocked, false);
         AssertSameFiles(Uninterrupted(false), blocked);
+    }
+
+    [Test]
+    public void A_checkpoint_without_carried_states_is_refused_in_one_line()
+    {
+        string run = Path.Combine(root, "run"), folder = TrainingChild.FinalFolder(run), path = Path.Combine(folder, "optimiser.safetensors");
+        Complete(run, true);
+        string before = Hash(path);
+        using (SafetensorsFile file = SafetensorsFile.Open(path))
+        {
+            SafetensorsFile.Save(path, file.Tensors.Where(tensor => !tensor.Key.StartsWith("track.1", StringComparison.Ordinal)), Checkpoint.Metadata);
+        }
+
+        string description = Path.Combine(folder, "checkpoint.json");
+        File.WriteAllText(description, File.ReadAllText(description).Replace(before, Hash(path), StringComparison.Ordinal));
+        using Trainer trainer = TrainingChild.Create(run, true);
+        float[] weights = trainer.Model.NormF.Weight.ToArray();
+        Assert.That(() => trainer.Resume(), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("expected track.1.0.scan Float32 [16, 48], found none"));
+        Assert.That((trainer.Step, trainer.Model.NormF.Weight.ToArray()), Is.EqualTo((0L, weights)));
+
+        static string Hash(string path) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(path)));
+    }
+
+    [Test]
+    public void Folders_are_made_and_flushed_with_those_above_them()
+    {
+        string deep = Path.Combine(root, "a", "b", "c");
+        DurableFolder.Create(deep);
+        DurableFolder.Create(deep + Path.DirectorySeparatorChar);
+        DurableFolder.Flush(deep);
+        Assert.That(Directory.Exists(deep), Is.True);
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.That(() => DurableFolder.Flush(Path.Combine(root, "none")), Throws.InstanceOf<IOException>().With.Message.Contains("none"));
+        }
     }
 
     [Test]

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mamba.Managed.Cli;
 using Mamba.Managed.Models;
 using Mamba.Managed.Training;
 
@@ -27,7 +28,7 @@ internal static class TrainingChild
         }
 
         int last = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 0;
-        trainer.Run(report => Thread.Sleep(report.Step == last ? Timeout.Infinite : 0));
+        trainer.Run(new Listener<TrainingReport>(report => Thread.Sleep(report.Step == last ? Timeout.Infinite : 0)));
         return 0;
     }
 

@@ -1,3 +1,4 @@
+using Mamba.Managed.Cli;
 using Mamba.Managed.Models;
 using Mamba.Managed.Training;
 
@@ -125,7 +126,7 @@ public class TrainingDataTests
         using Trainer trainer = TrainingChild.Create(null, false);
         List<TrainingReport> reports = [];
         double before = trainer.Validate();
-        trainer.Run(reports.Add);
+        trainer.Run(new Listener<TrainingReport>(reports.Add));
         Assert.That(reports, Has.Count.EqualTo(TrainingChild.Steps));
         Assert.That(reports[^1].Validation, Is.LessThan(before - 0.5));
         Assert.That(reports[0].LearningRate, Is.EqualTo(0.002).Within(1e-12));

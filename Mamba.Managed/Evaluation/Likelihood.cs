@@ -19,12 +19,12 @@ public readonly record struct Likelihood(double Nats, int Tokens)
     /// <param name="executor">The model.</param>
     /// <param name="tokens">At least two token ids.</param>
     /// <param name="window">Tokens that the model sees together; at least two.</param>
-    /// <param name="advance">Hears how many tokens were scored since it last did; null for nobody.</param>
+    /// <param name="progress">Told how many tokens have been scored; null for nobody.</param>
     /// <param name="cancellationToken">Looked at between chunks.</param>
     /// <exception cref="ArgumentException">There are fewer than two tokens, or an id out of range.</exception>
     /// <exception cref="InvalidDataException">A logit is NaN or infinite.</exception>
     public static Likelihood Measure(
-        IMambaExecutor executor, ReadOnlySpan<int> tokens, int window, Action<int>? advance = null, CancellationToken cancellationToken = default)
+        IMambaExecutor executor, ReadOnlySpan<int> tokens, int window, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentOutOfRangeException.ThrowIfLessThan(window, 2);
@@ -57,7 +57,7 @@ public readonly record struct Likelihood(double Nats, int Tokens)
                     score = new(score.Nats + nats, score.Tokens + 1);
                 }
 
-                advance?.Invoke(rows);
+                progress?.Report(score.Tokens);
             }
         }
 

@@ -22,14 +22,16 @@ public sealed class QuantizationStudy : IDisposable
     /// <param name="tokens">The text: at least two token ids.</param>
     /// <param name="window">Tokens that the model sees together.</param>
     /// <param name="threads">0 for one per processor. Their number does not change a result.</param>
-    public QuantizationStudy(MambaLanguageModel model, ReadOnlySpan<int> tokens, int window = 2048, int threads = 0)
+    /// <param name="cancellationToken">Looked at between chunks of the text.</param>
+    public QuantizationStudy(
+        MambaLanguageModel model, ReadOnlySpan<int> tokens, int window = 2048, int threads = 0, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         (this.model, this.tokens, this.window, this.threads) = (model, tokens.ToArray(), window, threads);
         executor = new(model, threads);
         try
         {
-            Baseline = Likelihood.Measure(executor, this.tokens, window);
+            Baseline = Likelihood.Measure(executor, this.tokens, window, null, cancellationToken);
         }
         catch
         {
@@ -50,9 +52,10 @@ public sealed class QuantizationStudy : IDisposable
 
     /// <summary>Measures every matrix in every type that is smaller than its own and that its rows fit.</summary>
     /// <param name="types">The candidates; null for all of <see cref="Types"/>.</param>
-    /// <param name="advance">Hears the name of the tensor and the share of all work done, 0 to 1, after each candidate; null for nobody.</param>
+    /// <param name="progress">Told the name of the tensor and the share of all work done, 0 to 1, after each candidate; null for nobody.</param>
     /// <param name="cancellationToken">Looked at within each candidate.</param>
-    public QuantizationReport Run(IReadOnlyList<ElementType>? types = null, Action<string, double>? advance = null, CancellationToken cancellationToken = default)
+    public QuantizationReport Run(
+        IReadOnlyList<ElementType>? types = null, IProgress<(string Tensor, double Share)>? progress = null, CancellationToken cancellationToken = default)
     {
         (string Name, Tensor Tensor, ElementType[] Types)[] all =
             [.. model.Parameters().Where(p => IsMatrix(p.Key, p.Value)).Select(p => (p.Key, p.Value, Fitting(p.Value, types ?? Types)))];
@@ -66,7 +69,7 @@ public sealed class QuantizationStudy : IDisposable
                 Tensor held = tensor.ConvertTo(type, threads);
                 double cost = Cost(new Dictionary<string, Tensor> { [name] = held }, cancellationToken);
                 results.Add(new(type, held.ByteLength, TensorConversion.RelativeError(tensor, held), cost));
-                advance?.Invoke(name, ++done / (double)total);
+                progress?.Report((name, ++done / (double)total));
             }
 
             found.Add(new(name, tensor, results));

@@ -3,7 +3,10 @@ using System.Runtime.ExceptionServices;
 namespace Mamba.Managed.Threading;
 
 /// <summary>A bounded set of threads that run a region together with the caller; idle threads sleep.</summary>
-/// <remarks>One region at a time. The threads are background threads and end when the pool is disposed.</remarks>
+/// <remarks>
+/// One region at a time: a second caller waits for the first. The threads are background threads and end when the pool is disposed, which waits for
+/// the region that runs. A region must neither run another in the same pool nor dispose it: its own thread would wait for itself.
+/// </remarks>
 internal sealed class WorkerPool : IDisposable
 {
     // About 50 us of looking before sleeping: longer than the gap between two tokens, far shorter than anything one would notice.
@@ -12,6 +15,8 @@ internal sealed class WorkerPool : IDisposable
     // Some 10 us: longer than workers with a processor each wait for one another.
     private const int SpinsBeforeYield = 1000;
 
+    // Held while a region runs and while the threads end, so that no thread ends in the middle of a region.
+    private readonly Lock gate = new();
     private readonly Thread[] threads;
     private readonly SemaphoreSlim[] bells;
     private readonly int[] sleeping;
@@ -26,6 +31,12 @@ internal sealed class WorkerPool : IDisposable
     /// <summary>Starts <paramref name="threads"/> - 1 threads; the caller of <see cref="Run"/> is the last.</summary>
     /// <param name="threads">Workers of a region; 0 for one per processor.</param>
     public WorkerPool(int threads = 0)
+        : this(threads, thread => thread.UnsafeStart())
+    {
+    }
+
+    /// <summary>As <see cref="WorkerPool(int)"/>, with what starts a thread.</summary>
+    internal WorkerPool(int threads, Action<Thread> start)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
@@ -33,57 +44,83 @@ internal sealed class WorkerPool : IDisposable
         this.threads = new Thread[Count - 1];
         bells = new SemaphoreSlim[Count - 1];
         sleeping = new int[Count - 1];
-        for (int i = 0; i < this.threads.Length; i++)
+        for (int i = 0; i < bells.Length; i++)
         {
-            int index = i;
             bells[i] = new SemaphoreSlim(0);
-            this.threads[i] = new Thread(() => Serve(index)) { IsBackground = true, Name = $"Mamba worker {i + 1}" };
-            this.threads[i].Start();
+        }
+
+        int started = 0;
+        try
+        {
+            for (; started < this.threads.Length; started++)
+            {
+                int index = started;
+                this.threads[index] = new Thread(() => Serve(index)) { IsBackground = true, Name = $"Mamba worker {index + 1}" };
+                start(this.threads[index]);
+            }
+        }
+        catch
+        {
+            // The system has no thread left to give: those that there are must not stay.
+            End(started);
+            throw;
         }
     }
 
     /// <summary>Workers of a region, the caller included.</summary>
     public int Count { get; }
 
-    /// <summary>Runs a region on every worker and returns when all are done; an exception of any worker is thrown here.</summary>
+    /// <summary>Runs a region on every worker and returns when all are done.</summary>
+    /// <remarks>What the first worker that fails throws is thrown here; the others end at their next barrier.</remarks>
+    /// <exception cref="ObjectDisposedException">The pool has been disposed.</exception>
+    /// <exception cref="InvalidOperationException">A region of this pool asks for it.</exception>
     public void Run(IRegion work)
     {
-        ObjectDisposedException.ThrowIf(disposed, this);
-        region = work;
-        failure = null;
-        arrived = 0;
-        finished = 0;
-        Wake();
-        Execute(0);
-        for (int spins = 0; Volatile.Read(ref finished) != threads.Length; spins++)
+        Enter();
+        try
         {
-            Wait(spins);
-        }
+            ObjectDisposedException.ThrowIf(disposed, this);
+            region = work;
+            failure = null;
+            arrived = 0;
+            finished = 0;
+            Wake();
+            Execute(0);
+            for (int spins = 0; Volatile.Read(ref finished) != threads.Length; spins++)
+            {
+                Wait(spins);
+            }
 
-        region = null;
-        failure?.Throw();
+            region = null;
+            failure?.Throw();
+        }
+        finally
+        {
+            gate.Exit();
+        }
     }
 
     /// <inheritdoc/>
+    /// <remarks>Returns when the region that runs is over and every thread has ended; who comes after gets an <see cref="ObjectDisposedException"/>.</remarks>
+    /// <exception cref="InvalidOperationException">A region of this pool asks for it.</exception>
     public void Dispose()
     {
-        if (disposed)
+        Enter();
+        try
         {
-            return;
+            if (!disposed)
+            {
+                End(threads.Length);
+            }
         }
-
-        disposed = true;
-        Wake();
-        foreach (Thread thread in threads)
+        finally
         {
-            thread.Join();
-        }
-
-        foreach (SemaphoreSlim bell in bells)
-        {
-            bell.Dispose();
+            gate.Exit();
         }
     }
+
+    /// <exception cref="ObjectDisposedException">The pool has been disposed.</exception>
+    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(disposed, this);
 
     internal void Barrier()
     {
@@ -107,6 +144,38 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
+    private void Enter()
+    {
+        bool within = gate.IsHeldByCurrentThread;
+        if (!within && gate.TryEnter())
+        {
+            return;
+        }
+
+        if (within || Array.IndexOf(threads, Thread.CurrentThread) >= 0)
+        {
+            throw new InvalidOperationException("expected a call from outside the pool's regions, found one from within; run or dispose it where the region was started");
+        }
+
+        gate.Enter();
+    }
+
+    // The threads that were started; none of them is in a region.
+    private void End(int started)
+    {
+        disposed = true;
+        Wake();
+        for (int i = 0; i < started; i++)
+        {
+            threads[i].Join();
+        }
+
+        foreach (SemaphoreSlim bell in bells)
+        {
+            bell.Dispose();
+        }
+    }
+
     // Others arrive soon, and a call of the system takes longer than the wait, unless there are more workers than processors.
     private static void Wait(int spins)
     {
@@ -127,7 +196,29 @@ internal sealed class WorkerPool : IDisposable
         {
             if (Interlocked.Exchange(ref sleeping[i], 0) == 1)
             {
-                bells[i].Release();
+                Ring(bells[i]);
+            }
+        }
+    }
+
+    // A caller that is interrupted still rings: a worker that sleeps on would never finish the region.
+    private static void Ring(SemaphoreSlim bell)
+    {
+        for (bool interrupted = false; ;)
+        {
+            try
+            {
+                bell.Release();
+                if (interrupted)
+                {
+                    Thread.CurrentThread.Interrupt();
+                }
+
+                return;
+            }
+            catch (ThreadInterruptedException)
+            {
+                interrupted = true;
             }
         }
     }

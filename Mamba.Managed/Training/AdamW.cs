@@ -9,15 +9,17 @@ namespace Mamba.Managed.Training;
 /// <summary>Adam with decoupled weight decay and clipping by the norm over all parameters; writes a model's weights in place.</summary>
 /// <remarks>
 /// Loshchilov and Hutter 2019; Pascanu et al. 2013 for the clipping. The moments are trees of the model's own shape. The same bits with any
-/// number of threads.
+/// number of threads. Calls from several threads take turns. The weights are the caller's to dispose, the moments are disposed with this; a step keeps
+/// the memory of both until it returns.
 /// </remarks>
-public sealed unsafe class AdamW
+public sealed unsafe class AdamW : IDisposable
 {
     /// <summary>The greatest learning rate that <see cref="Step"/> takes: far beyond what any model learns at.</summary>
     public const double MaxLearningRate = 1e6;
 
     private const int BlockLength = 1 << 16;
 
+    private readonly Lock gate = new();
     private readonly Parameter[] parameters;
     private readonly (int Parameter, int Start)[] blocks;
     private readonly double[] squares;
@@ -33,9 +35,14 @@ public sealed unsafe class AdamW
         ArgumentNullException.ThrowIfNull(model);
         Options = (options ?? new AdamWOptions()).Validate();
         Model = model;
-        (first, second) = (new Gradients(model), new Gradients(model));
         IReadOnlyList<KeyValuePair<string, Tensor>> weights = Layers.ParameterTrees.Parameters(model);
-        parameters = [.. weights.Select((weight, i) => Prepare(weight.Key, weight.Value, i))];
+        CheckWritable(weights);
+        (first, second) = (new Gradients(model), new Gradients(model));
+        parameters =
+        [
+            .. ParameterPairs.Of(weights, first.Parameters, nameof(model)).Zip(
+                ParameterPairs.Of(weights, second.Parameters, nameof(model)), (a, b) => new Parameter(a.Path, a.Weight, a.Other, b.Other, Decays(a.Path))),
+        ];
         blocks = [.. parameters.SelectMany((parameter, i) => Starts(parameter.Weight.Count).Select(start => (i, start)))];
         squares = new double[blocks.Length];
 
@@ -70,8 +77,10 @@ public sealed unsafe class AdamW
     /// <param name="learningRate">From 0 to <see cref="MaxLearningRate"/>.</param>
     /// <param name="pass">Whose threads compute; null for the calling thread alone.</param>
     /// <returns>The norm over all gradients before clipping.</returns>
+    /// <remarks>Whatever can fail does so before the first weight is written: a step that throws changes neither weights nor moments nor <see cref="Steps"/>.</remarks>
     /// <exception cref="ArgumentException">The gradients are those of another model, or the learning rate is out of range.</exception>
-    /// <exception cref="NonFiniteException">A gradient is not finite; nothing was changed.</exception>
+    /// <exception cref="NonFiniteException">A gradient is not finite.</exception>
+    /// <exception cref="ObjectDisposedException">This, the pass, or memory of the weights or the gradients has been disposed.</exception>
     public double Step(Gradients gradients, double learningRate, TrainingPass? pass = null)
     {
         ArgumentNullException.ThrowIfNull(gradients);
@@ -80,34 +89,56 @@ public sealed unsafe class AdamW
             Throw.Argument(Throw.Invariant($"expected a learning rate from 0 to {MaxLearningRate}, found {learningRate}"), nameof(learningRate));
         }
 
-        Throw.UnlessLength(parameters.Length, gradients.Parameters.Count, nameof(gradients));
-        float*[] slopes = new float*[parameters.Length];
-        for (int i = 0; i < slopes.Length; i++)
+        lock (gate)
         {
-            Throw.UnlessLength(parameters[i].Weight.Count, gradients.Parameters[i].Value.Count, nameof(gradients));
-            slopes[i] = ParameterPointers.Of(gradients.Parameters[i].Value);
+            using MemoryLeases leases = new();
+            Pointers[] pointers = Lease(leases, gradients);
+            Share(pass, (block, i, start, count) => squares[block] = AdamWUpdate.SumOfSquares(pointers[i].Gradient + start, count));
+            double norm = Norm();
+            AdamWUpdate[] updates = [.. parameters.Select(parameter => Update(parameter, Steps + 1, norm, learningRate))];
+            Share(pass, (_, i, start, count) =>
+            {
+                Pointers at = pointers[i];
+                updates[i].Run(at.Weight + start, at.Gradient + start, at.First + start, at.Second + start, count);
+            });
+            Steps++;
+            return norm;
         }
-
-        Share(pass, (block, parameter, start, count) => squares[block] = AdamWUpdate.SumOfSquares(slopes[parameter] + start, count));
-        double norm = Norm();
-        Steps++;
-        AdamWUpdate[] updates = [.. parameters.Select(parameter => Update(parameter, norm, learningRate))];
-        Share(pass, (_, i, start, count) => updates[i].Run(
-            Of(parameters[i].Weight) + start, slopes[i] + start, Of(parameters[i].First) + start, Of(parameters[i].Second) + start, count));
-        GC.KeepAlive(gradients);
-        return norm;
-
-        static float* Of(Tensor tensor) => ParameterPointers.Of(tensor);
     }
 
-    private Parameter Prepare(string path, Tensor weight, int index)
+    /// <inheritdoc/>
+    /// <remarks>Waits for the step that runs.</remarks>
+    public void Dispose()
     {
-        if (weight.Type != ElementType.Float32 || weight.Buffer.IsReadOnly)
+        lock (gate)
         {
-            Throw.Argument($"expected Float32 weights in memory of their own, found {weight} at {path}; copy the model with Weights.Copy", "model");
+            first.Dispose();
+            second.Dispose();
+        }
+    }
+
+    private static void CheckWritable(IReadOnlyList<KeyValuePair<string, Tensor>> weights)
+    {
+        foreach ((string path, Tensor weight) in weights)
+        {
+            if (weight.Type != ElementType.Float32 || weight.Buffer.IsReadOnly)
+            {
+                Throw.Argument($"expected Float32 weights in memory of their own, found {weight} at {path}; copy the model with Weights.Copy", "model");
+            }
+        }
+    }
+
+    private Pointers[] Lease(MemoryLeases leases, Gradients gradients)
+    {
+        ParameterPair[] pairs = ParameterPairs.Of([.. parameters.Select(p => KeyValuePair.Create(p.Path, p.Weight))], gradients.Parameters, nameof(gradients));
+        Pointers[] pointers = new Pointers[pairs.Length];
+        for (int i = 0; i < pairs.Length; i++)
+        {
+            ((string path, Tensor weight, Tensor gradient), Parameter own) = (pairs[i], parameters[i]);
+            pointers[i] = new(leases.Take(path, weight), leases.Take(path, gradient), leases.Take(path, own.First), leases.Take(path, own.Second));
         }
 
-        return new(path, weight, first.Parameters[index].Value, second.Parameters[index].Value, Decays(path));
+        return pointers;
     }
 
     private double Norm()
@@ -118,7 +149,7 @@ public sealed unsafe class AdamW
             sum += squares[block];
             if (block + 1 == blocks.Length || blocks[block + 1].Parameter != blocks[block].Parameter)
             {
-                total += double.IsFinite(sum) ? sum : throw new NonFiniteException("the gradient of " + parameters[blocks[block].Parameter].Path);
+                total += double.IsFinite(sum) ? sum : throw NonFiniteException.Of("the gradient of " + parameters[blocks[block].Parameter].Path);
                 sum = 0;
             }
         }
@@ -126,7 +157,7 @@ public sealed unsafe class AdamW
         return Math.Sqrt(total);
     }
 
-    private AdamWUpdate Update(Parameter parameter, double norm, double learningRate) => new()
+    private AdamWUpdate Update(Parameter parameter, long step, double norm, double learningRate) => new()
     {
         // As in PyTorch, a little is added to the norm, so that a clipped gradient is just below the limit.
         GradientFactor = Options.MaxNorm > 0 ? (float)Math.Min(1, Options.MaxNorm / (norm + 1e-6)) : 1,
@@ -134,8 +165,8 @@ public sealed unsafe class AdamW
         Beta2 = Options.Beta2,
         Epsilon = Options.Epsilon,
         Keep = (float)Math.Max(0, 1 - (parameter.Decays ? learningRate * Options.WeightDecay : 0)),
-        Rate = (float)(learningRate / (1 - Math.Pow(Options.Beta1, Steps))),
-        Root = (float)(1 / Math.Sqrt(1 - Math.Pow(Options.Beta2, Steps))),
+        Rate = (float)(learningRate / (1 - Math.Pow(Options.Beta1, step))),
+        Root = (float)(1 / Math.Sqrt(1 - Math.Pow(Options.Beta2, step))),
     };
 
     private void Share(TrainingPass? pass, BlockAction action)
@@ -147,13 +178,24 @@ public sealed unsafe class AdamW
         }
         else
         {
-            pass.Pool.Run(region);
+            pass.Share(region);
         }
     }
 
     private delegate void BlockAction(int block, int parameter, int start, int count);
 
     private sealed record Parameter(string Path, Tensor Weight, Tensor First, Tensor Second, bool Decays);
+
+    private readonly struct Pointers(float* weight, float* gradient, float* first, float* second)
+    {
+        public float* Weight { get; } = weight;
+
+        public float* Gradient { get; } = gradient;
+
+        public float* First { get; } = first;
+
+        public float* Second { get; } = second;
+    }
 
     private sealed class Region(AdamW owner, BlockAction action) : IRegion
     {

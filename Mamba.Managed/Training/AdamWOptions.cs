@@ -18,21 +18,23 @@ public sealed record AdamWOptions
     /// <summary>Gradients whose norm over all parameters is greater are scaled down to it; 0 for no limit.</summary>
     public float MaxNorm { get; init; } = 1;
 
-    internal AdamWOptions Validate()
+    /// <summary>Returns these options when every value can be used.</summary>
+    /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
+    public AdamWOptions Validate()
     {
-        Check(Beta1 >= 0 && Beta1 < 1, "beta 1 from 0 up to but not including 1", Beta1);
-        Check(Beta2 >= 0 && Beta2 < 1, "beta 2 from 0 up to but not including 1", Beta2);
-        Check(Epsilon > 0 && float.IsFinite(Epsilon), "a positive epsilon", Epsilon);
-        Check(WeightDecay >= 0 && float.IsFinite(WeightDecay), "a weight decay of 0 or more", WeightDecay);
-        Check(MaxNorm >= 0 && float.IsFinite(MaxNorm), "a greatest norm of 0 or more", MaxNorm);
+        Check(Beta1 >= 0 && Beta1 < 1, "beta 1 from 0 up to but not including 1", Beta1, nameof(Beta1));
+        Check(Beta2 >= 0 && Beta2 < 1, "beta 2 from 0 up to but not including 1", Beta2, nameof(Beta2));
+        Check(Epsilon > 0 && float.IsFinite(Epsilon), "a positive epsilon", Epsilon, nameof(Epsilon));
+        Check(WeightDecay >= 0 && float.IsFinite(WeightDecay), "a weight decay of 0 or more", WeightDecay, nameof(WeightDecay));
+        Check(MaxNorm >= 0 && float.IsFinite(MaxNorm), "a greatest norm of 0 or more", MaxNorm, nameof(MaxNorm));
         return this;
     }
 
-    private static void Check(bool right, string expected, float found)
+    private static void Check(bool right, string expected, float found, string name)
     {
         if (!right)
         {
-            Throw.Argument(Throw.Invariant($"expected {expected}, found {found}"), "options");
+            Throw.Argument(Throw.Invariant($"expected {expected}, found {found}"), name);
         }
     }
 }

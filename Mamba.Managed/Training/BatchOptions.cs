@@ -15,7 +15,9 @@ public sealed record BatchOptions
     /// <summary>Whether windows follow each other and carry the state on, rather than being shuffled: backpropagation truncated at the window.</summary>
     public bool CarryState { get; init; }
 
-    internal BatchOptions Validate()
+    /// <summary>Returns these options when every value can be used.</summary>
+    /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
+    public BatchOptions Validate()
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Windows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Length);

@@ -5,7 +5,8 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Training;
 
 /// <summary>The gradient of every parameter, as a tree of the model's own shape; a shared parameter has one gradient.</summary>
-public sealed class Gradients
+/// <remarks>Owns its memory, which a call that computes with it keeps until it returns.</remarks>
+public sealed class Gradients : IDisposable
 {
     /// <summary>Zero gradients for a model.</summary>
     /// <exception cref="OutOfMemoryException">The system has not the memory.</exception>
@@ -23,11 +24,22 @@ public sealed class Gradients
     public IReadOnlyList<KeyValuePair<string, Tensor>> Parameters { get; }
 
     /// <summary>Sets every gradient to zero.</summary>
+    /// <exception cref="ObjectDisposedException">The gradients have been disposed.</exception>
     public void Clear()
     {
         foreach ((_, Tensor tensor) in Parameters)
         {
+            using TensorBuffer.Lease lease = tensor.Buffer.Acquire();
             tensor.Floats.Clear();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach ((_, Tensor tensor) in Parameters)
+        {
+            tensor.Buffer.Dispose();
         }
     }
 }

@@ -1,28 +1,33 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>A loss or a gradient is infinite or not a number; nothing was changed by it.</summary>
+/// <summary>A loss or a gradient is infinite or not a number. The weights and the carried states are those before the call.</summary>
 public sealed class NonFiniteException : ArithmeticException
 {
     /// <summary>An exception without details.</summary>
     public NonFiniteException()
-        : this("a value")
+        : this("a value is not finite")
     {
     }
 
-    /// <summary>An exception that says what was not finite.</summary>
-    /// <param name="source">As <c>the loss</c>, or <c>the gradient of backbone.layers.0.mixer.D</c>.</param>
-    public NonFiniteException(string source)
-        : this(source, null)
+    /// <summary>An exception with a message.</summary>
+    /// <param name="message">What is not finite, and what to do.</param>
+    public NonFiniteException(string message)
+        : this(message, null)
     {
     }
 
-    /// <summary>An exception that says what was not finite, and why.</summary>
-    /// <param name="source">As <c>the loss</c>, or <c>the gradient of backbone.layers.0.mixer.D</c>.</param>
+    /// <summary>An exception with a message and a cause.</summary>
+    /// <param name="message">What is not finite, and what to do.</param>
     /// <param name="innerException">The cause.</param>
-    public NonFiniteException(string source, Exception? innerException)
-        : base($"{source} is not finite; the weights were left as they are: lower the learning rate, or look for bad values in weights and data", innerException) =>
-        Quantity = source;
+    public NonFiniteException(string message, Exception? innerException)
+        : base(message, innerException)
+    {
+    }
 
-    /// <summary>What is not finite: <c>the loss</c>, or <c>the gradient of</c> a parameter by its path.</summary>
-    public string Quantity { get; }
+    /// <summary>What is not finite: <c>the loss</c>, or <c>the gradient of</c> a parameter by its path; empty where nobody said.</summary>
+    public string Quantity { get; private init; } = "";
+
+    /// <summary>The exception for a quantity.</summary>
+    internal static NonFiniteException Of(string quantity) =>
+        new($"{quantity} is not finite; the weights were left as they are: lower the learning rate, or look for bad values in weights and data") { Quantity = quantity };
 }

@@ -32,19 +32,34 @@ internal readonly unsafe struct BlockPointers(ResidualBlock block)
     public float* OutBias { get; } = ParameterPointers.Of(block.Mixer.OutProj.Bias);
 }
 
-/// <summary>Where the parameters of a whole model lie, or their gradients. Holds the model, so that its memory stays.</summary>
-internal sealed unsafe class ParameterPointers
+/// <summary>Where the parameters of a whole model lie, or their gradients. Their memory is leased until this is disposed.</summary>
+internal sealed unsafe class ParameterPointers : IDisposable
 {
+    private readonly MemoryLeases leases = new();
+
+    /// <summary>Leases the memory of every parameter.</summary>
+    /// <exception cref="ArgumentException">A parameter is not Float32.</exception>
+    /// <exception cref="ObjectDisposedException">The memory of a parameter has been given back.</exception>
     public ParameterPointers(MambaLanguageModel model)
     {
-        Model = model;
-        Embedding = Of(model.Embeddings.Weight);
-        Head = Of(model.HeadWeight);
-        FinalNorm = Of(model.NormF.Weight);
-        Blocks = [.. model.Layers.Select(block => new BlockPointers(block))];
-    }
+        try
+        {
+            foreach ((string path, Tensor tensor) in model.Parameters())
+            {
+                leases.Take(path, tensor);
+            }
 
-    public MambaLanguageModel Model { get; }
+            Embedding = Of(model.Embeddings.Weight);
+            Head = Of(model.HeadWeight);
+            FinalNorm = Of(model.NormF.Weight);
+            Blocks = [.. model.Layers.Select(block => new BlockPointers(block))];
+        }
+        catch
+        {
+            leases.Dispose();
+            throw;
+        }
+    }
 
     public float* Embedding { get; }
 
@@ -54,18 +69,9 @@ internal sealed unsafe class ParameterPointers
 
     public BlockPointers[] Blocks { get; }
 
-    public static float* Of(Tensor? tensor)
-    {
-        if (tensor is null)
-        {
-            return null;
-        }
+    /// <summary>The first element of a parameter whose memory is leased.</summary>
+    public static float* Of(Tensor? tensor) => tensor is null ? null : (float*)(tensor.Buffer.Pointer + tensor.Offset);
 
-        if (tensor.Type != ElementType.Float32)
-        {
-            Throw.Argument($"expected Float32 parameters, found {tensor}; copy the model with Weights.Copy", nameof(tensor));
-        }
-
-        return (float*)(tensor.Buffer.Pointer + tensor.Offset);
-    }
+    /// <inheritdoc/>
+    public void Dispose() => leases.Dispose();
 }

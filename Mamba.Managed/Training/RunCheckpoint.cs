@@ -16,8 +16,14 @@ namespace Mamba.Managed.Training;
 ///                                         of models takes
 /// RUN/step-00000200/config.json, model.safetensors, optimiser.safetensors, checkpoint.json
 /// </code>
-/// A checkpoint is written under another name and renamed when all of it is on the disk; <c>checkpoint.json</c> holds the step, the recipe
-/// and a hash of each file, so that a damaged one is known.
+/// <c>checkpoint.json</c> holds the step, the recipe and a hash of each file, so that a damaged checkpoint is known. Saving goes in an order that
+/// leaves one whole checkpoint whenever the process or the power fails, each line on the disk before the next begins:
+/// <code>
+/// RUN/step-00000200.tmp/...     every file, then the names in the folder
+/// RUN/step-00000200             renamed, then the names in RUN
+/// RUN/config.json, model...     each written aside and renamed, then the names in RUN
+/// older checkpoints             removed
+/// </code>
 /// </remarks>
 internal sealed class RunCheckpoint
 {
@@ -76,7 +82,7 @@ internal sealed class RunCheckpoint
     /// <summary>Writes the state of a run, and removes what is no longer kept.</summary>
     public static void Save(string run, Trainer trainer)
     {
-        Directory.CreateDirectory(run);
+        DurableFolder.Create(run);
         string final = Path.Combine(run, Prefix + trainer.Step.ToString("D8", CultureInfo.InvariantCulture));
         if (IsWhole(final))
         {
@@ -97,6 +103,7 @@ internal sealed class RunCheckpoint
         WriteDescription(temporary, trainer);
         Remove(final);
         Directory.Move(temporary, final);
+        DurableFolder.Flush(run);
         Publish(run, trainer);
         string? best = trainer.Best is null ? null : Prefix + trainer.Best.Value.Step.ToString("D8", CultureInfo.InvariantCulture);
         foreach (string folder in Folders(run).SkipLast(trainer.Options.KeepLast))
@@ -141,12 +148,19 @@ internal sealed class RunCheckpoint
             .. trainer.Model.Parameters().Select(p => Pair(weights, p)),
             .. Moments(trainer).Select(p => Pair(optimizer, p)),
         ];
+        (MixerState State, float[] Scan, float[] Window)[] tracks = [.. ReadTracks(trainer, optimizer)];
+
+        // Everything has been found, so that a run gets all of a checkpoint or nothing of it.
         foreach ((Tensor from, Tensor to) in copies)
         {
             from.CopyTo(to.Floats);
         }
 
-        LoadTracks(trainer, optimizer);
+        foreach ((MixerState state, float[] scan, float[] window) in tracks)
+        {
+            state.SetSsmRows(scan);
+            window.CopyTo(state.ConvState);
+        }
     }
 
     private static bool IsWhole(string folder)
@@ -165,9 +179,13 @@ internal sealed class RunCheckpoint
         error is InvalidDataException or JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IOException;
 
     private (Tensor From, Tensor To) Pair(SafetensorsFile file, KeyValuePair<string, Tensor> parameter) =>
-        file.Tensors.TryGetValue(parameter.Key, out Tensor? from) && from.HasShape(parameter.Value.Shape)
-            ? (from, parameter.Value)
-            : throw new InvalidDataException($"{folder}: expected {parameter.Key} {parameter.Value}, found {from?.ToString() ?? "none"}");
+        (Find(file, parameter.Key, parameter.Value.Shape), parameter.Value);
+
+    private Tensor Find(SafetensorsFile file, string name, ReadOnlySpan<int> shape) =>
+        file.Tensors.TryGetValue(name, out Tensor? found) && found.Type == ElementType.Float32 && found.HasShape(shape)
+            ? found
+            : throw new InvalidDataException(
+                $"{folder}: expected {name} Float32 [{string.Join(", ", shape.ToArray())}], found {found?.ToString() ?? "none"}; go on from another checkpoint");
 
     private static IEnumerable<KeyValuePair<string, Tensor>> Moments(Trainer trainer) =>
     [
@@ -192,44 +210,45 @@ internal sealed class RunCheckpoint
         }
     }
 
-    private static void LoadTracks(Trainer trainer, SafetensorsFile file)
+    private IEnumerable<(MixerState State, float[] Scan, float[] Window)> ReadTracks(Trainer trainer, SafetensorsFile file)
     {
         for (int i = 0; i < trainer.Tracks.Count; i++)
         {
             for (int layer = 0; layer < trainer.Tracks[i].Layers.Length; layer++)
             {
                 MixerState state = trainer.Tracks[i].Layers[layer];
-                float[] rows = new float[state.SsmState.Length];
-                file.Tensors[Throw.Invariant($"track.{i}.{layer}.scan")].CopyTo(rows);
-                state.SetSsmRows(rows);
-                file.Tensors[Throw.Invariant($"track.{i}.{layer}.window")].CopyTo(state.ConvState);
+                Tensor scan = Find(file, Throw.Invariant($"track.{i}.{layer}.scan"), [state.States, state.Channels]);
+                Tensor window = Find(file, Throw.Invariant($"track.{i}.{layer}.window"), [state.ConvLength, state.Channels]);
+                yield return (state, Values(scan), Values(window));
             }
+        }
+
+        static float[] Values(Tensor tensor)
+        {
+            float[] values = new float[tensor.Count];
+            tensor.CopyTo(values);
+            return values;
         }
     }
 
-    private static void WriteDescription(string folder, Trainer trainer)
+    private static void WriteDescription(string folder, Trainer trainer) => AtomicFile.Write(Path.Combine(folder, Description), stream =>
     {
-        using FileStream stream = new(Path.Combine(folder, Description), FileMode.Create, FileAccess.Write);
-        using (Utf8JsonWriter json = new(stream))
+        using Utf8JsonWriter json = new(stream);
+        json.WriteStartObject();
+        json.WriteNumber("step", trainer.Step);
+        json.WriteString("recipe", trainer.Recipe);
+        if (trainer.Best is (double loss, long step))
         {
-            json.WriteStartObject();
-            json.WriteNumber("step", trainer.Step);
-            json.WriteString("recipe", trainer.Recipe);
-            if (trainer.Best is (double loss, long step))
-            {
-                json.WriteStartObject("best");
-                json.WriteNumber("loss", loss);
-                json.WriteNumber("step", step);
-                json.WriteEndObject();
-            }
-
-            json.WriteString(WeightsFile, Hash(Path.Combine(folder, WeightsFile)));
-            json.WriteString(OptimizerFile, Hash(Path.Combine(folder, OptimizerFile)));
+            json.WriteStartObject("best");
+            json.WriteNumber("loss", loss);
+            json.WriteNumber("step", step);
             json.WriteEndObject();
         }
 
-        stream.Flush(flushToDisk: true);
-    }
+        json.WriteString(WeightsFile, Hash(Path.Combine(folder, WeightsFile)));
+        json.WriteString(OptimizerFile, Hash(Path.Combine(folder, OptimizerFile)));
+        json.WriteEndObject();
+    });
 
     private static string Hash(string path)
     {

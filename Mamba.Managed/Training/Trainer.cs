@@ -1,15 +1,24 @@
 using System.Diagnostics;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
 /// <summary>Trains a model on documents or on any other source of batches, step by step, and writes checkpoints from which the run goes on to the same bits.</summary>
+/// <remarks>
+/// Calls from several threads take turns, and disposing waits for the step that runs. The weights are this object's own and are disposed with it: what is
+/// to outlive it is copied first, with <see cref="Weights.Copy"/>.
+/// </remarks>
 public sealed class Trainer : IDisposable
 {
+    private readonly Lock gate = new();
     private readonly IBatchSource source;
+    private readonly StateBackup carried;
     private readonly TrainingPass pass;
     private readonly Gradients gradients;
     private readonly string? folder;
+    private bool disposed;
 
     /// <summary>Prepares a run on documents.</summary>
     /// <param name="model">The first weights; copied.</param>
@@ -35,11 +44,22 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         (this.source, this.folder) = (source, folder);
         Options = options.Validate();
-        Model = Weights.Copy(model);
-        Optimizer = new AdamW(Model, options.Optimizer);
-        gradients = new Gradients(Model);
-        Average = options.AverageDecay > 0 ? new WeightAverage(Model, options.AverageDecay) : null;
+        carried = new StateBackup(model.Config);
+
+        // First: a constructor that throws later leaves no thread behind, and memory to the collector.
         pass = new TrainingPass(model.Config, options.Threads);
+        try
+        {
+            Model = Weights.Copy(model);
+            Optimizer = new AdamW(Model, options.Optimizer);
+            gradients = new Gradients(Model);
+            Average = options.AverageDecay > 0 ? new WeightAverage(Model, options.AverageDecay) : null;
+        }
+        catch
+        {
+            pass.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The recipe.</summary>
@@ -77,22 +97,27 @@ public sealed class Trainer : IDisposable
             throw new InvalidOperationException("expected a run with a folder, found none; give the folder of the run to continue");
         }
 
-        (RunCheckpoint checkpoint, IReadOnlyList<string> damaged) = RunCheckpoint.Newest(folder);
-        checkpoint.CopyTo(this);
-        Optimizer.Steps = checkpoint.Step;
-        Best = checkpoint.Best;
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            (RunCheckpoint checkpoint, IReadOnlyList<string> damaged) = RunCheckpoint.Newest(folder);
+            checkpoint.CopyTo(this);
+            Optimizer.Steps = checkpoint.Step;
+            Best = checkpoint.Best;
 
-        // The run may have ended between its checkpoint and the weights beside it.
-        RunCheckpoint.Publish(folder, this);
-        return damaged;
+            // The run may have ended between its checkpoint and the weights beside it.
+            RunCheckpoint.Publish(folder, this);
+            return damaged;
+        }
     }
 
     /// <summary>Runs to the last step of the recipe.</summary>
-    /// <param name="report">Told of every step, before a checkpoint of it is written; null for nobody.</param>
+    /// <param name="progress">Told of every step, before a checkpoint of it is written; null for nobody.</param>
     /// <param name="cancellationToken">Looked at between steps; a canceled run saves before it ends.</param>
     /// <exception cref="OperationCanceledException">The run was canceled; its state is saved where it has a folder.</exception>
-    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the weights are those before the step.</exception>
-    public void Run(Action<TrainingReport>? report = null, CancellationToken cancellationToken = default)
+    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the run is as it was before the step.</exception>
+    /// <exception cref="ObjectDisposedException">The run has been disposed.</exception>
+    public void Run(IProgress<TrainingReport>? progress = null, CancellationToken cancellationToken = default)
     {
         while (Step < Options.Steps)
         {
@@ -102,50 +127,37 @@ public sealed class Trainer : IDisposable
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
-            Advance(report);
+            Advance(progress);
         }
     }
 
     /// <summary>Makes one step; validates and saves where the recipe says so, and where validation finds the best weights so far.</summary>
-    /// <param name="report">
+    /// <param name="progress">
     /// Told of the step before a checkpoint of it is written, so that a record of the run is never behind its checkpoints; null for nobody.
     /// </param>
-    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the weights are those before the step.</exception>
-    public TrainingReport Advance(Action<TrainingReport>? report = null)
+    /// <remarks>
+    /// Where computing the step throws, weights, moments, averages, carried states and <see cref="Step"/> are those before it. Where validating, reporting
+    /// or saving throws, the step has been made.
+    /// </remarks>
+    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the run is as it was before the step.</exception>
+    /// <exception cref="ObjectDisposedException">The run has been disposed.</exception>
+    public TrainingReport Advance(IProgress<TrainingReport>? progress = null)
     {
-        Stopwatch watch = Stopwatch.StartNew();
-        (long step, double rate, double sum, int count, int rows) = (Step, Options.Schedule.Rate(Step), 0, 0, 0);
-        gradients.Clear();
-
-        double divisor = 0;
-        for (int i = 0; Options.Accumulate > 1 && i < Options.Accumulate; i++)
+        lock (gate)
         {
-            divisor += source.TargetCount((step * Options.Accumulate) + i);
-        }
+            ObjectDisposedException.ThrowIf(disposed, this);
+            TrainingReport made = Move();
+            double? validation = Due(Options.ValidateEvery) && source.HasValidation ? Validate() : null;
+            bool save = folder is not null && (Due(Options.SaveEvery) || (validation is not null && Best?.Step == Step));
+            made = made with { Validation = validation, Saved = save };
+            progress?.Report(made);
+            if (save)
+            {
+                Save();
+            }
 
-        for (int i = 0; i < Options.Accumulate; i++)
-        {
-            long number = (step * Options.Accumulate) + i;
-            TrainingBatch batch = source.Batch(number);
-            TrainingLoss loss = pass.Run(Model, batch, gradients, divisor, new Dropout(Options.Dropout, Options.Batch.Seed + (ulong)number));
-            sum += loss.Sum;
-            count += loss.Count;
-            rows += batch.Tokens.Length;
+            return made;
         }
-
-        double norm = Optimizer.Step(gradients, rate, pass);
-        Average?.Follow(Step, pass);
-        TimeSpan elapsed = watch.Elapsed;
-        double? validation = Due(Options.ValidateEvery) && source.HasValidation ? Validate() : null;
-        bool save = folder is not null && (Due(Options.SaveEvery) || (validation is not null && Best?.Step == Step));
-        TrainingReport made = new(Step, sum / Math.Max(count, 1), norm, rate, rows, elapsed, validation, save);
-        report?.Invoke(made);
-        if (save)
-        {
-            Save();
-        }
-
-        return made;
     }
 
     /// <summary>Mean nats per target of the validation data.</summary>
@@ -157,34 +169,95 @@ public sealed class Trainer : IDisposable
             throw new InvalidOperationException("expected at least 2 validation tokens; keep some in TrainerOptions.ValidationTokens");
         }
 
-        (double sum, long count) = (0, 0);
-        foreach (TrainingBatch batch in source.Validation())
+        lock (gate)
         {
-            TrainingLoss loss = pass.Evaluate(Result, batch);
-            sum += loss.Sum;
-            count += loss.Count;
-        }
+            ObjectDisposedException.ThrowIf(disposed, this);
+            (double sum, long count) = (0, 0);
+            foreach (TrainingBatch batch in source.Validation())
+            {
+                TrainingLoss loss = pass.Evaluate(Result, batch);
+                sum += loss.Sum;
+                count += loss.Count;
+            }
 
-        double mean = sum / Math.Max(count, 1);
-        if (Best is null || mean < Best.Value.Loss)
-        {
-            Best = (mean, Step);
-        }
+            double mean = sum / Math.Max(count, 1);
+            if (Best is null || mean < Best.Value.Loss)
+            {
+                Best = (mean, Step);
+            }
 
-        return mean;
+            return mean;
+        }
     }
 
     /// <summary>Writes a checkpoint now; nothing without a folder.</summary>
+    /// <exception cref="ObjectDisposedException">The run has been disposed.</exception>
     public void Save()
     {
-        if (folder is not null)
+        lock (gate)
         {
-            RunCheckpoint.Save(folder, this);
+            ObjectDisposedException.ThrowIf(disposed, this);
+            if (folder is not null)
+            {
+                RunCheckpoint.Save(folder, this);
+            }
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => pass.Dispose();
+    /// <remarks>Waits for the step that runs, and gives the memory back, also that of <see cref="Model"/> and <see cref="Result"/>.</remarks>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            disposed = true;
+            pass.Dispose();
+            gradients.Dispose();
+            Optimizer.Dispose();
+            Average?.Dispose();
+            foreach ((_, Tensor weight) in Model.Parameters())
+            {
+                weight.Buffer.Dispose();
+            }
+        }
+    }
+
+    // Computes a step and moves the weights, or leaves all as it was.
+    private TrainingReport Move()
+    {
+        carried.Take(source.Tracks);
+        try
+        {
+            Stopwatch watch = Stopwatch.StartNew();
+            (long step, double rate, double sum, int count, int rows) = (Step, Options.Schedule.Rate(Step), 0, 0, 0);
+            gradients.Clear();
+
+            double divisor = 0;
+            for (int i = 0; Options.Accumulate > 1 && i < Options.Accumulate; i++)
+            {
+                divisor += source.TargetCount((step * Options.Accumulate) + i);
+            }
+
+            for (int i = 0; i < Options.Accumulate; i++)
+            {
+                long number = (step * Options.Accumulate) + i;
+                TrainingBatch batch = source.Batch(number);
+                TrainingLoss loss = pass.Run(Model, batch, gradients, divisor, new Dropout(Options.Dropout, Options.Batch.Seed + (ulong)number));
+                sum += loss.Sum;
+                count += loss.Count;
+                rows += batch.Tokens.Length;
+            }
+
+            double norm = Optimizer.Step(gradients, rate, pass);
+            Average?.Follow(Step, pass);
+            return new(Step, sum / Math.Max(count, 1), norm, rate, rows, watch.Elapsed, null, false);
+        }
+        catch
+        {
+            carried.Restore(source.Tracks);
+            throw;
+        }
+    }
 
     private bool Due(long every) => Step == Options.Steps || (every > 0 && Step % every == 0);
 

@@ -49,7 +49,9 @@ public sealed record TrainerOptions
     /// <summary>Threads that compute; 0 for one per processor. Does not show in the bits.</summary>
     public int Threads { get; init; }
 
-    internal TrainerOptions Validate()
+    /// <summary>Returns these options when every value can be used.</summary>
+    /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
+    public TrainerOptions Validate()
     {
         ArgumentOutOfRangeException.ThrowIfNegative(Steps);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Accumulate);

@@ -1,4 +1,3 @@
-using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Training;
@@ -54,64 +53,5 @@ public sealed record TrainingBatch(ReadOnlyMemory<int> Tokens, ReadOnlyMemory<in
             documents.SelectMany(document => document[..^1]).ToArray(),
             documents.SelectMany(document => document[1..]).ToArray(),
             documents.Select(document => document.Length - 1).ToArray());
-    }
-
-    internal void Check(MambaConfig config)
-    {
-        (int rows, long total) = (Tokens.Length, 0);
-        foreach (int length in Lengths.Span)
-        {
-            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length, nameof(Lengths));
-            total += length;
-        }
-
-        if (rows == 0 || total != rows || Targets.Length != rows)
-        {
-            Throw.Argument(
-                Throw.Invariant($"expected as many tokens as targets and as the lengths say, at least one; found {rows}, {Targets.Length} and {total}"),
-                nameof(Tokens));
-        }
-
-        CheckIds(Tokens.Span, 0, config.VocabSize, nameof(Tokens));
-        CheckIds(Targets.Span, NoTarget, config.VocabSize, nameof(Targets));
-        CheckStates(States, config, nameof(States));
-        CheckStates(StateGradients, config, nameof(StateGradients));
-    }
-
-    private static void CheckIds(ReadOnlySpan<int> ids, int least, int end, string name)
-    {
-        foreach (int id in ids)
-        {
-            if (id < least || id >= end)
-            {
-                Throw.Argument(Throw.Invariant($"expected ids from {least} to {end - 1}, found {id}"), name);
-            }
-        }
-    }
-
-    private void CheckStates(IReadOnlyList<CpuState>? states, MambaConfig config, string name)
-    {
-        if (states is null)
-        {
-            return;
-        }
-
-        Throw.UnlessLength(Lengths.Length, states.Count, name);
-        for (int i = 0; i < states.Count; i++)
-        {
-            Layers.MixerState layer = states[i].Layers[0];
-            if (states[i].Layers.Length != config.NLayer || (layer.Channels, layer.ConvLength, layer.States) != (config.DInner, config.DConv, config.DState))
-            {
-                Throw.Argument(Throw.Invariant($"expected a state of this model, found one of {states[i]} at {i}"), name);
-            }
-
-            for (int j = 0; j < i; j++)
-            {
-                if (ReferenceEquals(states[i], states[j]))
-                {
-                    Throw.Argument(Throw.Invariant($"expected a state of its own for each sequence, found the same at {j} and {i}"), name);
-                }
-            }
-        }
     }
 }

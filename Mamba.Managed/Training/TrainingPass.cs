@@ -6,12 +6,16 @@ namespace Mamba.Managed.Training;
 /// <summary>Runs batches forward and backward through a model on the processor's cores.</summary>
 /// <remarks>
 /// Losses and gradients are the same bits with any number of threads, and losses and states those of each sequence alone. The memory for
-/// activations is kept from batch to batch. One call at a time.
+/// activations is kept from batch to batch. Calls from several threads take turns, with steps of an <see cref="AdamW"/> that computes here.
+/// A call copies its batch before it checks it, and keeps the memory of weights, gradients and states until it returns, whoever disposes them. A call
+/// that throws leaves weights, states and state gradients as they were; gradients only where arguments were refused.
 /// </remarks>
 public sealed class TrainingPass : IDisposable
 {
     private readonly Lock gate = new();
+    private readonly WorkerPool pool;
     private readonly TrainingStep step;
+    private readonly StateBackup backup;
 
     /// <summary>Prepares passes over models of one configuration.</summary>
     /// <param name="config">The sizes.</param>
@@ -22,26 +26,39 @@ public sealed class TrainingPass : IDisposable
     {
         ArgumentNullException.ThrowIfNull(config);
         Config = config.Validate();
-        Pool = new WorkerPool(threads);
-        step = new TrainingStep(config, Pool.Count);
+        backup = new StateBackup(config);
+        pool = new WorkerPool(threads);
+        try
+        {
+            step = new TrainingStep(config, pool.Count);
+        }
+        catch
+        {
+            pool.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The sizes of the models.</summary>
     public MambaConfig Config { get; }
 
     /// <summary>Threads that compute, the caller included.</summary>
-    public int Threads => Pool.Count;
+    public int Threads => pool.Count;
 
     /// <summary>Memory held for activations, in bytes.</summary>
     public long ByteLength => step.Workspace.ByteLength;
 
-    internal WorkerPool Pool { get; }
-
     /// <summary>The loss of a batch, without gradients.</summary>
     /// <param name="model">The weights, Float32.</param>
     /// <param name="batch">The tokens; its states are moved on.</param>
-    /// <exception cref="ArgumentException">The batch or the model does not fit the configuration.</exception>
-    public TrainingLoss Evaluate(MambaLanguageModel model, TrainingBatch batch) => Compute(model, batch, null, 1, default);
+    /// <exception cref="ArgumentException">The batch or the model does not fit the configuration; nothing was changed.</exception>
+    /// <exception cref="ObjectDisposedException">The pass, or memory of the model or a state, has been disposed; nothing was changed.</exception>
+    public TrainingLoss Evaluate(MambaLanguageModel model, TrainingBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(batch);
+        return Compute(model, new CheckedBatch(batch, Config), null, 1, default);
+    }
 
     /// <summary>The loss of a batch; its gradients are added to <paramref name="gradients"/>.</summary>
     /// <param name="model">The weights, Float32.</param>
@@ -49,10 +66,12 @@ public sealed class TrainingPass : IDisposable
     /// <param name="gradients">Of the same model; added to, so that several batches count as one.</param>
     /// <param name="divisor">What the summed loss is divided by before gradients are taken: the targets of all batches that count as one; 0 for those of this batch.</param>
     /// <param name="dropout">Drops entries of each block's output; none by default.</param>
-    /// <exception cref="ArgumentException">The batch, the model or the gradients do not fit the configuration.</exception>
-    /// <exception cref="NonFiniteException">The loss is not finite; the gradients are of no use and must be cleared.</exception>
+    /// <exception cref="ArgumentException">The batch, the model or the gradients do not fit the configuration; nothing was changed.</exception>
+    /// <exception cref="NonFiniteException">The loss is not finite: the gradients are of no use and must be cleared; all else is as it was.</exception>
+    /// <exception cref="ObjectDisposedException">The pass, or memory of the model, the gradients or a state, has been disposed; nothing was changed.</exception>
     public TrainingLoss Run(MambaLanguageModel model, TrainingBatch batch, Gradients gradients, double divisor = 0, Dropout dropout = default)
     {
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(gradients);
         if (!(divisor >= 0) || double.IsInfinity(divisor))
@@ -65,43 +84,62 @@ public sealed class TrainingPass : IDisposable
             Throw.Argument(Throw.Invariant($"expected a rate from 0 up to but not including 1, found {dropout.Rate}"), nameof(dropout));
         }
 
-        double scale = 1 / (divisor > 0 ? divisor : Math.Max(batch.TargetCount, 1));
-        TrainingLoss loss = Compute(model, batch, gradients.Tree, scale, dropout);
-        return double.IsFinite(loss.Sum) ? loss : throw new NonFiniteException("the loss");
+        CheckedBatch copy = new(batch, Config);
+        double scale = 1 / (divisor > 0 ? divisor : Math.Max(copy.TargetCount, 1));
+        return Compute(model, copy, gradients, scale, dropout);
     }
 
     /// <inheritdoc/>
+    /// <remarks>Waits for the call that runs; later ones get an <see cref="ObjectDisposedException"/>.</remarks>
     public void Dispose()
     {
-        Pool.Dispose();
-        step.Dispose();
+        lock (gate)
+        {
+            pool.Dispose();
+            step.Dispose();
+        }
     }
 
-    private TrainingLoss Compute(MambaLanguageModel model, TrainingBatch batch, MambaLanguageModel? gradients, double scale, Dropout dropout)
+    /// <summary>Runs other work on the threads of this pass, in turn with its own calls.</summary>
+    /// <exception cref="ObjectDisposedException">The pass has been disposed.</exception>
+    internal void Share(IRegion work)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(batch);
+        lock (gate)
+        {
+            pool.Run(work);
+        }
+    }
+
+    private TrainingLoss Compute(MambaLanguageModel model, CheckedBatch batch, Gradients? gradients, double scale, Dropout dropout)
+    {
         CheckSizes(model, nameof(model));
         if (gradients is not null)
         {
-            CheckSizes(gradients, nameof(gradients));
+            CheckSizes(gradients.Tree, nameof(gradients));
+            ParameterPairs.Of(model, gradients.Tree, nameof(gradients));
         }
 
-        batch.Check(Config);
         lock (gate)
         {
-            step.Begin(new ParameterPointers(model), gradients is null ? null : new ParameterPointers(gradients), batch, dropout, (float)scale);
+            pool.ThrowIfDisposed();
+            using MemoryLeases states = new();
+            foreach (CpuState state in batch.Written)
+            {
+                states.Take(state);
+            }
+
+            using ParameterPointers weights = new(model);
+            using ParameterPointers? slopes = gradients is null ? null : new(gradients.Tree);
+            backup.Take(batch.Written);
             try
             {
-                Pool.Run(new Region(step));
-                double sum = 0;
-                for (int row = 0; row < step.Rows; row++)
-                {
-                    sum += step.Workspace.Losses[row];
-                }
-
-                MoveOn(batch);
-                return new(sum, batch.TargetCount);
+                step.Begin(weights, slopes, batch, dropout, (float)scale);
+                return Run(batch, finite: gradients is not null);
+            }
+            catch
+            {
+                backup.Restore(batch.Written);
+                throw;
             }
             finally
             {
@@ -110,12 +148,22 @@ public sealed class TrainingPass : IDisposable
         }
     }
 
-    private static void MoveOn(TrainingBatch batch)
+    private TrainingLoss Run(CheckedBatch batch, bool finite)
     {
-        for (int i = 0; i < batch.States?.Count; i++)
+        pool.Run(new Region(step));
+        double sum = 0;
+        for (int row = 0; row < step.Rows; row++)
         {
-            batch.States[i].Advance(batch.Lengths.Span[i]);
+            sum += step.Workspace.Losses[row];
         }
+
+        if (finite && !double.IsFinite(sum))
+        {
+            throw NonFiniteException.Of("the loss");
+        }
+
+        batch.MoveOn();
+        return new(sum, batch.TargetCount);
     }
 
     private void CheckSizes(MambaLanguageModel model, string name)

@@ -21,6 +21,7 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
 
     private readonly List<TensorBuffer> buffers = [];
     private (int Rows, int Chunks, int Sequences) capacity;
+    private long byteLength;
     private float*[] residuals = [];
     private float*[] gated = [];
     private float*[] selected = [];
@@ -78,8 +79,8 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
 
     public double[] Losses { get; private set; } = [];
 
-    /// <summary>Memory held, in bytes.</summary>
-    public long ByteLength => buffers.Sum(buffer => buffer.Length);
+    /// <summary>Memory held, in bytes; may be asked for while a pass runs.</summary>
+    public long ByteLength => Volatile.Read(ref byteLength);
 
     /// <summary>[rows, d_model]: the input of block <paramref name="layer"/>; the last is the output of the last block.</summary>
     public float* Residual(int layer) => residuals[layer];
@@ -110,9 +111,8 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
             return;
         }
 
-        capacity = (Math.Max(rows, capacity.Rows), Math.Max(chunks, capacity.Chunks), Math.Max(sequences, capacity.Sequences));
+        (rows, chunks, sequences) = (Math.Max(rows, capacity.Rows), Math.Max(chunks, capacity.Chunks), Math.Max(sequences, capacity.Sequences));
         Free();
-        (rows, chunks, sequences) = capacity;
         long inner = config.DInner, width = config.DModel, states = config.DState * inner, window = config.DConv * inner;
         long projected = config.DtRank + (2L * config.DState);
         residuals = Each(config.NLayer + 1, rows * width);
@@ -144,6 +144,9 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
         ChannelSums = New(2 * inner);
         Lanes = New((long)workers * SelectiveScanBackward.LanesLength(config.DState));
         Losses = new double[rows];
+
+        // Last: where memory is short, the next batch begins anew.
+        capacity = (rows, chunks, sequences);
     }
 
     /// <inheritdoc/>
@@ -161,6 +164,8 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
         }
 
         buffers.Clear();
+        capacity = default;
+        byteLength = 0;
     }
 
     private float*[] Each(int layers, long count)
@@ -178,6 +183,7 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
     {
         TensorBuffer buffer = TensorBuffer.Allocate(count * sizeof(float));
         buffers.Add(buffer);
+        Volatile.Write(ref byteLength, byteLength + buffer.Length);
         return (float*)buffer.Pointer;
     }
 }

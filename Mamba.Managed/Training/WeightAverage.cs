@@ -7,19 +7,22 @@ using Mamba.Managed.Threading;
 namespace Mamba.Managed.Training;
 
 /// <summary>An exponential moving average of a model's weights; the same bits with any number of threads.</summary>
-/// <remarks>Polyak and Juditsky 1992, with the weights of late steps counting more: average = average + (1 - decay) (weight - average).</remarks>
-internal sealed unsafe class WeightAverage : IRegion
+/// <remarks>
+/// Polyak and Juditsky 1992, with the weights of late steps counting more: average = average + (1 - decay) (weight - average). Owns the averages, not the
+/// weights.
+/// </remarks>
+internal sealed unsafe class WeightAverage : IDisposable
 {
+    private readonly Lock gate = new();
     private readonly double decay;
-    private readonly (Tensor Average, Tensor Weight)[] parameters;
-    private float share;
+    private readonly ParameterPair[] parameters;
 
     /// <summary>Begins with the weights as they are.</summary>
     public WeightAverage(MambaLanguageModel model, double decay)
     {
         this.decay = decay;
         Model = Weights.Copy(model);
-        parameters = [.. Model.Parameters().Zip(model.Parameters(), (average, weight) => (average.Value, weight.Value))];
+        parameters = ParameterPairs.Of(model, Model, nameof(model));
     }
 
     /// <summary>The averaged weights.</summary>
@@ -28,19 +31,40 @@ internal sealed unsafe class WeightAverage : IRegion
     /// <summary>Takes in the weights after a step.</summary>
     /// <param name="step">Steps made, at least 1.</param>
     /// <param name="pass">Whose threads compute.</param>
+    /// <exception cref="ObjectDisposedException">The pass, or memory of the weights or the averages, has been disposed; nothing was changed.</exception>
     public void Follow(long step, TrainingPass pass)
     {
-        share = (float)(1 - Math.Min(decay, (1.0 + step) / (10.0 + step)));
-        pass.Pool.Run(this);
+        lock (gate)
+        {
+            using MemoryLeases leases = new();
+            foreach ((string path, Tensor weight, Tensor average) in parameters)
+            {
+                leases.Take(path, weight);
+                leases.Take(path, average);
+            }
+
+            pass.Share(new Region(parameters, (float)(1 - Math.Min(decay, (1.0 + step) / (10.0 + step)))));
+        }
     }
 
     /// <inheritdoc/>
-    public void Execute(Worker worker)
+    public void Dispose()
     {
-        foreach ((Tensor average, Tensor weight) in parameters)
+        foreach ((_, Tensor average) in Model.Parameters())
         {
-            (int start, int end) = worker.Range(weight.Count, 16);
-            MovingAverage.Run(ParameterPointers.Of(average) + start, ParameterPointers.Of(weight) + start, share, end - start);
+            average.Buffer.Dispose();
+        }
+    }
+
+    private sealed class Region(ParameterPair[] parameters, float share) : IRegion
+    {
+        public void Execute(Worker worker)
+        {
+            foreach ((_, Tensor weight, Tensor average) in parameters)
+            {
+                (int start, int end) = worker.Range(weight.Count, 16);
+                MovingAverage.Run(ParameterPointers.Of(average) + start, ParameterPointers.Of(weight) + start, share, end - start);
+            }
         }
     }
 }

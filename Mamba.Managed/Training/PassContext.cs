@@ -41,18 +41,16 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
     /// <summary>How states and A lie in memory.</summary>
     public ChannelPanels Panels => new(config.DInner, config.DState);
 
-    /// <summary>Takes a batch that has been checked.</summary>
-    public void Begin(ParameterPointers weights, ParameterPointers? gradients, TrainingBatch batch, Dropout dropout, float scale)
+    /// <summary>Takes a batch. Weights and gradients are leased until <see cref="End"/>.</summary>
+    public void Begin(ParameterPointers weights, ParameterPointers? gradients, CheckedBatch batch, Dropout dropout, float scale)
     {
         (Weights, Gradients, Dropout, Scale) = (weights, gradients, dropout, scale);
-        Rows = batch.Tokens.Length;
-        Tokens = batch.Tokens.ToArray();
-        Targets = batch.Targets.ToArray();
+        (Rows, Tokens, Targets) = (batch.Tokens.Length, batch.Tokens, batch.Targets);
         Sequences = new TrainingSequence[batch.Lengths.Length];
         int row = 0, chunks = 0;
         for (int i = 0; i < Sequences.Length; i++)
         {
-            int length = batch.Lengths.Span[i];
+            int length = batch.Lengths[i];
             Sequences[i] = new(row, length, chunks, batch.States?[i].LayerArray, batch.StateGradients?[i].LayerArray);
             row += length;
             chunks += (length - 1) / SelectiveScanBackward.ChunkLength;

@@ -1,0 +1,39 @@
+namespace Mamba.Managed.Tests;
+
+/// <summary>Runs what would hang if it were wrong: on a thread that does not keep the process, for so long.</summary>
+internal static class TimeLimit
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    /// <summary>Runs an action on another thread; fails when it takes longer than the limit, or fails itself.</summary>
+    public static void Run(Action action)
+    {
+        Exception? failure = null;
+        Thread thread = Start(() =>
+        {
+            try
+            {
+                using (new NUnit.Framework.Internal.TestExecutionContext.IsolatedContext())
+                {
+                    action();
+                }
+            }
+#pragma warning disable CA1031 // Told on the thread of the test.
+            catch (Exception error)
+#pragma warning restore CA1031
+            {
+                failure = error;
+            }
+        });
+        Assert.That(thread.Join(Limit), Is.True, "hangs");
+        Assert.That(failure, Is.Null);
+    }
+
+    /// <summary>Starts a background thread.</summary>
+    public static Thread Start(Action action)
+    {
+        Thread thread = new(() => action()) { IsBackground = true };
+        thread.Start();
+        return thread;
+    }
+}
