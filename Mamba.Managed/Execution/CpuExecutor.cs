@@ -29,6 +29,7 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <summary>Prepares a model.</summary>
     /// <param name="model">The weights, of any floating-point type.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
+    /// <exception cref="ArgumentException">The model's tensors are not those that its configuration asks for.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public CpuExecutor(MambaLanguageModel model, int threads = 0)
         : this(model, threads, release: false)
@@ -38,6 +39,7 @@ public sealed class CpuExecutor : IMambaExecutor
     private CpuExecutor(MambaLanguageModel model, int threads, bool release)
     {
         ArgumentNullException.ThrowIfNull(model);
+        model.Validate();
         Config = model.Config;
         pool = new WorkerPool(threads);
         region = new ForwardRegion(model, pool.Count, release);
@@ -174,6 +176,7 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <summary>Takes over changed tensors of the model that this executor was made of.</summary>
     internal void Repack(MambaLanguageModel before, MambaLanguageModel after)
     {
+        after.Validate();
         lock (gate)
         {
             region.Repack(before, after);

@@ -10,7 +10,7 @@ public sealed class MambaState
     private readonly MixerState[] layers;
 
     /// <summary>The state before the first token.</summary>
-    /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid.</exception>
     public MambaState(MambaConfig config)
         : this(config, clear: true)
     {

@@ -8,7 +8,8 @@ namespace Mamba.Managed.Training;
 
 /// <summary>Adam with decoupled weight decay and clipping by the norm over all parameters; writes a model's weights in place.</summary>
 /// <remarks>
-/// Loshchilov and Hutter 2019; Pascanu et al. 2013 for the clipping. The moments are trees of the model's own shape. The same bits with any
+/// Loshchilov and Hutter 2019; Pascanu et al. 2013 for the clipping. The moments are trees of the model's own shape. Matrices and
+/// filters decay; A_log, D, biases and the scales of norms do not. The same bits with any
 /// number of threads.
 /// </remarks>
 public sealed unsafe class AdamW
@@ -34,8 +35,7 @@ public sealed unsafe class AdamW
         Options = (options ?? new AdamWOptions()).Validate();
         Model = model;
         (first, second) = (new Gradients(model), new Gradients(model));
-        IReadOnlyList<KeyValuePair<string, Tensor>> weights = Layers.ParameterTrees.Parameters(model);
-        parameters = [.. weights.Select((weight, i) => Prepare(weight.Key, weight.Value, i))];
+        parameters = [.. model.Describe().Select((weight, i) => Prepare(weight.Path, weight.Tensor, weight.Info, i))];
         blocks = [.. parameters.SelectMany((parameter, i) => Starts(parameter.Weight.Count).Select(start => (i, start)))];
         squares = new double[blocks.Length];
 
@@ -56,14 +56,6 @@ public sealed unsafe class AdamW
 
     /// <summary>The second moment of every gradient.</summary>
     public MambaLanguageModel SecondMoments => second.Tree;
-
-    /// <summary>Whether the parameter at a path decays: not A_log, D, biases and norm weights.</summary>
-    public static bool Decays(string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        string[] parts = path.Split('.');
-        return !(parts[^1] is "A_log" or "D" or "bias" || (parts.Length > 1 && parts[^2] is "norm" or "norm_f"));
-    }
 
     /// <summary>Moves the weights one step down the gradient.</summary>
     /// <param name="gradients">Of the model; left as they are.</param>
@@ -100,14 +92,14 @@ public sealed unsafe class AdamW
         static float* Of(Tensor tensor) => ParameterPointers.Of(tensor);
     }
 
-    private Parameter Prepare(string path, Tensor weight, int index)
+    private Parameter Prepare(string path, Tensor weight, ParameterInfo info, int index)
     {
         if (weight.Type != ElementType.Float32 || weight.Buffer.IsReadOnly)
         {
             Throw.Argument($"expected Float32 weights in memory of their own, found {weight} at {path}; copy the model with Weights.Copy", "model");
         }
 
-        return new(path, weight, first.Parameters[index].Value, second.Parameters[index].Value, Decays(path));
+        return new(path, weight, first.Parameters[index].Value, second.Parameters[index].Value, info.Decays);
     }
 
     private double Norm()
