@@ -8,7 +8,7 @@ namespace Mamba.Managed;
 internal static class Throw
 {
     /// <summary>Throws unless a buffer has exactly the length that the shapes of the other arguments ask for.</summary>
-    public static void UnlessLength(long expected, int found, [CallerArgumentExpression(nameof(found))] string? argument = null)
+    public static void UnlessLength(long expected, long found, [CallerArgumentExpression(nameof(found))] string? argument = null)
     {
         if (expected != found)
         {
@@ -18,7 +18,7 @@ internal static class Throw
     }
 
     [DoesNotReturn]
-    public static void Length(long expected, int found, string? argument) =>
+    public static void Length(long expected, long found, string? argument) =>
         throw new ArgumentException(Invariant($"expected {expected} elements, found {found}; give a buffer that matches the other shapes"), argument);
 
     [DoesNotReturn]

@@ -98,8 +98,7 @@ public class KernelTests
         dt[0] = 1000;
         float[] panels = ScanHarness.ToPanels(state, channels, states);
         float[] decay = ScanHarness.ToPanels([.. a.Select(v => v * 1.44269504f)], channels, states);
-        float[] expected = new float[u.Length];
-        SelectiveScanReference.Forward(u, dt, a, b, c, d, z, bias, true, state, expected, channels, states);
+        float[] expected = SelectiveScanReference.Forward<float>(new(channels, states, true, [.. u], dt, a, b, c, d, z, bias, [.. state]), state);
         fixed (float* pu = u, pdt = dt, pz = z, pb = b, pc = c, pd = d, pbias = bias, pdecay = decay, pstate = panels)
         {
             SelectiveScan scan = new()

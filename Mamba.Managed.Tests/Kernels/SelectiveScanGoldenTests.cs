@@ -134,13 +134,7 @@ public class SelectiveScanGoldenTests
         Assert.That(found, Is.EqualTo(truth).Within(Tolerance * truth.Max(Math.Abs)), name);
     }
 
-    private static float[] Reference(SelectiveScanArguments<float> x, float[] lastState)
-    {
-        float[] y = new float[x.U.Length];
-        x.State.CopyTo(lastState, 0);
-        SelectiveScanReference.Forward(x.U, x.Dt, x.A, x.B, x.C, x.D, x.Z, x.Bias, x.Softplus, lastState, y, x.Channels, x.States);
-        return y;
-    }
+    private static float[] Reference(SelectiveScanArguments<float> x, float[] lastState) => SelectiveScanReference.Forward<float>(x, lastState);
 
     private static unsafe float[] Fused(SelectiveScanArguments<float> x, float[] lastState)
     {

@@ -1,3 +1,4 @@
+using CommunityToolkit.HighPerformance;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
@@ -14,7 +15,7 @@ public class LayerTests
         const int Channels = 19;
         CausalConv1d layer = new(Tensor.FromFloats(Random(Channels * width, 1), Channels, 1, width), Tensor.FromFloats(Random(Channels, 2), Channels));
         float[] x = Random(Channels * 256, 3), window = new float[width * Channels], whole = new float[x.Length];
-        layer.Forward(x, window, whole);
+        layer.Forward(Rows.Of(x, Channels), Rows.Of(window, Channels), Rows.Of(whole, Channels));
         for (int t = 0; t < 256; t++)
         {
             for (int c = 0; c < Channels; c++)
@@ -33,8 +34,9 @@ public class LayerTests
         for (int cut = 0; cut <= 256; cut++)
         {
             float[] memory = new float[width * Channels], parts = new float[x.Length];
-            layer.Forward(x.AsSpan(0, cut * Channels), memory, parts.AsSpan(0, cut * Channels));
-            layer.Forward(x.AsSpan(cut * Channels), memory, parts.AsSpan(cut * Channels));
+            Span<float> first = x.AsSpan(0, cut * Channels), second = x.AsSpan(cut * Channels);
+            layer.Forward(Rows.Of(first, Channels), Rows.Of(memory, Channels), Rows.Of(parts.AsSpan(0, cut * Channels), Channels));
+            layer.Forward(Rows.Of(second, Channels), Rows.Of(memory, Channels), Rows.Of(parts.AsSpan(cut * Channels), Channels));
             Assert.That(parts.AsSpan().SequenceEqual(whole), $"cut at {cut}");
             Assert.That(memory.AsSpan().SequenceEqual(window), $"cut at {cut}");
         }
@@ -46,7 +48,7 @@ public class LayerTests
         for (int n = 1; n <= 256; n++)
         {
             float[] x = Random(2 * n, n), weight = Random(n * (257 - n), n + 1), y = new float[2 * (257 - n)];
-            new Linear(Tensor.FromFloats(weight, 257 - n, n)).Forward(x, y);
+            new Linear(Tensor.FromFloats(weight, 257 - n, n)).Forward(Rows.Of(x, n), Rows.Of(y, 257 - n));
             for (int i = 0; i < y.Length; i++)
             {
                 float sum = 0;
@@ -66,8 +68,11 @@ public class LayerTests
         MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 8, NLayer = 1, VocabSize = 5 }, 1);
         CpuState state = new(model.Config);
         model.Forward([], state, []);
-        model.Layers.Forward([], state.Layers, []);
-        model.Layers[0].Mixer.Conv1d.Forward([], state.Layers[0].ConvState, []);
+        model.Layers.Forward(default, state.Layers, default);
+        model.Vocabulary.Embed([], default);
+        model.Vocabulary.Project(default, default);
+        model.NormF.Forward(default, default);
+        model.Layers[0].Mixer.Conv1d.Forward(default, Rows.Of(state.Layers[0].ConvState, 16), default);
         Assert.That(state.Position, Is.Zero);
         Assert.That(state.Layers[0].SsmState.ToArray(), Is.All.Zero);
     }
@@ -78,20 +83,20 @@ public class LayerTests
         MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 8, NLayer = 1, VocabSize = 5 }, 1);
         ResidualBlock block = model.Layers[0];
         float[] x = new float[16];
-        foreach (int length in new[] { 0, 15, 17 })
+        foreach ((int rows, int width) in new[] { (0, 8), (1, 8), (3, 8), (2, 7), (2, 9), (1, 16) })
         {
-            float[] y = new float[length];
-            Assert.That(() => block.Norm.Forward(x, y), Throws.ArgumentException.With.Property("ParamName").EqualTo("y"));
-            Assert.That(() => block.Forward(x, block.Mixer.CreateState(), y), Throws.ArgumentException);
-            Assert.That(() => block.Mixer.Forward(x, block.Mixer.CreateState(), y), Throws.ArgumentException);
-            Assert.That(() => block.Mixer.OutProj.Forward(x, y), Throws.ArgumentException);
-            Assert.That(() => model.Embeddings.Forward([1, 2], y), Throws.ArgumentException);
-            Assert.That(() => model.Layers.Forward(x, [block.Mixer.CreateState()], y), Throws.ArgumentException);
+            float[,] y = new float[rows, width];
+            Assert.That(() => block.Norm.Forward(Rows.Of(x, 8), y), Throws.ArgumentException.With.Property("ParamName").EqualTo("y"));
+            Assert.That(() => block.Forward(Rows.Of(x, 8), block.Mixer.CreateState(), y), Throws.ArgumentException);
+            Assert.That(() => block.Mixer.Forward(Rows.Of(x, 8), block.Mixer.CreateState(), y), Throws.ArgumentException.With.Property("ParamName").EqualTo("y"));
+            Assert.That(() => block.Mixer.OutProj.Forward(new float[2, 16], y), Throws.ArgumentException.With.Property("ParamName").EqualTo("y"));
+            Assert.That(() => model.Embeddings.Forward([1, 2], y), Throws.ArgumentException.With.Property("ParamName").EqualTo("y"));
+            Assert.That(() => model.Layers.Forward(Rows.Of(x, 8), [block.Mixer.CreateState()], y), Throws.ArgumentException.With.Property("ParamName").EqualTo("y"));
         }
 
-        Assert.That(() => block.Mixer.Conv1d.Forward(x, new float[3], x), Throws.ArgumentException);
-        Assert.That(() => model.Embeddings.Forward([5], new float[8]), Throws.ArgumentException.With.Message.Contains("0 to 4"));
-        Assert.That(() => model.Layers.Forward(x, [], x), Throws.ArgumentException);
+        Assert.That(() => block.Mixer.Conv1d.Forward(new float[1, 16], new float[3, 16], new float[1, 16]), Throws.ArgumentException.With.Property("ParamName").EqualTo("window"));
+        Assert.That(() => model.Embeddings.Forward([5], new float[1, 8]), Throws.ArgumentException.With.Message.Contains("0 to 4"));
+        Assert.That(() => model.Layers.Forward(Rows.Of(x, 8), [], Rows.Of(x, 8)), Throws.ArgumentException);
     }
 
     [Test]
@@ -123,16 +128,66 @@ public class LayerTests
         MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 12, NLayer = 3, VocabSize = 5 }, 1);
         CpuState state = new(model.Config), other = new(model.Config);
         float[] x = Random(12 * 9, 4), y = new float[x.Length], expected = x;
-        model.Layers.Forward(x, state.Layers, y);
+        model.Layers.Forward(Rows.Of(x, 12), state.Layers, Rows.Of(y, 12));
         for (int i = 0; i < 3; i++)
         {
             float[] next = new float[x.Length];
-            model.Layers[i].Forward(expected, other.Layers[i], next);
+            model.Layers[i].Forward(Rows.Of(expected, 12), other.Layers[i], Rows.Of(next, 12));
             expected = next;
         }
 
         Assert.That(y, Is.EqualTo(expected));
         Assert.That(model.Layers.ToString(), Does.StartWith("Sequential of 3 ResidualBlock"));
+    }
+
+    [Test]
+    public void Rows_with_gaps_between_them_give_the_bits_of_dense_ones()
+    {
+        MambaConfig config = new() { DModel = 24, NLayer = 1, VocabSize = 30, InProjBias = true, OutProjBias = true, MixerNormEpsilon = 1e-6f };
+        MambaLanguageModel model = MambaLanguageModel.Create(config, 3);
+        ResidualBlock block = model.Layers[0];
+        MixerState dense = block.Mixer.CreateState(), apart = block.Mixer.CreateState();
+        float[] x = Random(24 * 40, 5), y = new float[x.Length], logits = new float[40 * 30];
+        Span2D<float> found = Rows.WithGaps(y, 24), wide = Rows.WithGaps(logits, 30);
+        block.Forward(Rows.Of(x, 24), dense, Rows.Of(y, 24));
+        block.Forward(Rows.WithGaps(x, 24), apart, found);
+        Assert.That(found.ToArray(), Is.EqualTo(Rows.Of(y, 24).ToArray()));
+        Assert.That(apart.SsmState.SequenceEqual(dense.SsmState) && apart.ConvState.SequenceEqual(dense.ConvState));
+        model.Vocabulary.Project(Rows.Of(y, 24), Rows.Of(logits, 30));
+        model.Vocabulary.Project(found, wide);
+        Assert.That(wide.ToArray(), Is.EqualTo(Rows.Of(logits, 30).ToArray()));
+
+        float[] inner = Random(48 * 40, 6), window = new float[4 * 48], convolved = new float[inner.Length];
+        Span2D<float> columns = Rows.WithGaps(convolved, 48);
+        block.Mixer.Conv1d.Forward(Rows.Of(inner, 48), new float[4, 48], Rows.Of(convolved, 48));
+        block.Mixer.Conv1d.Forward(Rows.WithGaps(inner, 48), Rows.Of(window, 48), columns);
+        Assert.That(columns.ToArray(), Is.EqualTo(Rows.Of(convolved, 48).ToArray()));
+        Assert.That(() => block.Mixer.Conv1d.Forward(Rows.Of(inner, 48), Rows.WithGaps(window, 48), new float[40, 48]), Throws.ArgumentException.With.Message.Contains("without gaps"));
+    }
+
+    [Test]
+    public void A_sequence_longer_than_a_chunk_gives_the_bits_of_its_parts()
+    {
+        MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 12, NLayer = 2, VocabSize = 5 }, 1);
+        float[] x = Random(12 * 1100, 4), whole = new float[x.Length], parts = new float[x.Length];
+        CpuState state = new(model.Config), other = new(model.Config);
+        model.Layers.Forward(Rows.Of(x, 12), state.Layers, Rows.Of(whole, 12));
+        for (int at = 0; at < x.Length; at += 12 * 100)
+        {
+            model.Layers.Forward(Rows.Of(x.AsSpan(at, 12 * 100), 12), other.Layers, Rows.Of(parts.AsSpan(at, 12 * 100), 12));
+        }
+
+        Assert.That(parts, Is.EqualTo(whole));
+    }
+
+    [Test]
+    public void Layers_describe_their_parameters_as_the_model_draws_them([Values] bool all)
+    {
+        MambaConfig config = new() { DModel = 8, NLayer = 2, VocabSize = 5, InProjBias = all, ConvBias = all, OutProjBias = all, TieEmbeddings = !all };
+        MambaLanguageModel model = MambaLanguageModel.Create(config, 1);
+        Assert.That(
+            model.Describe().Select(p => (p.Path, p.Info)),
+            Is.EquivalentTo(ModelParameters.Of(config.Validate()).Select(p => (p.Path, p.Info))));
     }
 
     private static float[] Random(int count, int seed)

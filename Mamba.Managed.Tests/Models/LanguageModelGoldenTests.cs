@@ -60,12 +60,13 @@ public class LanguageModelGoldenTests
         Tensor ids = golden.Tensors["input_ids"];
         int length = ids.Shape[1], width = model.Config.DModel;
         float[] x = new float[ids.Count * width], y = new float[x.Length];
-        model.Embeddings.Forward([.. ids.Integers.ToArray().Select(id => (int)id)], x);
+        model.Embeddings.Forward([.. ids.Integers.ToArray().Select(id => (int)id)], Rows.Of(x, width));
         for (int layer = 0; layer < model.Layers.Count && golden.Tensors.TryGetValue($"hidden.{layer}", out Tensor? hidden); layer++)
         {
             for (int at = 0; at < x.Length; at += length * width)
             {
-                model.Layers[layer].Forward(x.AsSpan(at, length * width), model.Layers[layer].Mixer.CreateState(), y.AsSpan(at, length * width));
+                model.Layers[layer].Forward(
+                    Rows.Of(x.AsSpan(at, length * width), width), model.Layers[layer].Mixer.CreateState(), Rows.Of(y.AsSpan(at, length * width), width));
             }
 
             AssertClose(hidden, y, $"hidden.{layer}");

@@ -12,7 +12,7 @@ public class AdamWTests
     [Test]
     public void Matrices_decay_and_nothing_else()
     {
-        string[] still = [.. MambaLanguageModel.Create(Config, 1).Parameters().Select(p => p.Key).Where(path => !AdamW.Decays(path))];
+        string[] still = [.. MambaLanguageModel.Create(Config, 1).Describe().Where(p => !p.Info.Decays).Select(p => p.Path)];
         Assert.That(still.Select(path => path[(path.IndexOf("1.", StringComparison.Ordinal) + 2)..]), Is.SupersetOf(new[]
         {
             "norm.weight", "mixer.in_proj.bias", "mixer.conv1d.bias", "mixer.dt_proj.bias", "mixer.A_log", "mixer.D",

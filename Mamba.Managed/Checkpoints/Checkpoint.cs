@@ -48,7 +48,7 @@ public static class Checkpoint
     /// <summary>Writes <c>model.safetensors</c>, then <c>config.json</c>, each under a temporary name that is flushed to the disk and renamed.</summary>
     /// <param name="folder">Made where there is none.</param>
     /// <param name="model">Its weights may be mapped from the file that is replaced, except on Windows, which locks it.</param>
-    /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid.</exception>
     public static void Save(string folder, MambaLanguageModel model)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);

@@ -28,8 +28,8 @@ public static class ConfigFile
         fields.RequireFlag("rms_norm", true);
         return (fields.Has("model_type"), fields.Has("d_model")) switch
         {
-            (true, _) => ReadHuggingFace(fields).Validate(),
-            (false, true) => ReadOriginal(fields).Validate(),
+            (true, _) => ReadHuggingFace(fields).ValidateRead(),
+            (false, true) => ReadOriginal(fields).ValidateRead(),
             _ => throw new InvalidDataException("expected model_type (Hugging Face) or d_model (original layout), found neither; this is no Mamba configuration"),
         };
     });
@@ -38,7 +38,7 @@ public static class ConfigFile
     /// <param name="path">The file to make or to replace.</param>
     /// <param name="config">What to write.</param>
     /// <param name="type">How the weights are stored beside it.</param>
-    /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid.</exception>
     public static void Write(string path, MambaConfig config, ElementType type)
     {
         ArgumentNullException.ThrowIfNull(config);

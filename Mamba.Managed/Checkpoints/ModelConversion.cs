@@ -101,9 +101,11 @@ public static class ModelConversion
     public static ParameterMap Converter(GgufFileType type, MambaConfig config, int threads = 0, bool release = false)
     {
         ArgumentNullException.ThrowIfNull(config);
+        Dictionary<string, ParameterInfo> infos = ModelParameters.Of(config.Validate()).ToDictionary(parameter => parameter.Path, parameter => parameter.Info);
         return (path, tensor) =>
         {
-            Tensor converted = tensor.ConvertTo(GgufTypeMix.TypeOf(type, GgufNames.ToGguf(path) ?? path, tensor.Shape[^1], config.TieEmbeddings), threads);
+            ParameterInfo info = infos.GetValueOrDefault(path) ?? throw new ArgumentException($"{path}: expected a parameter of a model of this configuration", nameof(path));
+            Tensor converted = tensor.ConvertTo(GgufTypeMix.TypeOf(type, info, tensor.Shape[^1], config.TieEmbeddings), threads);
             if (release && !ReferenceEquals(converted, tensor))
             {
                 tensor.Buffer.Dispose();

@@ -58,7 +58,7 @@ public sealed class QuantizationStudy : IDisposable
         IReadOnlyList<ElementType>? types = null, IProgress<(string Tensor, double Share)>? progress = null, CancellationToken cancellationToken = default)
     {
         (string Name, Tensor Tensor, ElementType[] Types)[] all =
-            [.. model.Parameters().Where(p => IsMatrix(p.Key, p.Value)).Select(p => (p.Key, p.Value, Fitting(p.Value, types ?? Types)))];
+            [.. model.Describe().Where(p => p.Info.IsMatrix).Select(p => (p.Path, p.Tensor, Fitting(p.Tensor, types ?? Types)))];
         (int done, int total) = (0, all.Sum(entry => entry.Types.Length));
         List<QuantizedTensor> found = [];
         foreach ((string name, Tensor tensor, ElementType[] candidates) in all)
@@ -104,10 +104,6 @@ public sealed class QuantizationStudy : IDisposable
             executor.Repack(changed, model);
         }
     }
-
-    // The convolution is small and kept in single precision by everybody.
-    private static bool IsMatrix(string name, Tensor tensor) =>
-        tensor.Shape.Length == 2 && name.EndsWith(".weight", StringComparison.Ordinal);
 
     private static ElementType[] Fitting(Tensor tensor, IReadOnlyList<ElementType> types) =>
         [.. types.Where(type => tensor.Shape[^1] % type.BlockLength() == 0 && type.ByteLength(tensor.Count) < tensor.ByteLength).OrderByDescending(type => type.ByteLength(tensor.Count))];

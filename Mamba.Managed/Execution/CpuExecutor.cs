@@ -32,7 +32,7 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <summary>Prepares a model.</summary>
     /// <param name="model">The weights, of any floating-point type.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
-    /// <exception cref="InvalidDataException">The model's configuration is not valid.</exception>
+    /// <exception cref="ArgumentException">The model's tensors are not those that its configuration asks for.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public CpuExecutor(MambaLanguageModel model, int threads = 0)
         : this(model, threads, release: false)
@@ -46,7 +46,8 @@ public sealed class CpuExecutor : IMambaExecutor
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MostThreads);
         threads = threads == 0 ? Environment.ProcessorCount : threads;
-        Config = model.Config.Validate();
+        model.Validate();
+        Config = model.Config;
         layout = StateLayout.Of(Config);
         batch = new PassBatch(Config, layout, MaxBatch);
         Fingerprint = ModelFingerprint.Of(model);
@@ -142,6 +143,7 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <summary>Takes over changed tensors of the model that this executor was made of.</summary>
     internal void Repack(MambaLanguageModel before, MambaLanguageModel after)
     {
+        after.Validate();
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);

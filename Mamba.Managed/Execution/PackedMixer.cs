@@ -8,8 +8,6 @@ namespace Mamba.Managed.Execution;
 /// <summary>A mixer's weights in the form in which the CPU kernels read them.</summary>
 internal sealed class PackedMixer : IDisposable
 {
-    private const float Log2E = 1.44269504088896341f;
-
     private readonly TensorBuffer room;
     private readonly PackedMatrix[] matrices;
 
@@ -23,7 +21,7 @@ internal sealed class PackedMixer : IDisposable
         (ValueProj, ValueBias) = (InProj.Top(DInner), InBias.Length > 0 ? InBias[..DInner] : []);
         (XProj, DtProj) = (matrices[1], matrices[2]);
         (OutProj, OutBias) = (matrices[3], Copy(mixer.OutProj.Bias));
-        ConvWeight = Transpose(mixer.Conv1d.Weight);
+        ConvWeight = CausalConvolution.Transpose(mixer.Conv1d.Weight);
         ConvBias = Copy(mixer.Conv1d.Bias);
         DtBias = Copy(mixer.DtProj.Bias);
         (Decay, Fastest) = Decays(mixer.ALog);
@@ -112,24 +110,28 @@ internal sealed class PackedMixer : IDisposable
         static long LengthOf(Tensor weight) => (PackedMatrix.LengthOf(weight) + TensorBuffer.Alignment - 1) / TensorBuffer.Alignment * TensorBuffer.Alignment;
     }
 
-    private static (float[] Decay, float[] Fastest) Decays(Tensor aLog)
+    private static unsafe (float[] Decay, float[] Fastest) Decays(Tensor aLog)
     {
         (int channels, int states) = (aLog.Shape[0], aLog.Shape[1]);
         ChannelPanels panels = new(channels, states);
         float[] decay = new float[channels * states], fastest = new float[channels];
         float[] logs = ArrayPool<float>.Shared.Rent(decay.Length);
         aLog.CopyTo(logs.AsSpan(0, decay.Length));
-        for (int channel = 0, i = 0; channel < channels; channel++)
+        fixed (float* from = logs, to = decay)
+        {
+            SelectiveScan.Decays(from, to, channels, states, 0, channels);
+        }
+
+        ArrayPool<float>.Shared.Return(logs);
+        for (int channel = 0; channel < channels; channel++)
         {
             long at = panels.Offset(channel);
-            for (int n = 0; n < states; n++, i++, at += panels.Pitch(channel))
+            for (int n = 0; n < states; n++, at += panels.Pitch(channel))
             {
-                decay[at] = -MathF.Exp(logs[i]) * Log2E;
                 fastest[channel] = MathF.Max(fastest[channel], -decay[at]);
             }
         }
 
-        ArrayPool<float>.Shared.Return(logs);
         return (decay, fastest);
     }
 
@@ -138,22 +140,5 @@ internal sealed class PackedMixer : IDisposable
         float[] values = new float[tensor?.Count ?? 0];
         tensor?.CopyTo(values);
         return values;
-    }
-
-    // [rows, ..., columns] to [columns, rows], so that neighboring channels are neighbors in memory.
-    internal static float[] Transpose(Tensor tensor)
-    {
-        int rows = tensor.Shape[0];
-        float[] values = Copy(tensor);
-        float[] turned = new float[values.Length];
-        for (int row = 0, at = 0; row < rows; row++)
-        {
-            for (int to = row; to < turned.Length; to += rows, at++)
-            {
-                turned[to] = values[at];
-            }
-        }
-
-        return turned;
     }
 }

@@ -7,7 +7,7 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>Depthwise causal convolution over time, then perhaps SiLU: y[t, c] = silu(bias[c] + sum over j of w[j, c] x[t - width + 1 + j, c]).</summary>
 /// <remarks>Gu and Dao 2023, figure 3; <c>causal_conv1d</c> with SiLU upstream. Inputs before the first row come from the window.</remarks>
-internal static unsafe class CausalConvolution
+internal static unsafe partial class CausalConvolution
 {
     /// <summary>Runs over one sequence, for the channels [start, end).</summary>
     /// <param name="x">First channel of row 0 of the input, [length, channels] with a pitch of <paramref name="xPitch"/>.</param>

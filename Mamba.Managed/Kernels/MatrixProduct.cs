@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
+using CommunityToolkit.HighPerformance;
 using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
@@ -28,7 +29,39 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Makes room for products of some size, their last tile filled up, and forgets one that failed; called while no worker runs.</summary>
-    public static void Reserve(ProductScratch scratch, int rows, int inputs) => scratch.Reserve((rows + IntegerProduct.TileRows - 1) * inputs);
+    public static void Reserve(ProductScratch scratch, int rows, int inputs) => scratch.Reserve(checked((rows + IntegerProduct.TileRows - 1) * inputs));
+
+    /// <summary>Computes the product on the calling thread, some rows at a time.</summary>
+    /// <param name="x">[rows, inputs]</param>
+    /// <param name="weight">[outputs, inputs]</param>
+    /// <param name="bias">[outputs] or empty.</param>
+    /// <param name="y">[rows, outputs]; must not overlap <paramref name="x"/>.</param>
+    /// <exception cref="ArgumentException">The shapes do not agree.</exception>
+    public static void Forward(ReadOnlySpan2D<float> x, PackedMatrix weight, ReadOnlySpan<float> bias, Span2D<float> y)
+    {
+        SpanRows.Require(x, x.Height, weight.Inputs);
+        Throw.UnlessLength(bias.IsEmpty ? 0 : weight.Outputs, bias.Length);
+        SpanRows.Require(y, x.Height, weight.Outputs);
+        if (x.Height == 0)
+        {
+            return;
+        }
+
+        int chunk = SpanRows.ChunkOf(weight.Inputs);
+        long xPitch = x.Pitch(), yPitch = ((ReadOnlySpan2D<float>)y).Pitch();
+        using ProductScratch scratch = CreateScratch(1, Math.Min(x.Height, chunk), weight.Inputs);
+        fixed (float* input = x, output = y, add = bias)
+        {
+            for (int row = 0; row < x.Height; row += chunk)
+            {
+                int rows = Math.Min(chunk, x.Height - row);
+                MatrixView from = new(input + (row * xPitch), rows, weight.Inputs, xPitch), to = new(output + (row * yPitch), rows, weight.Outputs, yPitch);
+                Share(Worker.Alone, scratch, from, weight, add, to, fixedShares: false);
+            }
+        }
+
+        GC.KeepAlive(weight);
+    }
 
     /// <summary>Computes this worker's share of the product; all workers call it, and a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -53,9 +86,9 @@ internal static unsafe class MatrixProduct
             Throw.Argument(Throw.Invariant($"expected at least {weight.Outputs}, the outputs of a row, found {yPitch}"), nameof(yPitch));
         }
 
-        Throw.UnlessLength(((rows - 1) * yPitch) + weight.Outputs, y.Length);
+        Throw.UnlessLength(((rows - 1L) * yPitch) + weight.Outputs, y.Length);
         Throw.UnlessLength(bias.IsEmpty ? 0 : weight.Outputs, bias.Length);
-        if (rows == 0 || xPitch < weight.Inputs || x.Length < ((rows - 1) * xPitch) + weight.Inputs)
+        if (rows == 0 || xPitch < weight.Inputs || x.Length < ((rows - 1L) * xPitch) + weight.Inputs)
         {
             Throw.Argument(Throw.Invariant($"expected {rows} rows of {weight.Inputs} with a pitch of {xPitch}, found {x.Length} elements"), nameof(x));
         }

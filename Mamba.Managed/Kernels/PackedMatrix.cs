@@ -15,6 +15,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Outputs of one panel.</summary>
     public const int PanelWidth = 16;
 
+    /// <summary>The most inputs that are packed: a panel's bytes are then counted by an int, far beyond what any model needs.</summary>
+    public const int MaxInputs = 1 << 24;
+
     private readonly TensorBuffer buffer;
     private readonly PanelKernels kernels;
     private readonly int panelBytes;
@@ -25,8 +28,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <param name="room">Where to, if not into memory of its own: <see cref="LengthOf"/> bytes.</param>
     public PackedMatrix(Tensor weight, int threads = 1, TensorBuffer? room = null)
     {
-        Outputs = weight.Shape[0];
-        Inputs = weight.Count / Math.Max(Outputs, 1);
+        (Outputs, Inputs) = SizesOf(weight);
         kernels = PanelKernels.For(weight.Type);
         panelBytes = kernels.PanelBytes(Inputs);
         buffer = room ?? Allocate();
@@ -75,8 +77,8 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Bytes that a matrix takes when it is packed.</summary>
     public static long LengthOf(Tensor weight)
     {
-        int outputs = weight.Shape[0];
-        return (long)PanelsOf(outputs) * PanelKernels.For(weight.Type).PanelBytes(weight.Count / Math.Max(outputs, 1));
+        (int outputs, int inputs) = SizesOf(weight);
+        return (long)PanelsOf(outputs) * PanelKernels.For(weight.Type).PanelBytes(inputs);
     }
 
     /// <summary>One panel of weights.</summary>
@@ -94,7 +96,15 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Frees memory of its own; that of a part is freed with the whole.</summary>
     public void Dispose() => buffer.Dispose();
 
-    private static int PanelsOf(int outputs) => (outputs + PanelWidth - 1) / PanelWidth;
+    private static (int Outputs, int Inputs) SizesOf(Tensor weight)
+    {
+        int outputs = weight.Shape[0], inputs = weight.Count / Math.Max(outputs, 1);
+        return inputs <= MaxInputs
+            ? (outputs, inputs)
+            : Throw.Argument<(int, int)>(Throw.Invariant($"expected a matrix of at most {MaxInputs} inputs, found {weight}"), nameof(weight));
+    }
+
+    private static int PanelsOf(int outputs) => (int)((outputs + PanelWidth - 1L) / PanelWidth);
 
     private TensorBuffer Allocate() => TensorBuffer.Allocate((long)Panels * panelBytes, clear: false);
 

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using CommunityToolkit.HighPerformance;
 
 namespace Mamba.Managed.Kernels;
 
@@ -6,6 +7,21 @@ namespace Mamba.Managed.Kernels;
 /// <remarks>Zhang and Sennrich 2019, equation 4; epsilon inside the root as in state-spaces/mamba. The squares are summed in 16 virtual lanes and then by a fixed tree, so the result does not depend on the vector width.</remarks>
 internal static unsafe class RmsNormalization
 {
+    /// <summary>Normalizes each row.</summary>
+    /// <param name="x">[rows, features]</param>
+    /// <param name="weight">[features], or empty for none.</param>
+    /// <param name="epsilon">Added to the mean square.</param>
+    /// <param name="y">[rows, features]; may be <paramref name="x"/> itself.</param>
+    /// <exception cref="ArgumentException">The shapes do not agree.</exception>
+    public static void Forward(ReadOnlySpan2D<float> x, ReadOnlySpan<float> weight, float epsilon, Span2D<float> y)
+    {
+        SpanRows.Require(y, x.Height, x.Width);
+        for (int row = 0; row < x.Height; row++)
+        {
+            Forward(x.GetRowSpan(row), weight, epsilon, y.GetRowSpan(row));
+        }
+    }
+
     /// <summary>Normalizes one row.</summary>
     /// <param name="x">[features]</param>
     /// <param name="weight">[features], or empty for none.</param>

@@ -13,7 +13,7 @@ namespace Mamba.Managed.Kernels;
 /// dA[c, n]    += g h[t-1] delta exp(delta A)               du[t, c] = sum over n of g delta B + ds D
 /// </code>
 /// </remarks>
-public static class SelectiveScanGradientReference
+internal static class SelectiveScanGradientReference
 {
     /// <summary>Computes the gradients over one sequence. Inputs are those of the forward pass; every gradient is added to.</summary>
     /// <typeparam name="T"><see cref="float"/> or <see cref="double"/>.</typeparam>
@@ -32,9 +32,8 @@ public static class SelectiveScanGradientReference
         int channels = inputs.Channels, states = inputs.States, length = inputs.U.Length / channels;
         SelectiveScanArguments<T> gradients = inputs.Zeros();
         lastStateGradient.CopyTo(gradients.State);
-        T[][] history = new T[length + 1][];
-        history[0] = inputs.State;
-        T[] sums = inputs.Forward(history);
+        T[][] history = SelectiveScanReference.States(inputs);
+        T[] sums = SelectiveScanReference.Sums(inputs, history);
         for (int t = length - 1; t >= 0; t--)
         {
             for (int channel = 0; channel < channels; channel++)
@@ -54,7 +53,7 @@ public static class SelectiveScanGradientReference
                     gradients.U[at] += ds * inputs.D[channel];
                 }
 
-                T step = inputs.Step(at), delta = inputs.Softplus ? SelectiveScanArguments<T>.SoftplusOf(step) : step, stepGradient = T.Zero;
+                T step = inputs.Step(at), delta = SelectiveScanReference.Delta(inputs, at), stepGradient = T.Zero;
                 for (int n = 0; n < states; n++)
                 {
                     int state = (channel * states) + n, select = (t * states) + n;

@@ -8,7 +8,7 @@ namespace Mamba.Managed.Kernels;
 /// One row at a time, one state at a time, every operation over a block of neighboring channels. Formula and shapes are those of
 /// <see cref="SelectiveScanReference"/>. Blocks have a fixed size, so the result does not depend on the number of threads.
 /// </remarks>
-public static class SelectiveScanPortable
+internal static class SelectiveScanPortable
 {
     private const int BlockLength = 256;
 

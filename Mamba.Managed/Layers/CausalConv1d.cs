@@ -1,41 +1,66 @@
-using Mamba.Managed.Execution;
+using CommunityToolkit.HighPerformance;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
 /// <summary>A depthwise convolution over time that sees no future: one filter for each channel.</summary>
-/// <param name="Weight">[channels, 1, width], the newest input's weight last.</param>
-/// <param name="Bias">[channels], or null for none.</param>
-public sealed record CausalConv1d(Tensor Weight, Tensor? Bias) : IParameterTree<CausalConv1d>
+public sealed record CausalConv1d : IParameterTree<CausalConv1d>
 {
+    /// <summary>Makes a layer of its tensors.</summary>
+    /// <param name="weight">[channels, 1, width], the newest input's weight last.</param>
+    /// <param name="bias">[channels], or null for none.</param>
+    /// <exception cref="ArgumentException">The shapes do not agree, or a tensor holds integers.</exception>
+    public CausalConv1d(Tensor weight, Tensor? bias)
+    {
+        (Weight, Bias) = (weight, bias);
+        Validate("");
+    }
+
+    /// <summary>[channels, 1, width], the newest input's weight last.</summary>
+    public Tensor Weight { get; init; }
+
+    /// <summary>[channels], or null for none.</summary>
+    public Tensor? Bias { get; init; }
+
     /// <summary>Convolves the vectors of one sequence over time, on the calling thread.</summary>
     /// <param name="x">[length, channels]</param>
-    /// <param name="window">[width, channels]: the last inputs before the first row, oldest first, zero at the beginning; the last inputs on return.</param>
+    /// <param name="window">
+    /// [width, channels], without gaps between the rows: the last inputs before the first row, oldest first, zero at the beginning; the last inputs on return.
+    /// </param>
     /// <param name="y">[length, channels]; must not overlap <paramref name="x"/>.</param>
-    /// <exception cref="ArgumentException">The lengths do not agree.</exception>
-    public unsafe void Forward(ReadOnlySpan<float> x, Span<float> window, Span<float> y)
+    /// <exception cref="ArgumentException">The shapes do not agree.</exception>
+    public void Forward(ReadOnlySpan2D<float> x, Span2D<float> window, Span2D<float> y)
     {
-        (int channels, int width) = (Weight.Shape[0], Weight.Shape[^1]);
-        int length = x.Length / channels;
-        Throw.UnlessLength(length * channels, x.Length);
-        Throw.UnlessLength(width * channels, window.Length);
-        Throw.UnlessLength(x.Length, y.Length);
-        float[] bias = new float[Bias?.Count ?? 0];
-        Bias?.CopyTo(bias);
-        fixed (float* input = x, weight = PackedMixer.Transpose(Weight), added = bias, memory = window, output = y)
-        {
-            CausalConvolution.Forward(input, channels, weight, added, memory, output, length, channels, width, silu: false, 0, channels);
-        }
+        Validate("");
+        int channels = Weight.Shape[0];
+        ReadOnlySpan2D<float> filters = CausalConvolution.Transpose(Weight).AsSpan().AsSpan2D(Weight.Shape[^1], channels);
+        CausalConvolution.Forward(x, filters, Bias.ToFloats(), window, y, silu: false);
     }
 
     /// <inheritdoc/>
     public CausalConv1d Map(string path, ParameterMap map)
     {
-        ArgumentNullException.ThrowIfNull(map);
-        return new(map(path.Below("weight"), Weight), map.MapOptional(path.Below("bias"), Bias));
+        CausalConv1d mapped = MapDescribed(path, map.Described());
+        mapped.Validate(path);
+        return mapped;
     }
 
     /// <summary>One line: the sizes.</summary>
     public override string ToString() => Throw.Invariant($"CausalConv1d {Weight.Shape[0]} x {Weight.Shape[^1]}{(Bias is null ? "" : " + bias")}");
+
+    internal CausalConv1d MapDescribed(string path, DescribedMap map) => this with
+    {
+        Weight = map(path.Below("weight"), Weight, ParameterInfo.Filter),
+        Bias = Bias is null ? null : map(path.Below("bias"), Bias, ParameterInfo.FilterBias),
+    };
+
+    internal void Validate(string path, long channels = ShapeCheck.Any)
+    {
+        ShapeCheck.Require(Weight, path.Below("weight"), channels, 1, ShapeCheck.Any);
+        if (Bias is not null)
+        {
+            ShapeCheck.Require(Bias, path.Below("bias"), Weight.Shape[0]);
+        }
+    }
 }

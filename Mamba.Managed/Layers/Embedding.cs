@@ -1,41 +1,58 @@
+using CommunityToolkit.HighPerformance;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
 /// <summary>A vector for each token id.</summary>
-/// <param name="Weight">[vocab_size, d_model]</param>
-public sealed record Embedding(Tensor Weight) : IParameterTree<Embedding>
+public sealed record Embedding : IParameterTree<Embedding>
 {
+    /// <summary>Makes a layer of its tensor.</summary>
+    /// <param name="weight">[vocab_size, d_model]</param>
+    /// <exception cref="ArgumentException">The weight is no matrix of floating-point numbers.</exception>
+    public Embedding(Tensor weight)
+    {
+        Weight = weight;
+        Validate("");
+    }
+
+    /// <summary>[vocab_size, d_model]</summary>
+    public Tensor Weight { get; init; }
+
     /// <summary>Looks up a vector for each token.</summary>
     /// <param name="tokens">[length]</param>
     /// <param name="y">[length, d_model]</param>
-    /// <exception cref="ArgumentException">An id out of range, or lengths that do not agree.</exception>
-    public void Forward(ReadOnlySpan<int> tokens, Span<float> y)
+    /// <exception cref="ArgumentException">An id out of range, or shapes that do not agree.</exception>
+    public void Forward(ReadOnlySpan<int> tokens, Span2D<float> y)
     {
+        Validate("");
         (int rows, int width) = (Weight.Shape[0], Weight.Shape[1]);
-        Throw.UnlessLength(tokens.Length * width, y.Length);
-        Tensor single = Weight.ToFloat32();
-        ReadOnlySpan<float> weight = single.Floats;
+        SpanRows.Require(y, tokens.Length, width);
         for (int i = 0; i < tokens.Length; i++)
         {
-            if ((uint)tokens[i] >= (uint)rows)
+            // Read once: another thread may write the span meanwhile.
+            int token = tokens[i];
+            if ((uint)token >= (uint)rows)
             {
-                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {rows - 1}, found {tokens[i]}"), nameof(tokens));
+                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {rows - 1}, found {token}"), nameof(tokens));
             }
 
-            weight.Slice(tokens[i] * width, width).CopyTo(y[(i * width)..]);
+            Weight.CopyTo(token * width, y.GetRowSpan(i));
         }
-
-        GC.KeepAlive(single);
     }
 
     /// <inheritdoc/>
     public Embedding Map(string path, ParameterMap map)
     {
-        ArgumentNullException.ThrowIfNull(map);
-        return new(map(path.Below("weight"), Weight));
+        Embedding mapped = MapDescribed(path, map.Described());
+        mapped.Validate(path);
+        return mapped;
     }
 
     /// <summary>One line: the sizes.</summary>
     public override string ToString() => Throw.Invariant($"Embedding {Weight.Shape[0]} x {Weight.Shape[1]}");
+
+    internal Embedding MapDescribed(string path, DescribedMap map) => this with { Weight = map(path.Below("weight"), Weight, ParameterInfo.Embedding) };
+
+    internal void Validate(string path) => ShapeCheck.Require(Weight, path.Below("weight"), ShapeCheck.Any, ShapeCheck.Any);
 }

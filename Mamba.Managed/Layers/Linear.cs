@@ -1,41 +1,67 @@
+using CommunityToolkit.HighPerformance;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
-using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Layers;
 
 /// <summary>y = W x + b for each vector of a sequence.</summary>
-/// <param name="Weight">[outputs, inputs]</param>
-/// <param name="Bias">[outputs], or null for none.</param>
-public sealed record Linear(Tensor Weight, Tensor? Bias = null) : IParameterTree<Linear>
+public sealed record Linear : IParameterTree<Linear>
 {
+    /// <summary>Makes a layer of its tensors.</summary>
+    /// <param name="weight">[outputs, inputs]</param>
+    /// <param name="bias">[outputs], or null for none.</param>
+    /// <exception cref="ArgumentException">The shapes do not agree, or a tensor holds integers.</exception>
+    public Linear(Tensor weight, Tensor? bias = null)
+    {
+        (Weight, Bias) = (weight, bias);
+        Validate("");
+    }
+
+    /// <summary>[outputs, inputs]</summary>
+    public Tensor Weight { get; init; }
+
+    /// <summary>[outputs], or null for none.</summary>
+    public Tensor? Bias { get; init; }
+
     /// <summary>Applies the layer to each vector of a sequence, on the calling thread.</summary>
     /// <param name="x">[length, inputs]</param>
     /// <param name="y">[length, outputs]; must not overlap <paramref name="x"/>.</param>
-    /// <exception cref="ArgumentException">The lengths do not agree.</exception>
-    public void Forward(ReadOnlySpan<float> x, Span<float> y)
+    /// <exception cref="ArgumentException">The shapes do not agree.</exception>
+    public void Forward(ReadOnlySpan2D<float> x, Span2D<float> y)
     {
-        int inputs = Weight.Shape[1];
-        int rows = x.Length / inputs;
-        Throw.UnlessLength(rows * inputs, x.Length);
-        Tensor? single = Bias?.ToFloat32();
-        ReadOnlySpan<float> bias = single is null ? [] : single.Floats;
-        if (rows > 0)
+        Validate("");
+        SpanRows.Require(x, x.Height, Weight.Shape[1]);
+        SpanRows.Require(y, x.Height, Weight.Shape[0]);
+        if (x.Height > 0)
         {
-            using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
-            MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(Weight), bias, y, rows);
+            using ArrangedMatrix weight = new(Weight);
+            MatrixProduct.Forward(x, weight.Packed, Bias.ToFloats(), y);
         }
-
-        GC.KeepAlive(single);
     }
 
     /// <inheritdoc/>
     public Linear Map(string path, ParameterMap map)
     {
-        ArgumentNullException.ThrowIfNull(map);
-        return new(map(path.Below("weight"), Weight), map.MapOptional(path.Below("bias"), Bias));
+        Linear mapped = MapDescribed(path, map.Described());
+        mapped.Validate(path);
+        return mapped;
     }
 
     /// <summary>One line: the sizes.</summary>
     public override string ToString() => Throw.Invariant($"Linear {Weight.Shape[1]} -> {Weight.Shape[0]}{(Bias is null ? "" : " + bias")}");
+
+    internal Linear MapDescribed(string path, DescribedMap map, ParameterInfo? weight = null, ParameterInfo? bias = null) => this with
+    {
+        Weight = map(path.Below("weight"), Weight, weight ?? ParameterInfo.Projection),
+        Bias = Bias is null ? null : map(path.Below("bias"), Bias, bias ?? ParameterInfo.Bias),
+    };
+
+    internal void Validate(string path, long outputs = ShapeCheck.Any, long inputs = ShapeCheck.Any)
+    {
+        ShapeCheck.Require(Weight, path.Below("weight"), outputs, inputs);
+        if (Bias is not null)
+        {
+            ShapeCheck.Require(Bias, path.Below("bias"), Weight.Shape[0]);
+        }
+    }
 }

@@ -7,6 +7,10 @@ namespace Mamba.Managed.Layers;
 /// <param name="tensor">The parameter now.</param>
 public delegate Tensor ParameterMap(string path, Tensor tensor);
 
+/// <summary>As <see cref="ParameterMap"/>, told besides what the parameter is.</summary>
+/// <remarks>What it gives is not checked until a layer is validated, so that a tree whose shapes do not agree can be walked too.</remarks>
+internal delegate Tensor DescribedMap(string path, Tensor tensor, ParameterInfo info);
+
 /// <summary>A tree of named parameters that can be rebuilt with each parameter replaced.</summary>
 /// <remarks>Loading, saving, casting, counting and optimizing all derive from this one operation.</remarks>
 /// <typeparam name="TSelf">The layer itself.</typeparam>
@@ -37,6 +41,18 @@ public static class ParameterTrees
     /// <summary>The path of <paramref name="name"/> below <paramref name="path"/>.</summary>
     internal static string Below(this string path, string name) => path.Length == 0 ? name : path + "." + name;
 
-    /// <summary>Maps a parameter that may be absent.</summary>
-    internal static Tensor? MapOptional(this ParameterMap map, string path, Tensor? tensor) => tensor is null ? null : map(path, tensor);
+    /// <summary>A map that does not look at descriptions.</summary>
+    internal static DescribedMap Described(this ParameterMap map)
+    {
+        ArgumentNullException.ThrowIfNull(map);
+        return (path, tensor, _) => map(path, tensor);
+    }
+
+    /// <summary>A parameter's values in single precision; none for one that is absent.</summary>
+    internal static float[] ToFloats(this Tensor? tensor)
+    {
+        float[] values = new float[tensor?.Count ?? 0];
+        tensor?.CopyTo(values);
+        return values;
+    }
 }

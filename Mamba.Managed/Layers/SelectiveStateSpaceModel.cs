@@ -1,74 +1,131 @@
-using Mamba.Managed.Execution;
+using CommunityToolkit.HighPerformance;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
 /// <summary>The Mamba mixer: expand, convolve, scan with input-dependent steps, gate, project back.</summary>
 /// <remarks>Gu and Dao 2023, algorithm 2 and figure 3.</remarks>
-/// <param name="InProj">d_model -> 2 d_inner: the scan's input and the gate.</param>
-/// <param name="Conv1d">Over the scan's input.</param>
-/// <param name="XProj">d_inner -> dt_rank + 2 d_state: dt, B and C.</param>
-/// <param name="DtProj">dt_rank -> d_inner, with the bias that softplus sees.</param>
-/// <param name="ALog">[d_inner, d_state]: A = -exp(ALog).</param>
-/// <param name="D">[d_inner]: the skip term.</param>
-/// <param name="OutProj">d_inner -> d_model.</param>
-/// <param name="MixerNormEpsilon">Falcon-Mamba's RMS norm of dt, B and C, without weight; null for none.</param>
-public sealed record SelectiveStateSpaceModel(
-    Linear InProj,
-    CausalConv1d Conv1d,
-    Linear XProj,
-    Linear DtProj,
-    Tensor ALog,
-    Tensor D,
-    Linear OutProj,
-    float? MixerNormEpsilon = null) : IParameterTree<SelectiveStateSpaceModel>
+public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpaceModel>
 {
+    /// <summary>Makes a mixer of its layers and tensors.</summary>
+    /// <param name="inProj">d_model -> 2 d_inner: the scan's input and the gate.</param>
+    /// <param name="conv1d">Over the scan's input.</param>
+    /// <param name="xProj">d_inner -> dt_rank + 2 d_state: dt, B and C.</param>
+    /// <param name="dtProj">dt_rank -> d_inner, with the bias that softplus sees.</param>
+    /// <param name="aLog">[d_inner, d_state]: A = -exp(aLog).</param>
+    /// <param name="d">[d_inner]: the skip term.</param>
+    /// <param name="outProj">d_inner -> d_model.</param>
+    /// <param name="mixerNormEpsilon">Falcon-Mamba's RMS norm of dt, B and C, without weight; null for none.</param>
+    /// <exception cref="ArgumentException">The shapes do not agree.</exception>
+    public SelectiveStateSpaceModel(
+        Linear inProj, CausalConv1d conv1d, Linear xProj, Linear dtProj, Tensor aLog, Tensor d, Linear outProj, float? mixerNormEpsilon = null)
+    {
+        (InProj, Conv1d, XProj, DtProj, ALog, D, OutProj, MixerNormEpsilon) = (inProj, conv1d, xProj, dtProj, aLog, d, outProj, mixerNormEpsilon);
+        Validate("");
+    }
+
+    /// <summary>d_model -> 2 d_inner: the scan's input and the gate.</summary>
+    public Linear InProj { get; init; }
+
+    /// <summary>Over the scan's input.</summary>
+    public CausalConv1d Conv1d { get; init; }
+
+    /// <summary>d_inner -> dt_rank + 2 d_state: dt, B and C.</summary>
+    public Linear XProj { get; init; }
+
+    /// <summary>dt_rank -> d_inner, with the bias that softplus sees.</summary>
+    public Linear DtProj { get; init; }
+
+    /// <summary>[d_inner, d_state]: A = -exp(ALog).</summary>
+    public Tensor ALog { get; init; }
+
+    /// <summary>[d_inner]: the skip term.</summary>
+    public Tensor D { get; init; }
+
+    /// <summary>d_inner -> d_model.</summary>
+    public Linear OutProj { get; init; }
+
+    /// <summary>Falcon-Mamba's RMS norm of dt, B and C, without weight; null for none.</summary>
+    public float? MixerNormEpsilon { get; init; }
+
+    internal int DModel => InProj.Weight.Shape[1];
+
+    internal int DInner => ALog.Shape[0];
+
+    internal int DState => ALog.Shape[1];
+
+    internal int DConv => Conv1d.Weight.Shape[^1];
+
+    internal int DtRank => DtProj.Weight.Shape[1];
+
     /// <summary>The state before the first vector of a sequence.</summary>
-    public MixerState CreateState() => new(ALog.Shape[0], Conv1d.Weight.Shape[^1], ALog.Shape[1]);
+    /// <exception cref="ArgumentException">The shapes of the mixer do not agree.</exception>
+    public MixerState CreateState()
+    {
+        Validate("");
+        return new(DInner, DConv, DState);
+    }
 
     /// <summary>Mixes the vectors of one sequence over time, on the calling thread.</summary>
     /// <param name="x">[length, d_model]</param>
     /// <param name="state">The sequence so far; moved on by the vectors.</param>
     /// <param name="y">[length, d_model]; may be <paramref name="x"/> itself.</param>
-    /// <remarks>Orders the weights anew at each call; <see cref="Execution.CpuExecutor"/> keeps them ordered and gives the same bits.</remarks>
-    /// <exception cref="ArgumentException">The lengths do not agree, or the state has other sizes.</exception>
-    public void Forward(ReadOnlySpan<float> x, MixerState state, Span<float> y)
+    /// <remarks>Orders the weights anew at each call; an executor keeps them ordered and gives the same bits.</remarks>
+    /// <exception cref="ArgumentException">The shapes do not agree, or the state has other sizes.</exception>
+    public void Forward(ReadOnlySpan2D<float> x, MixerState state, Span2D<float> y)
     {
         ArgumentNullException.ThrowIfNull(state);
-        int width = InProj.Weight.Shape[1];
-        int rows = x.Length / width;
-        Throw.UnlessLength(rows * width, x.Length);
-        Throw.UnlessLength(x.Length, y.Length);
-        using MixerState own = CreateState();
-        if (!state.HasSizesOf(own))
+        Validate("");
+        SpanRows.Require(x, x.Height, DModel);
+        SpanRows.Require(y, x.Height, DModel);
+        if ((state.Channels, state.ConvLength, state.States) != (DInner, DConv, DState))
         {
-            Throw.Argument($"expected a state of {own}, found one of {state}", nameof(state));
+            Throw.Argument(Throw.Invariant($"expected a state of {DInner} channels, d_conv {DConv}, d_state {DState}, found one of {state}"), nameof(state));
         }
 
-        if (rows > 0)
+        if (x.Height > 0)
         {
-            using PackedMixer packed = new(this);
-            MixerPass.Forward(packed, x, state, y);
+            using MixerForward forward = new(this);
+            forward.Run(x, state, y);
         }
     }
 
     /// <inheritdoc/>
     public SelectiveStateSpaceModel Map(string path, ParameterMap map)
     {
-        ArgumentNullException.ThrowIfNull(map);
-        return this with
-        {
-            InProj = InProj.Map(path.Below("in_proj"), map),
-            Conv1d = Conv1d.Map(path.Below("conv1d"), map),
-            XProj = XProj.Map(path.Below("x_proj"), map),
-            DtProj = DtProj.Map(path.Below("dt_proj"), map),
-            ALog = map(path.Below("A_log"), ALog),
-            D = map(path.Below("D"), D),
-            OutProj = OutProj.Map(path.Below("out_proj"), map),
-        };
+        SelectiveStateSpaceModel mapped = MapDescribed(path, map.Described());
+        mapped.Validate(path);
+        return mapped;
     }
 
     /// <summary>One line: the sizes.</summary>
-    public override string ToString() =>
-        Throw.Invariant($"SelectiveStateSpaceModel {OutProj.Weight.Shape[0]}, {ALog.Shape[0]} channels x {ALog.Shape[1]} states");
+    public override string ToString() => Throw.Invariant($"SelectiveStateSpaceModel {DModel}, {DInner} channels x {DState} states");
+
+    internal SelectiveStateSpaceModel MapDescribed(string path, DescribedMap map) => this with
+    {
+        InProj = InProj.MapDescribed(path.Below("in_proj"), map),
+        Conv1d = Conv1d.MapDescribed(path.Below("conv1d"), map),
+        XProj = XProj.MapDescribed(path.Below("x_proj"), map, ParameterInfo.Selection),
+        DtProj = DtProj.MapDescribed(path.Below("dt_proj"), map, ParameterInfo.Step, ParameterInfo.StepBias),
+        ALog = map(path.Below("A_log"), ALog, ParameterInfo.Transition),
+        D = map(path.Below("D"), D, ParameterInfo.Skip),
+        OutProj = OutProj.MapDescribed(path.Below("out_proj"), map, ParameterInfo.Residual),
+    };
+
+    internal void Validate(string path)
+    {
+        ArgumentNullException.ThrowIfNull(InProj);
+        ArgumentNullException.ThrowIfNull(Conv1d);
+        ArgumentNullException.ThrowIfNull(XProj);
+        ArgumentNullException.ThrowIfNull(DtProj);
+        ArgumentNullException.ThrowIfNull(OutProj);
+        ShapeCheck.Require(ALog, path.Below("A_log"), ShapeCheck.Any, ShapeCheck.Any);
+        InProj.Validate(path.Below("in_proj"), 2L * DInner);
+        Conv1d.Validate(path.Below("conv1d"), DInner);
+        DtProj.Validate(path.Below("dt_proj"), DInner);
+        XProj.Validate(path.Below("x_proj"), DtRank + (2L * DState), DInner);
+        ShapeCheck.Require(D, path.Below("D"), DInner);
+        OutProj.Validate(path.Below("out_proj"), DModel, DInner);
+    }
 }

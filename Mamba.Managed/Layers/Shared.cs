@@ -1,13 +1,28 @@
+using CommunityToolkit.HighPerformance;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
 /// <summary>The two ends of a language model, tokens to vectors and vectors to logits, which may share one tensor.</summary>
 /// <remarks>A shared tensor is one object: one copy in memory, one entry in a file, one gradient, and it is mapped once.</remarks>
-/// <param name="Embedding">Token ids to vectors.</param>
-/// <param name="Head">Vectors to logits; null where the embedding's tensor serves as head too.</param>
-public sealed record Shared(Embedding Embedding, Linear? Head = null) : IParameterTree<Shared>
+public sealed record Shared : IParameterTree<Shared>
 {
+    /// <summary>Makes the two ends.</summary>
+    /// <param name="embedding">Token ids to vectors.</param>
+    /// <param name="head">Vectors to logits; null where the embedding's tensor serves as head too.</param>
+    /// <exception cref="ArgumentException">Embedding and head are of different sizes.</exception>
+    public Shared(Embedding embedding, Linear? head = null)
+    {
+        (Embedding, Head) = (embedding, head);
+        Validate("");
+    }
+
+    /// <summary>Token ids to vectors.</summary>
+    public Embedding Embedding { get; init; }
+
+    /// <summary>Vectors to logits; null where the embedding's tensor serves as head too.</summary>
+    public Linear? Head { get; init; }
+
     /// <summary>Whether both ends are one tensor.</summary>
     public bool IsTied => Head is null;
 
@@ -17,20 +32,37 @@ public sealed record Shared(Embedding Embedding, Linear? Head = null) : IParamet
     /// <summary>The vectors of tokens.</summary>
     /// <param name="tokens">[length]</param>
     /// <param name="y">[length, d_model]</param>
-    /// <exception cref="ArgumentException">An id out of range, or lengths that do not agree.</exception>
-    public void Embed(ReadOnlySpan<int> tokens, Span<float> y) => Embedding.Forward(tokens, y);
+    /// <exception cref="ArgumentException">An id out of range, or shapes that do not agree.</exception>
+    public void Embed(ReadOnlySpan<int> tokens, Span2D<float> y) => Embedding.Forward(tokens, y);
 
     /// <summary>The logits of vectors.</summary>
     /// <param name="x">[length, d_model]</param>
     /// <param name="logits">[length, vocab_size]; must not overlap <paramref name="x"/>.</param>
-    /// <exception cref="ArgumentException">The lengths do not agree.</exception>
-    public void Project(ReadOnlySpan<float> x, Span<float> logits) => (Head ?? new Linear(Embedding.Weight)).Forward(x, logits);
+    /// <exception cref="ArgumentException">The shapes do not agree.</exception>
+    public void Project(ReadOnlySpan2D<float> x, Span2D<float> logits) => (Head ?? new Linear(Embedding.Weight)).Forward(x, logits);
 
     /// <inheritdoc/>
     /// <remarks>The names are those of checkpoints, where the ends are not neighbors: <c>backbone.embeddings</c> and <c>lm_head</c>.</remarks>
-    public Shared Map(string path, ParameterMap map) =>
-        new(Embedding.Map(path.Below("backbone.embeddings"), map), Head?.Map(path.Below("lm_head"), map));
+    public Shared Map(string path, ParameterMap map)
+    {
+        Shared mapped = MapDescribed(path, map.Described());
+        mapped.Validate(path);
+        return mapped;
+    }
 
     /// <summary>One line: the embedding, and whether it is the head too.</summary>
     public override string ToString() => IsTied ? $"Shared {Embedding}" : $"{Embedding} and {Head}";
+
+    internal Shared MapDescribed(string path, DescribedMap map) => this with
+    {
+        Embedding = Embedding.MapDescribed(path.Below("backbone.embeddings"), map),
+        Head = Head?.MapDescribed(path.Below("lm_head"), map, ParameterInfo.Head),
+    };
+
+    private void Validate(string path)
+    {
+        ArgumentNullException.ThrowIfNull(Embedding);
+        Embedding.Validate(path.Below("backbone.embeddings"));
+        Head?.Validate(path.Below("lm_head"), Embedding.Weight.Shape[0], Embedding.Weight.Shape[1]);
+    }
 }

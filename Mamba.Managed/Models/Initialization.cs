@@ -1,3 +1,4 @@
+using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Models;
@@ -11,51 +12,53 @@ internal sealed class Initialization(MambaConfig config, ulong seed)
 {
     private SplitMix64 random = new(seed);
 
-    /// <summary>The initial tensor of the parameter <paramref name="name"/>.</summary>
-    public Tensor Parameter(string name, int[] shape)
+    /// <summary>The initial tensor of a parameter.</summary>
+    public Tensor Draw(ExpectedParameter parameter)
     {
-        Tensor tensor = Tensor.Zeros(ElementType.Float32, shape);
+        Tensor tensor = Tensor.Zeros(ElementType.Float32, parameter.Shape);
         Span<float> values = tensor.Floats;
-        double bound = 1 / Math.Sqrt(shape.Length > 1 ? shape[^1] : 1);
-        switch (name[(name.LastIndexOf('.', name.LastIndexOf('.') - 1) + 1)..])
+        double bound = 1 / Math.Sqrt(parameter.Shape[^1]);
+        switch (parameter.Info.Initial)
         {
-            case "embeddings.weight":
+            case InitialValues.Zeros:
+                break;
+            case InitialValues.Ones:
+                values.Fill(1);
+                break;
+            case InitialValues.Uniform:
+                FillUniform(values, bound);
+                break;
+            case InitialValues.UniformOfFilter:
+                FillUniform(values, 1 / Math.Sqrt(config.DConv));
+                break;
+            case InitialValues.UniformOfResidual:
+                FillUniform(values, bound / (config.RescalePrenormResidual ? Math.Sqrt(config.NLayer) : 1));
+                break;
+            case InitialValues.UniformOfStep:
+                FillUniform(values, config.DtScale / Math.Sqrt(config.DtRank));
+                break;
+            case InitialValues.Normal:
                 Fill(values, () => config.InitializerRange * Normal());
                 break;
-            case "mixer.A_log":
+            case InitialValues.LogarithmOfState:
                 for (int i = 0; i < values.Length; i++)
                 {
                     values[i] = MathF.Log((i % config.DState) + 1);
                 }
 
                 break;
-            case "mixer.D" or "norm.weight" or "norm_f.weight":
-                values.Fill(1);
-                break;
-            case "dt_proj.weight":
-                bound = config.DtScale / Math.Sqrt(config.DtRank);
-                Fill(values, () => Uniform(-bound, bound));
-                break;
-            case "dt_proj.bias":
+            case InitialValues.InverseSoftplusOfStep:
                 Fill(values, InverseSoftplusOfStep);
                 break;
-            case "conv1d.bias":
-                bound = 1 / Math.Sqrt(config.DConv);
-                Fill(values, () => Uniform(-bound, bound));
-                break;
-            case "out_proj.weight":
-                bound /= config.RescalePrenormResidual ? Math.Sqrt(config.NLayer) : 1;
-                Fill(values, () => Uniform(-bound, bound));
-                break;
-            case "in_proj.bias" or "out_proj.bias":
-                break;
             default:
-                Fill(values, () => Uniform(-bound, bound));
-                break;
+                throw new InvalidOperationException($"expected initial values of {parameter.Path}, found {parameter.Info.Initial}");
         }
 
+        GC.KeepAlive(tensor);
         return tensor;
     }
+
+    private void FillUniform(Span<float> values, double bound) => Fill(values, () => Uniform(-bound, bound));
 
     private static void Fill(Span<float> values, Func<double> next)
     {

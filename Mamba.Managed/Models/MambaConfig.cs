@@ -91,7 +91,7 @@ public sealed record MambaConfig
     }
 
     /// <summary>Returns this configuration, its defaults worked out, when every value can be built.</summary>
-    /// <exception cref="InvalidDataException">A value is out of range; the message names it, the value and the range.</exception>
+    /// <exception cref="ArgumentException">A value is out of range; the message names it, the value and the range.</exception>
     public MambaConfig Validate()
     {
         Check(DModel, 1, 1 << 16, "d_model");
@@ -107,14 +107,29 @@ public sealed record MambaConfig
         Check(DtMax, "time_step_max");
         Check((long)VocabSize * DModel, 1, int.MaxValue, "vocab_size x d_model");
         Check(2L * DInner * DModel, 1, int.MaxValue, "2 x d_inner x d_model");
+        Check((DtRank + (2L * DState)) * DInner, 1, int.MaxValue, "(dt_rank + 2 x d_state) x d_inner");
         return this with { DInner = DInner, DtRank = DtRank };
+    }
+
+    /// <summary>As <see cref="Validate"/>, of what was read from a file.</summary>
+    /// <exception cref="InvalidDataException">A value is out of range.</exception>
+    internal MambaConfig ValidateRead()
+    {
+        try
+        {
+            return Validate();
+        }
+        catch (ArgumentException error)
+        {
+            throw new InvalidDataException(error.Message, error);
+        }
     }
 
     private static void Check(long value, long least, long most, string name)
     {
         if (value < least || value > most)
         {
-            throw new InvalidDataException(Throw.Invariant($"{name}: expected {least} to {most}, found {value}"));
+            Throw.Argument(Throw.Invariant($"{name}: expected {least} to {most}, found {value}"), null);
         }
     }
 
@@ -122,7 +137,7 @@ public sealed record MambaConfig
     {
         if (!(value >= 0 && value < 1e6f))
         {
-            throw new InvalidDataException(Throw.Invariant($"{name}: expected a number from 0 to 1e6, found {value}"));
+            Throw.Argument(Throw.Invariant($"{name}: expected a number from 0 to 1e6, found {value}"), null);
         }
     }
 }

@@ -1,15 +1,38 @@
+using CommunityToolkit.HighPerformance;
+using CommunityToolkit.HighPerformance.Buffers;
+using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Models;
 
 /// <summary>A Mamba language model: embedding, residual blocks, norm, output head.</summary>
-/// <param name="Config">The sizes and options.</param>
-/// <param name="Vocabulary">Tokens to vectors and vectors to logits.</param>
-/// <param name="Layers">The residual blocks, first to last.</param>
-/// <param name="NormF">Before the head.</param>
-public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, Sequential Layers, RmsNorm NormF) : IParameterTree<MambaLanguageModel>
+public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
 {
+    /// <summary>Makes a model of its layers.</summary>
+    /// <param name="config">The sizes and options.</param>
+    /// <param name="vocabulary">Tokens to vectors and vectors to logits.</param>
+    /// <param name="layers">The residual blocks, first to last.</param>
+    /// <param name="normF">Before the head.</param>
+    /// <exception cref="ArgumentException">The configuration is not valid, or the layers are not those that it asks for.</exception>
+    public MambaLanguageModel(MambaConfig config, Shared vocabulary, Sequential layers, RmsNorm normF)
+    {
+        (Config, Vocabulary, Layers, NormF) = (config, vocabulary, layers, normF);
+        Validate();
+    }
+
+    /// <summary>The sizes and options.</summary>
+    public MambaConfig Config { get; init; }
+
+    /// <summary>Tokens to vectors and vectors to logits.</summary>
+    public Shared Vocabulary { get; init; }
+
+    /// <summary>The residual blocks, first to last.</summary>
+    public Sequential Layers { get; init; }
+
+    /// <summary>Before the head.</summary>
+    public RmsNorm NormF { get; init; }
+
     /// <summary>Token ids to vectors.</summary>
     public Embedding Embeddings => Vocabulary.Embedding;
 
@@ -23,47 +46,91 @@ public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, S
     /// <param name="tokens">[length]</param>
     /// <param name="state">The sequence so far; moved on by the tokens.</param>
     /// <param name="logits">[length, vocab_size]</param>
-    /// <remarks>Orders the weights anew at each call; <see cref="Execution.CpuExecutor"/> keeps them ordered, runs on all cores and gives the same bits.</remarks>
+    /// <remarks>Orders the weights anew at each call; an executor keeps them ordered, runs on all cores and gives the same bits.</remarks>
     /// <exception cref="ArgumentException">An id out of range, logits of another length, or a state of other sizes.</exception>
     public void Forward(ReadOnlySpan<int> tokens, CpuState state, Span<float> logits)
     {
         ArgumentNullException.ThrowIfNull(state);
+        Validate();
         using TensorBuffer.Lease lease = state.Acquire();
         state.RequireRoom(tokens.Length);
-        Throw.UnlessLength(checked(tokens.Length * Config.VocabSize), logits.Length);
-        float[] x = new float[tokens.Length * Config.DModel];
-        Vocabulary.Embed(tokens, x);
-        Layers.Forward(x, state.Layers, x);
-        NormF.Forward(x, x);
-        Vocabulary.Project(x, logits);
+        (int vocabulary, int width) = (Config.VocabSize, Config.DModel);
+        Throw.UnlessLength((long)tokens.Length * vocabulary, logits.Length);
+        int[] ids = tokens.ToArray();
+        CheckTokens(ids);
+        int chunk = Math.Min(SpanRows.ChunkOf(width), tokens.Length);
+        using SpanOwner<float> room = SpanOwner<float>.Allocate(chunk * width);
+        for (int start = 0; start < ids.Length; start += chunk)
+        {
+            int length = Math.Min(chunk, ids.Length - start);
+            Span2D<float> x = room.Span[..(length * width)].AsSpan2D(length, width);
+            Vocabulary.Embed(ids.AsSpan(start, length), x);
+            Layers.Forward(x, state.Layers, x);
+            NormF.Forward(x, x);
+            Vocabulary.Project(x, logits.Slice(start * vocabulary, length * vocabulary).AsSpan2D(length, vocabulary));
+        }
+
         state.Advance(tokens.Length);
+    }
+
+    /// <summary>Checks every parameter against the configuration; what runs a model calls it first, since a record can be copied with any part replaced.</summary>
+    /// <exception cref="ArgumentException">
+    /// The configuration is not valid, or a parameter is missing, unknown or of another shape; the message names its path, what was expected and what was found.
+    /// </exception>
+    public void Validate()
+    {
+        ArgumentNullException.ThrowIfNull(Config);
+        ArgumentNullException.ThrowIfNull(Vocabulary);
+        ArgumentNullException.ThrowIfNull(Layers);
+        ArgumentNullException.ThrowIfNull(NormF);
+        MambaConfig config = Config.Validate();
+        Dictionary<string, Tensor> found = Describe().ToDictionary(parameter => parameter.Path, parameter => parameter.Tensor, StringComparer.Ordinal);
+        foreach (ExpectedParameter expected in ModelParameters.Of(config))
+        {
+            found.Remove(expected.Path, out Tensor? tensor);
+            if (Problem(expected, tensor) is { } problem)
+            {
+                Throw.Argument(problem, null);
+            }
+        }
+
+        foreach ((string path, Tensor tensor) in found)
+        {
+            Throw.Argument($"{path}: expected no such parameter in a model of this configuration, found {tensor}", null);
+        }
+
+        CheckEpsilon("backbone.norm_f", config.NormEpsilon, NormF.Epsilon);
+        for (int i = 0; i < Layers.Count; i++)
+        {
+            CheckEpsilon(Throw.Invariant($"backbone.layers.{i}.norm"), config.NormEpsilon, Layers[i].Norm.Epsilon);
+            CheckEpsilon(Throw.Invariant($"backbone.layers.{i}.mixer"), config.MixerNormEpsilon, Layers[i].Mixer.MixerNormEpsilon);
+        }
     }
 
     /// <summary>Builds a model from tensors under the names of Hugging Face checkpoints.</summary>
     /// <param name="config">The sizes.</param>
     /// <param name="tensors">Every parameter by its name.</param>
-    /// <exception cref="InvalidDataException">The configuration is not valid, or parameters are missing, unknown or of another shape; all are listed.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid.</exception>
+    /// <exception cref="InvalidDataException">Parameters are missing, unknown or of another shape; all are listed.</exception>
     public static MambaLanguageModel FromTensors(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(tensors);
-        List<string> problems = [];
+        config = config.Validate();
         HashSet<string> unknown = [.. tensors.Keys];
-        MambaLanguageModel model = Build(config, (name, shape) =>
+        List<string> problems = [];
+        foreach (ExpectedParameter expected in ModelParameters.Of(config))
         {
-            unknown.Remove(name);
-            if (tensors.TryGetValue(name, out Tensor? tensor) && tensor.HasShape(shape) && tensor.Type != ElementType.Int64)
+            unknown.Remove(expected.Path);
+            if (Problem(expected, tensors.GetValueOrDefault(expected.Path)) is { } problem)
             {
-                return tensor;
+                problems.Add(problem);
             }
+        }
 
-            string expected = $"{name} [{string.Join(", ", shape)}]";
-            problems.Add(tensor is null ? $"{expected} is missing" : $"{expected}: found {tensor}");
-            return Tensor.Zeros(ElementType.Float32, 0, 0);
-        });
         problems.AddRange(unknown.Order(StringComparer.Ordinal).Select(name => $"{name} is unknown"));
         return problems.Count == 0
-            ? model
+            ? Build(config, tensors)
             : throw new InvalidDataException("the tensors do not fit the configuration: " + string.Join("; ", problems));
     }
 
@@ -74,56 +141,100 @@ public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, S
     /// Gives what takes a weight's place as soon as it is drawn, so that a model in a smaller type never exists in single precision as a
     /// whole; null to keep them.
     /// </param>
-    /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid, or a tensor that the map gives does not fit it.</exception>
     public static MambaLanguageModel Create(MambaConfig config, ulong seed, ParameterMap? map = null)
     {
         ArgumentNullException.ThrowIfNull(config);
+        config = config.Validate();
         Initialization initialization = new(config, seed);
-        return Build(config, (name, shape) =>
+        Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
+        foreach (ExpectedParameter parameter in ModelParameters.Of(config))
         {
-            Tensor drawn = initialization.Parameter(name, shape);
-            return map is null ? drawn : map(name, drawn);
-        });
+            Tensor drawn = initialization.Draw(parameter);
+            tensors.Add(parameter.Path, map is null ? drawn : map(parameter.Path, drawn));
+        }
+
+        return Build(config, tensors);
     }
 
     /// <inheritdoc/>
-    public MambaLanguageModel Map(string path, ParameterMap map) => this with
+    public MambaLanguageModel Map(string path, ParameterMap map)
     {
-        Vocabulary = Vocabulary.Map(path, map),
-        Layers = Layers.Map(path.Below("backbone.layers"), map),
-        NormF = NormF.Map(path.Below("backbone.norm_f"), map),
-    };
+        MambaLanguageModel mapped = MapDescribed(path, map.Described());
+        mapped.Validate();
+        return mapped;
+    }
 
     /// <summary>One line: the sizes.</summary>
     public override string ToString() =>
         Throw.Invariant($"MambaLanguageModel {Config.NLayer} x {Config.DModel}, vocabulary {Config.VocabSize}, {Config.ParameterCount} parameters");
 
-    private static MambaLanguageModel Build(MambaConfig config, Func<string, int[], Tensor> parameter)
+    internal MambaLanguageModel MapDescribed(string path, DescribedMap map) => this with
     {
-        config = config.Validate();
-        Embedding embeddings = new(parameter("backbone.embeddings.weight", [config.VocabSize, config.DModel]));
+        Vocabulary = Vocabulary.MapDescribed(path, map),
+        Layers = Layers.MapDescribed(path.Below("backbone.layers"), map),
+        NormF = NormF.MapDescribed(path.Below("backbone.norm_f"), map),
+    };
+
+    /// <summary>Every parameter with its path and what it is, in the order of the fields.</summary>
+    internal IReadOnlyList<(string Path, Tensor Tensor, ParameterInfo Info)> Describe()
+    {
+        List<(string Path, Tensor Tensor, ParameterInfo Info)> parameters = [];
+        MapDescribed("", (path, tensor, info) =>
+        {
+            parameters.Add((path, tensor, info));
+            return tensor;
+        });
+        return parameters;
+    }
+
+    private static string? Problem(ExpectedParameter expected, Tensor? found)
+    {
+        string name = $"{expected.Path} [{string.Join(", ", expected.Shape)}]";
+        return found is null ? $"{name} is missing"
+            : !found.HasShape(expected.Shape) || found.Type == ElementType.Int64 ? $"{name}: found {found}"
+            : null;
+    }
+
+    private static void CheckEpsilon(string path, float? expected, float? found)
+    {
+        if (expected != found)
+        {
+            Throw.Argument(Throw.Invariant($"{path}: expected the configuration's epsilon {expected?.ToString() ?? "none"}, found {found?.ToString() ?? "none"}"), null);
+        }
+    }
+
+    private static MambaLanguageModel Build(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)
+    {
         ResidualBlock[] layers = [.. Enumerable.Range(0, config.NLayer).Select(i => Block(Throw.Invariant($"backbone.layers.{i}")))];
-        RmsNorm norm = Norm("backbone.norm_f");
-        Shared vocabulary = new(embeddings, config.TieEmbeddings ? null : Linear("lm_head", config.VocabSize, config.DModel, false));
-        return new(config, vocabulary, new(layers), norm);
+        Shared vocabulary = new(new Embedding(tensors["backbone.embeddings.weight"]), config.TieEmbeddings ? null : Linear("lm_head"));
+        return new(config, vocabulary, new(layers), Norm("backbone.norm_f"));
 
         ResidualBlock Block(string path) => new(Norm(path + ".norm"), Mixer(path + ".mixer"));
 
-        RmsNorm Norm(string path) => new(parameter(path + ".weight", [config.DModel]), config.NormEpsilon);
+        RmsNorm Norm(string path) => new(tensors[path + ".weight"], config.NormEpsilon);
 
-        Linear Linear(string path, int outputs, int inputs, bool bias) =>
-            new(parameter(path + ".weight", [outputs, inputs]), bias ? parameter(path + ".bias", [outputs]) : null);
+        Linear Linear(string path) => new(tensors[path + ".weight"], tensors.GetValueOrDefault(path + ".bias"));
 
         SelectiveStateSpaceModel Mixer(string path) => new(
-            Linear(path + ".in_proj", 2 * config.DInner, config.DModel, config.InProjBias),
-            new(
-                parameter(path + ".conv1d.weight", [config.DInner, 1, config.DConv]),
-                config.ConvBias ? parameter(path + ".conv1d.bias", [config.DInner]) : null),
-            Linear(path + ".x_proj", config.DtRank + (2 * config.DState), config.DInner, false),
-            Linear(path + ".dt_proj", config.DInner, config.DtRank, true),
-            parameter(path + ".A_log", [config.DInner, config.DState]),
-            parameter(path + ".D", [config.DInner]),
-            Linear(path + ".out_proj", config.DModel, config.DInner, config.OutProjBias),
+            Linear(path + ".in_proj"),
+            new(tensors[path + ".conv1d.weight"], tensors.GetValueOrDefault(path + ".conv1d.bias")),
+            Linear(path + ".x_proj"),
+            Linear(path + ".dt_proj"),
+            tensors[path + ".A_log"],
+            tensors[path + ".D"],
+            Linear(path + ".out_proj"),
             config.MixerNormEpsilon);
+    }
+
+    private void CheckTokens(ReadOnlySpan<int> tokens)
+    {
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)Config.VocabSize)
+            {
+                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {Config.VocabSize - 1}, found {token}"), nameof(tokens));
+            }
+        }
     }
 }

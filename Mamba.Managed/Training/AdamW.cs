@@ -8,9 +8,9 @@ namespace Mamba.Managed.Training;
 
 /// <summary>Adam with decoupled weight decay and clipping by the norm over all parameters; writes a model's weights in place.</summary>
 /// <remarks>
-/// Loshchilov and Hutter 2019; Pascanu et al. 2013 for the clipping. The moments are trees of the model's own shape. The same bits with any
-/// number of threads. Calls from several threads take turns. The weights are the caller's to dispose, the moments are disposed with this; a step keeps
-/// the memory of both until it returns.
+/// Loshchilov and Hutter 2019; Pascanu et al. 2013 for the clipping. The moments are trees of the model's own shape. Matrices and
+/// filters decay; A_log, D, biases and the scales of norms do not. The same bits with any number of threads. Calls from several threads
+/// take turns. The weights are the caller's to dispose, the moments are disposed with this; a step keeps the memory of both until it returns.
 /// </remarks>
 public sealed unsafe class AdamW : IDisposable
 {
@@ -38,10 +38,11 @@ public sealed unsafe class AdamW : IDisposable
         IReadOnlyList<KeyValuePair<string, Tensor>> weights = Layers.ParameterTrees.Parameters(model);
         CheckWritable(weights);
         (first, second) = (new Gradients(model), new Gradients(model));
+        Dictionary<string, bool> decays = model.Describe().ToDictionary(weight => weight.Path, weight => weight.Info.Decays, StringComparer.Ordinal);
         parameters =
         [
             .. ParameterPairs.Of(weights, first.Parameters, nameof(model)).Zip(
-                ParameterPairs.Of(weights, second.Parameters, nameof(model)), (a, b) => new Parameter(a.Path, a.Weight, a.Other, b.Other, Decays(a.Path))),
+                ParameterPairs.Of(weights, second.Parameters, nameof(model)), (a, b) => new Parameter(a.Path, a.Weight, a.Other, b.Other, decays[a.Path])),
         ];
         blocks = [.. parameters.SelectMany((parameter, i) => Starts(parameter.Weight.Count).Select(start => (i, start)))];
         squares = new double[blocks.Length];
@@ -63,14 +64,6 @@ public sealed unsafe class AdamW : IDisposable
 
     /// <summary>The second moment of every gradient.</summary>
     public MambaLanguageModel SecondMoments => second.Tree;
-
-    /// <summary>Whether the parameter at a path decays: not A_log, D, biases and norm weights.</summary>
-    public static bool Decays(string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        string[] parts = path.Split('.');
-        return !(parts[^1] is "A_log" or "D" or "bias" || (parts.Length > 1 && parts[^2] is "norm" or "norm_f"));
-    }
 
     /// <summary>Moves the weights one step down the gradient.</summary>
     /// <param name="gradients">Of the model; left as they are.</param>

@@ -10,7 +10,6 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
     // Every loop over channels is cut alike, so that a worker finds what it wrote itself without a barrier.
     private const int ChannelGrain = SelectiveScanBackward.BlockChannels;
     private const int CacheLine = 64 / sizeof(float);
-    private const float Log2E = 1.44269504088896341f;
 
     public MambaConfig Config => config;
 
@@ -84,14 +83,9 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
     public void Arrange(Worker worker, BlockPointers block)
     {
         (int start, int end) = ChannelsOf(worker);
+        SelectiveScan.Decays(block.ALog, Workspace.Decay, Inner, config.DState, start, end);
         for (int c = start; c < end; c++)
         {
-            long at = Panels.Offset(c);
-            for (int n = 0; n < config.DState; n++, at += Panels.Pitch(c))
-            {
-                Workspace.Decay[at] = -MathF.Exp(block.ALog[((long)c * config.DState) + n]) * Log2E;
-            }
-
             for (int j = 0; j < config.DConv; j++)
             {
                 Workspace.ConvWeight[((long)j * Inner) + c] = block.ConvWeight[((long)c * config.DConv) + j];

@@ -20,7 +20,7 @@ public sealed class TrainingPass : IDisposable
     /// <summary>Prepares passes over models of one configuration.</summary>
     /// <param name="config">The sizes.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
-    /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public TrainingPass(MambaConfig config, int threads = 0)
     {
@@ -172,6 +172,8 @@ public sealed class TrainingPass : IDisposable
         {
             Throw.Argument($"expected a model of the pass's configuration, found {model}", name);
         }
+
+        model.Validate();
     }
 
     private sealed class Region(TrainingStep step) : IRegion

@@ -43,11 +43,13 @@ public static class GgufCheckpoint
     {
         ArgumentNullException.ThrowIfNull(file);
         MambaConfig config = GgufConfig.Read(file);
+        Dictionary<string, ParameterKind> kinds = ModelParameters.Of(config).ToDictionary(parameter => parameter.Path, parameter => parameter.Info.Kind);
         Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
         List<string> unknown = [];
         foreach ((string name, Tensor tensor) in file.Tensors)
         {
-            if (GgufNames.ToCanonical(name) is not { } canonical || tensor.Type == ElementType.Int64 || !tensors.TryAdd(canonical, FromGguf(name, tensor)))
+            if (GgufNames.ToCanonical(name) is not { } canonical || tensor.Type == ElementType.Int64
+                || !tensors.TryAdd(canonical, FromGguf(name, tensor, kinds.TryGetValue(canonical, out ParameterKind kind) ? kind : null)))
             {
                 unknown.Add($"{name} {tensor}");
             }
@@ -79,7 +81,8 @@ public static class GgufCheckpoint
         ArgumentNullException.ThrowIfNull(model);
         MambaConfig config = model.Config.Validate();
         matrices ??= new Dictionary<string, ElementType>();
-        RequireMatrices(matrices, model);
+        IReadOnlyList<(string Path, Tensor Tensor, ParameterInfo Info)> parameters = model.Describe();
+        RequireMatrices(matrices, parameters);
         GgufMetadata metadata = new()
         {
             [GgufLayout.ArchitectureKey] = GgufValue.From(GgufConfig.Architecture),
@@ -97,11 +100,11 @@ public static class GgufCheckpoint
 
         metadata["general.quantization_version"] = GgufValue.From(QuantizationVersion);
         metadata["general.file_type"] = GgufValue.From((uint)type);
-        GgufWriter.Write(path, metadata, [.. model.Parameters().Select(parameter => Entry(parameter.Key, parameter.Value, TypeOf(parameter.Key, parameter.Value), threads))]);
+        GgufWriter.Write(path, metadata, [.. parameters.Select(parameter => Entry(parameter, TypeOf(parameter), threads))]);
 
-        ElementType TypeOf(string canonical, Tensor tensor) => matrices.TryGetValue(canonical, out ElementType own)
+        ElementType TypeOf((string Path, Tensor Tensor, ParameterInfo Info) parameter) => matrices.TryGetValue(parameter.Path, out ElementType own)
             ? own
-            : GgufTypeMix.TypeOf(type, ToGguf(canonical), tensor.Shape[^1], model.Head is null);
+            : GgufTypeMix.TypeOf(type, parameter.Info, parameter.Tensor.Shape[^1], model.Head is null);
     }
 
     /// <summary>The configuration that a file states; nothing of it stays open.</summary>
@@ -127,12 +130,14 @@ public static class GgufCheckpoint
     private static string ToGguf(string canonical) =>
         GgufNames.ToGguf(canonical) ?? throw new ArgumentException($"{canonical}: expected a parameter of a Mamba model", nameof(canonical));
 
-    private static void RequireMatrices(IReadOnlyDictionary<string, ElementType> matrices, MambaLanguageModel model)
+    private static void RequireMatrices(
+        IReadOnlyDictionary<string, ElementType> matrices, IReadOnlyList<(string Path, Tensor Tensor, ParameterInfo Info)> parameters)
     {
-        Dictionary<string, Tensor> parameters = model.Parameters().ToDictionary();
+        Dictionary<string, Tensor> tensors = parameters.ToDictionary(p => p.Path, p => p.Tensor);
+        HashSet<string> multiplied = [.. parameters.Where(p => p.Info.IsMatrix).Select(p => p.Path)];
         foreach ((string name, ElementType type) in matrices)
         {
-            if (!parameters.TryGetValue(name, out Tensor? tensor) || !GgufTypeMix.IsMatrix(ToGguf(name)))
+            if (!tensors.TryGetValue(name, out Tensor? tensor) || !multiplied.Contains(name))
             {
                 Throw.Argument($"{name}: expected a matrix of the model, found {(tensor is null ? "no such tensor" : tensor)}", nameof(matrices));
             }
@@ -143,23 +148,22 @@ public static class GgufCheckpoint
         }
     }
 
-    private static GgufEntry Entry(string canonical, Tensor tensor, ElementType type, int threads)
+    private static GgufEntry Entry((string Path, Tensor Tensor, ParameterInfo Info) parameter, ElementType type, int threads)
     {
-        string name = ToGguf(canonical);
-        string part = GgufNames.PartOf(name);
-        int[] shape = part == GgufNames.Convolution ? [tensor.Shape[0], tensor.Shape[^1]] : tensor.Shape.ToArray();
-        return new GgufEntry(name, type, shape, () => part == GgufNames.A
+        (string path, Tensor tensor, ParameterInfo info) = parameter;
+        int[] shape = info.Kind == ParameterKind.Filter ? [tensor.Shape[0], tensor.Shape[^1]] : tensor.Shape.ToArray();
+        return new GgufEntry(ToGguf(path), type, shape, () => info.Kind == ParameterKind.Transition
             ? Map(tensor, static logarithm => (float)-Math.Exp(logarithm))
             : tensor.ConvertTo(type, threads));
     }
 
-    private static Tensor FromGguf(string name, Tensor tensor)
+    private static Tensor FromGguf(string name, Tensor tensor, ParameterKind? kind)
     {
-        switch (GgufNames.PartOf(name))
+        switch (kind)
         {
-            case GgufNames.Convolution when tensor.Shape.Length == 2 && !tensor.Type.IsQuantized():
+            case ParameterKind.Filter when tensor.Shape.Length == 2 && !tensor.Type.IsQuantized():
                 return tensor.Reshape(tensor.Shape[0], 1, tensor.Shape[1]);
-            case GgufNames.A:
+            case ParameterKind.Transition:
                 return Map(tensor, a => a <= 0 && float.IsFinite(a)
                     ? (float)Math.Log(-(double)a)
                     : throw new InvalidDataException(Throw.Invariant($"{name}: expected finite numbers of at most 0, found {a}")));

@@ -66,7 +66,7 @@ internal static class GgufConfig
             MixerNormEpsilon = !metadata.GetBoolean(MixerNorm) ? null
                 : metadata.ContainsKey(MixerEpsilon) ? metadata.GetNumber(MixerEpsilon) : epsilon,
             EndTokenId = GgufVocabulary.EndTokenIdOf(metadata),
-        }.Validate();
+        }.ValidateRead();
     }
 
     /// <summary>Writes a configuration into a file's metadata.</summary>

@@ -59,25 +59,24 @@ internal static class GgufTypeMix
 {
     /// <summary>The type for a tensor.</summary>
     /// <param name="mix">What the file is to be.</param>
-    /// <param name="name">The tensor's name in the file.</param>
+    /// <param name="info">What the tensor is.</param>
     /// <param name="rowLength">Its last dimension.</param>
     /// <param name="isTied">Whether the embedding serves as head too.</param>
     /// <exception cref="ArgumentOutOfRangeException">The mix is not a member of <see cref="GgufFileType"/>.</exception>
-    public static ElementType TypeOf(GgufFileType mix, string name, int rowLength, bool isTied)
+    public static ElementType TypeOf(GgufFileType mix, ParameterInfo info, int rowLength, bool isTied)
     {
         ElementType target = BaseOf(mix);
-        if (!IsMatrix(name))
+        if (!info.IsMatrix)
         {
             return ElementType.Float32;
         }
 
         if (!target.IsQuantized())
         {
-            bool isSmall = name.EndsWith("ssm_x.weight", StringComparison.Ordinal) || name.EndsWith("ssm_dt.weight", StringComparison.Ordinal);
-            return isSmall ? ElementType.Float32 : target;
+            return info.Kind == ParameterKind.Selection ? ElementType.Float32 : target;
         }
 
-        bool isHead = name == GgufNames.Head || (isTied && name == GgufNames.Embedding);
+        bool isHead = info.Kind == ParameterKind.Head || (isTied && info.Kind == ParameterKind.Embedding);
         if (isHead && target != ElementType.Q8_0)
         {
             target = rowLength % target.BlockLength() == 0 ? ElementType.Q6_K : ElementType.Q8_0;
@@ -85,12 +84,6 @@ internal static class GgufTypeMix
 
         return Fitting(target, rowLength);
     }
-
-    /// <summary>Whether a file's tensor is a matrix that is multiplied with rows: the others are small and stay in single precision.</summary>
-    public static bool IsMatrix(string name) =>
-        name.EndsWith(".weight", StringComparison.Ordinal)
-        && !name.EndsWith("_norm.weight", StringComparison.Ordinal)
-        && !name.EndsWith(GgufNames.Convolution, StringComparison.Ordinal);
 
     private static ElementType BaseOf(GgufFileType mix) => mix switch
     {

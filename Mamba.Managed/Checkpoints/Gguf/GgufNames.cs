@@ -12,12 +12,6 @@ internal static class GgufNames
     /// <summary>The name in GGUF files of a head that is not the embedding.</summary>
     public const string Head = "output.weight";
 
-    /// <summary>A, which GGUF files hold as it is and checkpoints as ln(-A).</summary>
-    public const string A = "ssm_a";
-
-    /// <summary>The convolution, which checkpoints hold as [d_inner, 1, d_conv] and GGUF files without the 1.</summary>
-    public const string Convolution = "ssm_conv1d.weight";
-
     private const string BlockPrefix = "blk.";
     private const string LayerPrefix = "backbone.layers.";
 
@@ -32,9 +26,9 @@ internal static class GgufNames
     private static readonly (string Gguf, string Canonical)[] Inner =
     [
         ("attn_norm.weight", "norm.weight"),
-        (A, "mixer.A_log"),
+        ("ssm_a", "mixer.A_log"),
         ("ssm_conv1d.bias", "mixer.conv1d.bias"),
-        (Convolution, "mixer.conv1d.weight"),
+        ("ssm_conv1d.weight", "mixer.conv1d.weight"),
         ("ssm_d", "mixer.D"),
         ("ssm_dt.bias", "mixer.dt_proj.bias"),
         ("ssm_dt.weight", "mixer.dt_proj.weight"),
@@ -47,9 +41,6 @@ internal static class GgufNames
 
     /// <summary>A block's tensor.</summary>
     public static string OfBlock(int block, string part) => Throw.Invariant($"{BlockPrefix}{block}.{part}");
-
-    /// <summary>The part of a block that a name is of, as <c>ssm_a</c>; empty for a tensor of no block.</summary>
-    public static string PartOf(string gguf) => Split(gguf, BlockPrefix)?.Part ?? "";
 
     /// <summary>The checkpoint's name of a GGUF tensor; null for one that no Mamba model has.</summary>
     public static string? ToCanonical(string gguf)

@@ -1,0 +1,29 @@
+using Mamba.Managed.Kernels;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Layers;
+
+/// <summary>A matrix in the order in which the product reads it, for one call of a layer; its memory is given back at the call's end.</summary>
+internal sealed class ArrangedMatrix : IDisposable
+{
+    private readonly TensorBuffer memory;
+
+    public ArrangedMatrix(Tensor weight)
+    {
+        memory = TensorBuffer.Allocate(PackedMatrix.LengthOf(weight), clear: false);
+        try
+        {
+            Packed = new PackedMatrix(weight, room: memory);
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
+    }
+
+    public PackedMatrix Packed { get; }
+
+    /// <inheritdoc/>
+    public void Dispose() => memory.Dispose();
+}

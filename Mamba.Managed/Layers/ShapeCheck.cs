@@ -1,0 +1,56 @@
+using System.Diagnostics.CodeAnalysis;
+using Mamba.Managed.Tensors;
+
+namespace Mamba.Managed.Layers;
+
+/// <summary>Checks the tensors of layers, so that kernels never read or write beyond them.</summary>
+internal static class ShapeCheck
+{
+    /// <summary>In place of a dimension: any number from 1 on.</summary>
+    public const long Any = -1;
+
+    /// <summary>Throws unless a parameter holds floating-point numbers of a shape.</summary>
+    /// <param name="tensor">The parameter.</param>
+    /// <param name="path">Its name in a checkpoint, or the part of it below the layer.</param>
+    /// <param name="shape">The dimensions, some perhaps <see cref="Any"/>.</param>
+    /// <exception cref="ArgumentException">It is missing, of another shape or of integers.</exception>
+    public static void Require([NotNull] Tensor? tensor, string path, params ReadOnlySpan<long> shape)
+    {
+        if (tensor is null || !Fits(tensor, shape))
+        {
+            Throw.Argument(Message(path, shape, tensor), null);
+        }
+    }
+
+    /// <summary>Whether a tensor holds floating-point numbers of a shape.</summary>
+    public static bool Fits(Tensor tensor, ReadOnlySpan<long> shape)
+    {
+        if (tensor.Type == ElementType.Int64 || tensor.Shape.Length != shape.Length)
+        {
+            return false;
+        }
+
+        for (int i = 0; i < shape.Length; i++)
+        {
+            if (shape[i] == Any ? tensor.Shape[i] < 1 : tensor.Shape[i] != shape[i])
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>What was expected under a path, and what was found.</summary>
+    public static string Message(string path, ReadOnlySpan<long> shape, Tensor? found)
+    {
+        List<string> dimensions = [];
+        foreach (long dimension in shape)
+        {
+            dimensions.Add(dimension == Any ? "any" : Throw.Invariant($"{dimension}"));
+        }
+
+        string expected = $"[{string.Join(", ", dimensions)}]";
+        return $"{path}: expected floating-point numbers {expected}, found {(found is null ? "none" : found)}; give a tensor that fits the others of the layer";
+    }
+}
