@@ -69,9 +69,9 @@ internal static class GenerateCommand
         (TextWriter output, TextWriter report) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
 
         // The tokenizer is made while the weights are opened and taken over: a quarter of the time to the first token.
-        Task<Tokenizer> tokenizer = Task.Run(() => Tokenizer.Load(path), cancel);
-        MambaLanguageModel weights = ModelConversion.Load(path);
-        using CpuExecutor executor = CpuExecutor.TakeOver(weights, threads);
+        using ModelSource source = ModelSource.Open(path);
+        Task<Tokenizer> tokenizer = Task.Run(() => source.Tokenizer, cancel);
+        using CpuExecutor executor = CpuExecutor.TakeOver(source.Model, threads);
         TextGenerator generator = new(executor, await tokenizer.ConfigureAwait(false), options);
         if (asJson)
         {

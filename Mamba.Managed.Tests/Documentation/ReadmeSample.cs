@@ -14,9 +14,9 @@ internal static class ReadmeSample
     public static async Task Generate(Stream stream, TextWriter Console)
     {
         string model = Path.Combine(AppContext.BaseDirectory, "DefaultModel"); // or a folder from a model hub, or a GGUF file
-        using CpuExecutor executor = CpuExecutor.Load(model);
-        Tokenizer tokenizer = Tokenizer.Load(model, executor.Config);
-        TextGenerator generator = new(executor, tokenizer, new() { MaxTokens = 40, Temperature = 0.8f, TopP = 0.95f, Seed = 1 });
+        using ModelSource source = ModelSource.Open(model);
+        using CpuExecutor executor = CpuExecutor.TakeOver(source.Model);
+        TextGenerator generator = new(executor, source.Tokenizer, new() { MaxTokens = 40, Temperature = 0.8f, TopP = 0.95f, Seed = 1 });
         GenerationSession session = generator.CreateSession();
         await foreach (GeneratedToken token in generator.StreamAsync(session, "ROMEO:"))
         {
@@ -24,7 +24,7 @@ internal static class ReadmeSample
         }
 
         session.Settle();
-        session.State.Save(stream, ModelFingerprint.Of(ModelConversion.Load(model))); // go on tomorrow, elsewhere
+        session.State.Save(stream, source.Fingerprint); // go on tomorrow, elsewhere
     }
 
     public static void Inspect(TextWriter Console)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tests.Safety;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Tests.Training;
@@ -18,6 +19,11 @@ internal static class TrainingChild
         if (args is ["soak", string steps, string seed])
         {
             return TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);
+        }
+
+        if (args is ["safety", .. string[] arguments])
+        {
+            return SafetyChild.Start(arguments);
         }
 
         using Trainer trainer = Create(args[0], bool.Parse(args[1]));

@@ -36,12 +36,13 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     /// <summary>Packs a model.</summary>
     /// <param name="model">The weights.</param>
     /// <param name="threads">Threads that pack, and will compute.</param>
-    /// <param name="release">Whether each part of the model is disposed once it is packed.</param>
+    /// <param name="release">Whether the memory of each tensor is given back once all layers that share it are packed.</param>
     public ForwardRegion(MambaLanguageModel model, int threads, bool release)
     {
         pass = new MixerPass(threads);
         config = model.Config;
         this.threads = threads;
+        BufferUses? uses = release ? new BufferUses(model.Parameters().Select(parameter => parameter.Value)) : null;
         (embedding, head) = Pack(model.Vocabulary);
         Release(model.Vocabulary);
         blocks = new (float[] Norm, PackedMixer Mixer)[model.Layers.Count];
@@ -55,12 +56,13 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             }
         });
         finalNorm = Copy(model.NormF);
+        Release(model.NormF);
 
         void Release<T>(IParameterTree<T> part)
         {
-            foreach ((_, Tensors.Tensor weight) in release ? part.Parameters() : [])
+            foreach ((_, Tensors.Tensor weight) in uses is null ? [] : part.Parameters())
             {
-                weight.Buffer.Dispose();
+                uses!.Done(weight);
             }
         }
     }

@@ -99,8 +99,8 @@ internal sealed unsafe class PackedMatrix
     {
         int rowBytes = (int)weight.Type.ByteLength(Inputs);
         int readable = 1;
+        using TensorBuffer.Lease lease = weight.Buffer.Acquire();
         ParallelLoop.For(Panels, threads, PackPanel);
-        GC.KeepAlive(weight);
         return readable == 1;
 
         void PackPanel(int panel)

@@ -70,7 +70,7 @@ public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, S
     /// <param name="seed">The same seed gives the same weights.</param>
     /// <param name="map">
     /// Gives what takes a weight's place as soon as it is drawn, so that a model in a smaller type never exists in single precision as a
-    /// whole; null to keep them.
+    /// whole: the weight is disposed then. Null to keep them.
     /// </param>
     /// <exception cref="InvalidDataException">The configuration is not valid.</exception>
     public static MambaLanguageModel Create(MambaConfig config, ulong seed, ParameterMap? map = null)
@@ -80,7 +80,13 @@ public sealed record MambaLanguageModel(MambaConfig Config, Shared Vocabulary, S
         return Build(config, (name, shape) =>
         {
             Tensor drawn = initialization.Parameter(name, shape);
-            return map is null ? drawn : map(name, drawn);
+            Tensor taken = map is null ? drawn : map(name, drawn);
+            if (taken.Buffer != drawn.Buffer)
+            {
+                drawn.Buffer.Dispose();
+            }
+
+            return taken;
         });
     }
 

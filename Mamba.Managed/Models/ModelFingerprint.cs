@@ -29,6 +29,7 @@ public readonly record struct ModelFingerprint(ulong Value)
         foreach ((string name, Tensor tensor) in model.Parameters())
         {
             hash = Add(hash, Throw.Invariant($"{name} {tensor}"));
+            using TensorBuffer.Lease lease = tensor.Buffer.Acquire();
             ReadOnlySpan<byte> bytes = tensor.Buffer.Span<byte>(tensor.Offset, (int)Math.Min(tensor.ByteLength, Sample));
             hash = Add(hash, bytes);
         }
