@@ -13,6 +13,9 @@ namespace Mamba.Managed.Tensors;
 /// </remarks>
 internal sealed unsafe class MappedFile : IDisposable
 {
+    // Linux maps so many bytes around one that is touched, fault_around_bytes; other sizes only leave a few pages more.
+    private const uint Around = 1 << 16;
+
     private readonly MemoryMappedViewAccessor view;
     private readonly List<TensorBuffer> regions = [];
     private byte* start;
@@ -69,6 +72,20 @@ internal sealed unsafe class MappedFile : IDisposable
 
         // What holds the file now are leases, and each of them ends.
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Gives back the pages of a region, and those around it that came with them; whoever needs one of these reads it again.</summary>
+    /// <param name="from">The first byte.</param>
+    /// <param name="length">How many bytes.</param>
+    internal void Discard(byte* from, long length)
+    {
+        byte* first = (byte*)((nuint)from / Around * Around), end = (byte*)(((nuint)from + (nuint)length + Around - 1) / Around * Around);
+        first = first < start ? start : first;
+        end = end > start + Length ? start + Length : end;
+        if (end > first)
+        {
+            MemoryAdvice.DiscardMappedPages(first, (nuint)(end - first));
+        }
     }
 
     /// <summary>Takes back what a region holds.</summary>

@@ -15,18 +15,10 @@ internal static unsafe partial class MemoryAdvice
     /// <param name="bytes">How many bytes.</param>
     public static void RequestLargePages(void* start, nuint bytes) => Advise(start, bytes, HugePage);
 
-    /// <summary>Gives back the pages that lie wholly within a region of a mapped file: they leave the process, and are read again when touched.</summary>
-    /// <param name="start">The first byte, anywhere in a page.</param>
-    /// <param name="bytes">How many bytes.</param>
-    public static void DiscardMappedPages(byte* start, long bytes)
-    {
-        nuint page = (nuint)Environment.SystemPageSize;
-        nuint first = ((nuint)start + page - 1) / page * page, end = ((nuint)start + (nuint)bytes) / page * page;
-        if (end > first)
-        {
-            Advise((void*)first, end - first, DontNeed);
-        }
-    }
+    /// <summary>Gives back pages of a file that is mapped for reading: they leave the process, and are read again when touched.</summary>
+    /// <param name="start">The first byte, at the start of a page.</param>
+    /// <param name="bytes">How many bytes; the last page goes as a whole.</param>
+    public static void DiscardMappedPages(void* start, nuint bytes) => Advise(start, bytes, DontNeed);
 
     private static void Advise(void* start, nuint bytes, int advice)
     {

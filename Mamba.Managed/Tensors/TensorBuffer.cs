@@ -158,7 +158,7 @@ internal sealed unsafe class TensorBuffer : IDisposable
         }
 
         using Lease lease = Acquire();
-        MemoryAdvice.DiscardMappedPages(start, Length);
+        file.Discard(start, Length);
     }
 
     /// <inheritdoc/>
@@ -190,7 +190,7 @@ internal sealed unsafe class TensorBuffer : IDisposable
 
         if (file is not null)
         {
-            MemoryAdvice.DiscardMappedPages(start, Length);
+            file.Discard(start, Length);
             file.Release();
         }
         else if (IsOwner)
