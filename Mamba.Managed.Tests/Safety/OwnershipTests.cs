@@ -29,25 +29,25 @@ public class OwnershipTests
     public void Layers_that_share_tensors_of_an_archive_are_taken_over_right([Values] Sharing sharing)
     {
         ArchiveWriter.Write(folder, 128, 2, 64, sharing);
-        SafetyChild.Run("load", folder);
+        OwnershipChild.Run("load", folder);
     }
 
     [Test]
-    public void Layers_that_share_a_tensor_in_memory_are_taken_over_right() => SafetyChild.Run("shared");
+    public void Layers_that_share_a_tensor_in_memory_are_taken_over_right() => OwnershipChild.Run("shared");
 
     [TestCase("gguf/shakespeare-Q8_0.gguf")]
     [TestCase("shakespeare-bytes")]
-    public void A_model_can_be_opened_any_number_of_times(string name) => SafetyChild.Run("open", Path.Combine([Fixtures, .. name.Split('/')]));
+    public void A_model_can_be_opened_any_number_of_times(string name) => OwnershipChild.Run("open", Path.Combine([Fixtures, .. name.Split('/')]));
 
     [Test]
     public void An_archive_can_be_opened_any_number_of_times()
     {
         ArchiveWriter.Write(folder, 16, 2, 256, Sharing.None);
-        SafetyChild.Run("open", folder);
+        OwnershipChild.Run("open", folder);
     }
 
     [Test]
-    public void A_source_may_be_disposed_while_its_tensors_are_read() => SafetyChild.Run("dispose", Gguf);
+    public void A_source_may_be_disposed_while_its_tensors_are_read() => OwnershipChild.Run("dispose", Gguf);
 
     [Test]
     public void An_archive_asks_for_no_more_than_a_small_multiple_of_its_size([Values(Sharing.Projections, Sharing.Everything, Sharing.Storages)] Sharing sharing)

@@ -16,14 +16,14 @@ internal static class TrainingChild
     /// <remarks>A third argument is the step in which the run waits to be killed, 0 for none; <c>soak STEPS SEED</c> runs <see cref="TrainingSoak"/>.</remarks>
     public static int Main(string[] args)
     {
+        if (args is ["ownership", .. string[] arguments])
+        {
+            return OwnershipChild.Start(arguments);
+        }
+
         if (args is ["soak", string steps, string seed])
         {
             return TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);
-        }
-
-        if (args is ["safety", .. string[] arguments])
-        {
-            return SafetyChild.Start(arguments);
         }
 
         using Trainer trainer = Create(args[0], bool.Parse(args[1]));

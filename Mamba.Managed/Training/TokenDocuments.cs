@@ -92,24 +92,20 @@ public sealed class TokenDocuments : IDisposable
         }
     }
 
-    /// <summary>Writes a token file: to a temporary name, flushed and renamed.</summary>
+    /// <summary>Writes a token file as a whole: a write that fails leaves what was there before.</summary>
     /// <param name="path">The file; replaced when it exists.</param>
-    public void Save(string path)
+    public void Save(string path) => AtomicFile.Write(path, stream =>
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        AtomicFile.Write(path, stream =>
-        {
-            Span<byte> header = stackalloc byte[HeaderLength];
-            header.Clear();
-            Magic.CopyTo(header);
-            MemoryMarshal.Write(header[8..], Version);
-            MemoryMarshal.Write(header[16..], (long)Count);
-            MemoryMarshal.Write(header[24..], TokenCount);
-            stream.Write(header);
-            Copy(starts, stream);
-            Copy(ids, stream);
-        });
-    }
+        Span<byte> header = stackalloc byte[HeaderLength];
+        header.Clear();
+        Magic.CopyTo(header);
+        MemoryMarshal.Write(header[8..], Version);
+        MemoryMarshal.Write(header[16..], (long)Count);
+        MemoryMarshal.Write(header[24..], TokenCount);
+        stream.Write(header);
+        Copy(starts, stream);
+        Copy(ids, stream);
+    });
 
     /// <summary>Where a document begins among all tokens; the number of tokens for the end of the last.</summary>
     /// <param name="document">0 to <see cref="Count"/>.</param>

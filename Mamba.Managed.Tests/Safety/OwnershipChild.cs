@@ -10,7 +10,7 @@ using Mamba.Managed.Tests.Training;
 namespace Mamba.Managed.Tests.Safety;
 
 /// <summary>What would take the process down if it went wrong, run in a process of its own.</summary>
-internal static class SafetyChild
+internal static class OwnershipChild
 {
     private const int Rounds = 300;
 
@@ -18,7 +18,7 @@ internal static class SafetyChild
     public static void Run(params string[] arguments)
     {
         ProcessStartInfo start = new("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string argument in (string[])[typeof(TrainingChild).Assembly.Location, "safety", .. arguments])
+        foreach (string argument in (string[])[typeof(TrainingChild).Assembly.Location, "ownership", .. arguments])
         {
             start.ArgumentList.Add(argument);
         }
