@@ -52,14 +52,14 @@ internal static class BenchCommand
             TextWriter output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(train))
             {
-                MambaLanguageModel trained = name is null ? Weights.Copy(ModelConversion.Load(path)) : MambaLanguageModel.Create(Shapes.Of(name), 1);
+                MambaLanguageModel trained = name is null ? Copy(path) : MambaLanguageModel.Create(Shapes.Of(name), 1);
                 TrainingBench.Print(output, TrainingBench.Measure(trained, parsed.GetValue(batch), parsed.GetValue(length), count), parsed.GetValue(json));
                 return;
             }
 
             GgufFileType? held = parsed.GetValue(type) is { } typeName ? WeightTypes.Of(typeName) : null;
             long start = Stopwatch.GetTimestamp();
-            using CpuExecutor executor = CpuExecutor.TakeOver(name is null ? Load(path, held, count) : Draw(name, held ?? GgufFileType.F32, count), count);
+            using CpuExecutor executor = name is null ? Load(path, held, count) : CpuExecutor.TakeOver(Draw(name, held ?? GgufFileType.F32, count), count);
             TimeSpan preparation = Stopwatch.GetElapsedTime(start);
             InferenceBench.Result result = InferenceBench.Measure(
                 executor, parsed.GetValue(promptLength), parsed.GetValue(sessions), parsed.GetValue(rounds), preparation);
@@ -68,15 +68,21 @@ internal static class BenchCommand
         return command;
     }
 
-    private static MambaLanguageModel Load(string path, GgufFileType? type, int threads)
+    private static MambaLanguageModel Copy(string path)
     {
-        MambaLanguageModel model = ModelConversion.Load(path);
-        return type is { } held ? model.Map("", ModelConversion.Converter(held, model.Config, threads, release: true)) : model;
+        using ModelSource source = ModelSource.Open(path);
+        return Weights.Copy(source.Model);
+    }
+
+    private static CpuExecutor Load(string path, GgufFileType? type, int threads)
+    {
+        using ModelSource source = ModelSource.Open(path);
+        return CpuExecutor.TakeOver(type is { } held ? source.Model.ConvertTo(held, threads, release: true) : source.Model, threads);
     }
 
     private static MambaLanguageModel Draw(string shape, GgufFileType type, int threads)
     {
         MambaConfig config = Shapes.Of(shape);
-        return MambaLanguageModel.Create(config, 1, ModelConversion.Converter(type, config, threads, release: true));
+        return MambaLanguageModel.Create(config, 1, ModelConversion.Converter(type, config, threads));
     }
 }

@@ -3,7 +3,6 @@ using System.Globalization;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
-using Mamba.Managed.Tokenizers;
 using Spectre.Console;
 
 namespace Mamba.Managed.Cli;
@@ -50,7 +49,8 @@ internal static class InfoCommand
 
     private static Dictionary<string, object> Describe(string path)
     {
-        MambaLanguageModel model = ModelConversion.Load(path);
+        using ModelSource source = ModelSource.Open(path);
+        MambaLanguageModel model = source.Model;
         MambaConfig config = model.Config;
         var parameters = model.Parameters();
         IEnumerable<string> types = parameters.GroupBy(p => p.Value.Type).OrderByDescending(g => g.Count())
@@ -58,7 +58,7 @@ internal static class InfoCommand
         string tokenizer;
         try
         {
-            tokenizer = Tokenizer.Load(path, config).ToString();
+            tokenizer = source.Tokenizer.ToString();
         }
         catch (Exception error) when (error is FileNotFoundException or InvalidDataException)
         {

@@ -23,7 +23,7 @@ internal static class LogitsCommand
             int[] ids = TokenIds.Parse(parsed.GetValue(tokens)!);
             using CpuExecutor executor = CpuExecutor.Load(parsed.GetValue(model)!, parsed.GetValue(threads));
             Tensor logits = Compute(executor, ids, parsed.GetValue(chunk));
-            SafetensorsFile.Save(parsed.GetValue(output)!, new Dictionary<string, Tensor> { ["logits"] = logits });
+            Checkpoint.SaveTensors(parsed.GetValue(output)!, new Dictionary<string, Tensor> { ["logits"] = logits });
         });
         return command;
     }
@@ -37,13 +37,13 @@ internal static class LogitsCommand
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"--tokens: expected at most {most} tokens at this vocabulary, found {ids.Length}"));
         }
 
-        Tensor logits = Tensor.Zeros(ElementType.Float32, ids.Length, vocabulary);
+        float[] logits = new float[ids.Length * vocabulary];
         using CpuState state = executor.CreateState();
         chunk = chunk == 0 ? ids.Length : chunk;
         for (int start = 0; start < ids.Length; start += chunk)
         {
             int length = Math.Min(chunk, ids.Length - start);
-            Span<float> rows = logits.Floats.Slice(start * vocabulary, length * vocabulary);
+            Span<float> rows = logits.AsSpan(start * vocabulary, length * vocabulary);
             executor.Prefill(ids.AsSpan(start, length), state, rows);
             if (!System.Numerics.Tensors.TensorPrimitives.IsFiniteAll<float>(rows))
             {
@@ -51,6 +51,6 @@ internal static class LogitsCommand
             }
         }
 
-        return logits;
+        return Tensor.FromFloats(logits, ids.Length, vocabulary);
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Tokenizers;
@@ -24,8 +25,9 @@ internal static class PerplexityCommand
             byte[] text = TextInput.Read(parsed.GetValue(file)!, parsed.GetValue(offset), parsed.GetValue(length));
             string path = parsed.GetValue(model)!;
             int size = parsed.GetValue(window);
-            using CpuExecutor executor = CpuExecutor.Load(path, parsed.GetValue(threads));
-            Tokenizer tokenizer = Tokenizer.Load(path, executor.Config);
+            using ModelSource source = ModelSource.Open(path);
+            using CpuExecutor executor = CpuExecutor.TakeOver(source.Model, parsed.GetValue(threads));
+            Tokenizer tokenizer = source.Tokenizer;
             int[] tokens = TextInput.Tokens(tokenizer, text);
             Likelihood likelihood = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tokens", progress => Likelihood.Measure(
                 executor, tokens, size, new Listener<int>(done => progress.Report(("tokens", done / (double)tokens.Length))), cancel));

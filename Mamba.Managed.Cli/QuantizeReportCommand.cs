@@ -38,10 +38,10 @@ internal static class QuantizeReportCommand
             RequireFile(destination);
             (long start, long count) = (parsed.GetValue(offset), parsed.GetValue(length));
             byte[] text = TextInput.Read(textPath, start, Math.Min(count, Math.Max(0, new FileInfo(textPath).Length - start)));
-            MambaLanguageModel weights = ModelConversion.Load(path);
-            int[] tokens = TextInput.Tokens(Tokenizer.Load(path, weights.Config), text);
+            using ModelSource source = ModelSource.Open(path);
+            int[] tokens = TextInput.Tokens(source.Tokenizer, text);
             ElementType[]? candidates = parsed.GetValue(types) is { Length: > 0 } chosen ? [.. chosen.Distinct().Select(name => names[name])] : null;
-            using QuantizationStudy study = new(weights, tokens, parsed.GetValue(window), parsed.GetValue(threads), cancel);
+            using QuantizationStudy study = new(source.Model, tokens, parsed.GetValue(window), parsed.GetValue(threads), cancel);
             QuantizationReport report = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tensors", progress => study.Run(candidates, progress, cancel));
             QuantizationChoice choice = report.Recommend(parsed.GetValue(budget));
             choice = choice with { MeasuredNats = study.Measure(choice.Types, cancel) };

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using Mamba.Managed.Checkpoints.Gguf;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Tokenizers;
 using Mamba.Managed.Training;
 
@@ -40,9 +40,10 @@ internal static class TokenizeCommand
 
             string to = parsed.GetValue(output)!;
             DocumentReport read = DocumentReader.Read(from, Load([.. values, from]).Encode);
+            using TokenDocuments documents = read.Documents;
             TrainingRun.SayBadLines(from, read, parsed.InvocationConfiguration.Error);
-            read.Documents.Save(to);
-            writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{to}: {read.Documents.Count} documents, {read.Documents.TokenCount} tokens"));
+            documents.Save(to);
+            writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{to}: {documents.Count} documents, {documents.TokenCount} tokens"));
         });
         return command;
     }
@@ -66,9 +67,13 @@ internal static class TokenizeCommand
     // A tokenizer of its own needs no model beside it; without one the model's vocabulary says whether bytes serve.
     private static Tokenizer Load(string[] values)
     {
-        string path = values.Length == 2 ? values[0] : Options.DefaultModel, file = Path.Combine(path, "tokenizer.json");
-        return File.Exists(file) ? BpeTokenizer.Load(file)
-            : File.Exists(path) && GgufVocabulary.Read(GgufFile.Open(path).Metadata) is { } vocabulary ? Tokenizer.FromGguf(vocabulary)
-            : Tokenizer.Load(path);
+        string path = values.Length == 2 ? values[0] : Options.DefaultModel;
+        if (ModelTokenizer.Find(path) is { } own)
+        {
+            return own;
+        }
+
+        using ModelSource source = ModelSource.Open(path);
+        return source.Tokenizer;
     }
 }

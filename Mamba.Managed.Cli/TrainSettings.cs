@@ -47,16 +47,17 @@ internal sealed record TrainSettings
     public required TrainerOptions Trainer { get; init; }
 
     /// <summary>The first weights, their tokenizer, and the file of the tokenizer where it has one.</summary>
-    public (MambaLanguageModel Model, Tokenizer Tokenizer, string? TokenizerFile) Load()
+    /// <remarks>The trainer copies the weights; then the source that they may lie in is to be disposed.</remarks>
+    public (MambaLanguageModel Model, Tokenizer Tokenizer, string? TokenizerFile, ModelSource? Source) Load()
     {
         ulong seed = Trainer.Batch.Seed;
         if (Init is not null)
         {
-            MambaLanguageModel model = ModelConversion.Load(Init);
-            Tokenizer tokenizer = Tokenizer.Load(Init, model.Config);
+            ModelSource source = ModelSource.Open(Init);
+            Tokenizer tokenizer = source.Tokenizer;
             string file = Path.Combine(Init, TokenizerName);
             return tokenizer is ByteTokenizer || File.Exists(file)
-                ? (model, tokenizer, File.Exists(file) ? file : null)
+                ? (source.Model, tokenizer, File.Exists(file) ? file : null, source)
                 : throw new ArgumentException($"--init {Init}: expected a model folder with {TokenizerName}, found a GGUF file with a tokenizer that a folder cannot hold; give the folder it was made from");
         }
 
@@ -64,7 +65,7 @@ internal sealed record TrainSettings
         {
             MambaConfig config = ConfigFile.Read(Config);
             string folder = Path.GetDirectoryName(Path.GetFullPath(Config))!, file = Path.Combine(folder, TokenizerName);
-            return (MambaLanguageModel.Create(config, seed), Tokenizer.Load(folder, config), File.Exists(file) ? file : null);
+            return (MambaLanguageModel.Create(config, seed), ModelTokenizer.Load(folder, config), File.Exists(file) ? file : null, null);
         }
 
         MambaConfig shape = Shapes.Of(Shape);
@@ -78,7 +79,7 @@ internal sealed record TrainSettings
             VocabSize = 256,
         }.Validate();
         CheckMemory(sizes, Trainer, MemoryRemedy);
-        return (MambaLanguageModel.Create(sizes, seed), new ByteTokenizer(), null);
+        return (MambaLanguageModel.Create(sizes, seed), new ByteTokenizer(), null, null);
     }
 
     /// <summary>The recipe over some data.</summary>

@@ -1,3 +1,4 @@
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Generation;
 using Mamba.Managed.Models;
@@ -27,11 +28,13 @@ internal sealed class TrainingRun : IDisposable
     public static void Execute(TrainSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
     {
         RunRecord.CheckFolder(settings.Output, settings.Resume);
-        (MambaLanguageModel model, Tokenizer tokenizer, string? tokenizerFile) = settings.Load();
+        (MambaLanguageModel model, Tokenizer tokenizer, string? tokenizerFile, ModelSource? source) = settings.Load();
         TrainSettings.CheckMemory(model.Config, settings.Trainer, TrainSettings.MemoryRemedy);
         DocumentReport read = DocumentReader.Read(settings.Data, tokenizer.Encode);
+        using TokenDocuments documents = read.Documents;
         SayBadLines(settings.Data, read, error);
-        using Trainer trainer = new(model, read.Documents, settings.For(read.Documents), settings.Output);
+        using Trainer trainer = new(model, documents, settings.For(documents), settings.Output);
+        source?.Dispose();
         if (settings.Resume)
         {
             RunRecord.Resume(trainer, error);
@@ -50,7 +53,7 @@ internal sealed class TrainingRun : IDisposable
         TrainingView view = TrainingView.For(output);
         using TrainingRun run = new(settings, trainer, tokenizer, view);
         view.Say(FormattableString.Invariant(
-            $"{model.Config.ParameterCount:N0} parameters, {read.Documents.TokenCount - trainer.Options.ValidationTokens:N0} tokens of training and {trainer.Options.ValidationTokens:N0} of validation, step {trainer.Step} of {trainer.Options.Steps}"));
+            $"{model.Config.ParameterCount:N0} parameters, {documents.TokenCount - trainer.Options.ValidationTokens:N0} tokens of training and {trainer.Options.ValidationTokens:N0} of validation, step {trainer.Step} of {trainer.Options.Steps}"));
         view.Run(() => run.Train(cancel));
     }
 

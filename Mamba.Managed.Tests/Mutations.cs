@@ -1,6 +1,4 @@
 using Mamba.Managed.Checkpoints;
-using Mamba.Managed.Layers;
-using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Tests;
 
@@ -41,6 +39,10 @@ internal static class Mutations
         return [.. bytes];
     }
 
-    /// <summary>Unmaps the file of a model: the next one of that name is slow to write while thousands before it are mapped.</summary>
-    public static void Release(MambaLanguageModel model) => TensorRegion.Release(model.Parameters().Select(p => p.Value));
+    /// <summary>Opens a model, weights too, and closes it: the next file of that name is slow to write while thousands before it are mapped.</summary>
+    public static void Open(string path)
+    {
+        using ModelSource source = ModelSource.Open(path);
+        _ = source.Model;
+    }
 }

@@ -5,12 +5,9 @@ namespace Mamba.Managed.Tests;
 /// <summary>What tests ask of tensors.</summary>
 internal static class TensorValues
 {
-    /// <summary>A copy of every element in single precision.</summary>
-    /// <remarks>Safe on a tensor that nothing else holds, where the span of <see cref="Tensor.Floats"/> could outlive its memory.</remarks>
-    public static float[] ToArray(this Tensor tensor)
+    extension(Tensor tensor)
     {
-        float[] values = new float[tensor.Count];
-        tensor.CopyTo(values);
-        return values;
+        /// <summary>The elements of an <see cref="ElementType.Int64"/> tensor.</summary>
+        public Span<long> Integers => tensor.Buffer.Span<long>(tensor.Offset, tensor.Count);
     }
 }

@@ -22,7 +22,7 @@ if (args is not ["perplexity", string model, string text, string size])
 
 int window = int.Parse(size, CultureInfo.InvariantCulture);
 int[] tokens = [.. File.ReadAllBytes(text).Select(b => (int)b)];
-using CpuExecutor executor = new(GgufCheckpoint.Load(model));
+using CpuExecutor executor = CpuExecutor.Load(model);
 int vocabulary = executor.Config.VocabSize;
 float[] logits = new float[window * vocabulary];
 double sum = 0;

@@ -68,7 +68,7 @@ public class BitsTests
         });
     }
 
-    private static MambaLanguageModel Load(string fixture) => Checkpoint.Load(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", fixture));
+    private static MambaLanguageModel Load(string fixture) => Opened.Model(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", fixture));
 
     // The one method that knows how an executor is called and how its state lies in memory.
     // Logits: [tokens, vocabulary]. State, layer by layer: conv_state [d_conv, d_inner], oldest first, then ssm_state [d_state, d_inner].

@@ -23,8 +23,8 @@ public class CheckpointTests
     [Test]
     public void The_original_layout_gives_the_bits_of_the_Hugging_Face_one()
     {
-        MambaLanguageModel original = Checkpoint.Load(Path.Combine(Fixtures, "mamba1-tiny-original"));
-        MambaLanguageModel model = Checkpoint.Load(Path.Combine(Fixtures, "mamba1-tiny"));
+        MambaLanguageModel original = Opened.Model(Path.Combine(Fixtures, "mamba1-tiny-original"));
+        MambaLanguageModel model = Opened.Model(Path.Combine(Fixtures, "mamba1-tiny"));
         Assert.That(original.Head, Is.Null, "tied");
         Assert.That(original.Config with { EndTokenId = null }, Is.EqualTo(model.Config with
         {
@@ -43,9 +43,9 @@ public class CheckpointTests
     [TestCase("falcon-mamba-tiny")]
     public void Load_save_load_gives_the_same_bytes(string name)
     {
-        MambaLanguageModel model = Checkpoint.Load(Path.Combine(Fixtures, name));
+        MambaLanguageModel model = Opened.Model(Path.Combine(Fixtures, name));
         Checkpoint.Save(folder, model);
-        MambaLanguageModel again = Checkpoint.Load(folder);
+        MambaLanguageModel again = Opened.Model(folder);
         Assert.That(again.Config, Is.EqualTo(model.Config));
         AssertSameBytes(again, model);
         Assert.That(Directory.GetFiles(folder).Select(Path.GetFileName), Is.EquivalentTo(["config.json", "model.safetensors"]));
@@ -56,27 +56,27 @@ public class CheckpointTests
     {
         MambaConfig config = new() { DModel = 8, NLayer = 1, VocabSize = 11, OutProjBias = true, TieEmbeddings = false, EndTokenId = 3 };
         Checkpoint.Save(folder, MambaLanguageModel.Create(config, 1));
-        Assert.That(Checkpoint.Load(folder).Config.OutProjBias);
-        Assert.That(Checkpoint.Load(folder).Config.InProjBias, Is.False);
+        Assert.That(Opened.Model(folder).Config.OutProjBias);
+        Assert.That(Opened.Model(folder).Config.InProjBias, Is.False);
     }
 
     [Test]
     public void A_folder_that_is_not_there_is_named() =>
-        Assert.That(() => Checkpoint.Load(Path.Combine(folder, "none")), Throws.InstanceOf<DirectoryNotFoundException>().With.Message.Contains("none"));
+        Assert.That(() => Opened.Model(Path.Combine(folder, "none")), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("none"));
 
     [Test]
     public void A_folder_without_configuration_or_weights_says_which_file_it_lacks()
     {
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("config.json"));
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("config.json"));
         CopyFixture("mamba1-tiny", "config.json");
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("pytorch_model.bin"));
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("pytorch_model.bin"));
     }
 
     [Test]
     public void A_missing_shard_is_named()
     {
         CopyFixture("mamba1-tiny-f16-sharded", "config.json", "model.safetensors.index.json", "model-00001-of-00005.safetensors");
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("model-00004-of-00005.safetensors"));
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("model-00004-of-00005.safetensors"));
     }
 
     [Test]
@@ -84,13 +84,13 @@ public class CheckpointTests
     {
         CopyFixture("mamba1-tiny-f16-sharded", "config.json");
         File.WriteAllText(Path.Combine(folder, "model.safetensors.index.json"), """{"weight_map": {"a": "../secret.safetensors"}}""");
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("secret"));
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("secret"));
     }
 
     [Test]
     public void Missing_unknown_and_wrongly_shaped_tensors_are_all_listed()
     {
-        MambaLanguageModel model = Checkpoint.Load(Path.Combine(Fixtures, "mamba1-tiny"));
+        MambaLanguageModel model = Opened.Model(Path.Combine(Fixtures, "mamba1-tiny"));
         Dictionary<string, Tensor> tensors = new(model.Parameters());
         tensors.Remove("backbone.layers.0.mixer.D");
         tensors.Remove("backbone.norm_f.weight");
@@ -98,7 +98,7 @@ public class CheckpointTests
         tensors["backbone.layers.1.norm.weight"] = Tensor.Zeros(ElementType.Float32, 7);
         CopyFixture("mamba1-tiny", "config.json");
         SafetensorsFile.Save(Path.Combine(folder, "model.safetensors"), tensors);
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<InvalidDataException>()
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<InvalidDataException>()
             .With.Message.Contains("backbone.layers.0.mixer.D ").And.Message.Contains("backbone.norm_f.weight")
             .And.Message.Contains("backbone.layers.0.mixer.E is unknown").And.Message.Contains("Float32 [7]"));
     }
@@ -106,11 +106,11 @@ public class CheckpointTests
     [Test]
     public void A_tied_head_that_is_stored_twice_is_one_tensor()
     {
-        MambaLanguageModel model = Checkpoint.Load(Path.Combine(Fixtures, "mamba1-tiny"));
+        MambaLanguageModel model = Opened.Model(Path.Combine(Fixtures, "mamba1-tiny"));
         Dictionary<string, Tensor> tensors = new(model.Parameters()) { ["lm_head.weight"] = model.Embeddings.Weight };
         CopyFixture("mamba1-tiny", "config.json");
         SafetensorsFile.Save(Path.Combine(folder, "model.safetensors"), tensors);
-        MambaLanguageModel loaded = Checkpoint.Load(folder);
+        MambaLanguageModel loaded = Opened.Model(folder);
         Assert.That(loaded.HeadWeight, Is.SameAs(loaded.Embeddings.Weight));
     }
 
@@ -131,7 +131,7 @@ public class CheckpointTests
     {
         File.WriteAllText(Path.Combine(folder, "config.json"), json);
         long before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(named).And.Message.Contains("config.json"));
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(named).And.Message.Contains("config.json"));
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4_000_000));
     }
 
@@ -139,7 +139,7 @@ public class CheckpointTests
     public void Text_that_is_not_UTF8_is_refused()
     {
         File.WriteAllBytes(Path.Combine(folder, "config.json"), [.. "{\"model_type\": \""u8, 0xFF, 0xC0, .. "\"}"u8]);
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("UTF-8"));
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<InvalidDataException>().With.Message.Contains("UTF-8"));
     }
 
     [TestCase("cos\nsystem\nX\u0004\0\0\0echo\u0085R.", "os", TestName = "A_pickle_that_calls_a_function_is_refused")]
@@ -150,7 +150,7 @@ public class CheckpointTests
     {
         CopyFixture("mamba1-tiny-original", "config.json");
         WriteArchive([0x80, 2, .. Encoding.Latin1.GetBytes(program)], CompressionLevel.NoCompression);
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(named));
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(named));
     }
 
     [Test]
@@ -159,7 +159,7 @@ public class CheckpointTests
         CopyFixture("mamba1-tiny-original", "config.json");
         WriteArchive(new byte[50_000_000], CompressionLevel.SmallestSize);
         long before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.That(() => Checkpoint.Load(folder), Throws.InstanceOf<InvalidDataException>());
+        Assert.That(() => Opened.Model(folder), Throws.InstanceOf<InvalidDataException>());
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(4_000_000));
     }
 

@@ -30,8 +30,8 @@ public class ModelConversionTests
     {
         string source = Path.Combine(Fixtures, name), path = Path.Combine(folder, "model.gguf");
         ModelConversion.ToGguf(source, path, GgufFileType.F32);
-        float[] expected = Logits(ModelConversion.Load(source));
-        Assert.That(Logits(ModelConversion.Load(path)), Is.EqualTo(expected).Within(1e-5 * expected.Max(Math.Abs)));
+        float[] expected = Logits(Opened.Model(source));
+        Assert.That(Logits(Opened.Model(path)), Is.EqualTo(expected).Within(1e-5 * expected.Max(Math.Abs)));
         Assert.That(GgufFile.Open(path).Metadata.GetString("general.name"), Is.EqualTo(name));
     }
 
@@ -65,7 +65,7 @@ public class ModelConversionTests
         Assert.That(found.Merges, Is.EqualTo(expected.Merges));
         Assert.That((found.StartTokenId, found.EndTokenId, found.Pre), Is.EqualTo((0, 0, "olmo")));
 
-        Tokenizer[] tokenizers = [.. new[] { first, file, second, third }.Select(Tokenizer.Load)];
+        Tokenizer[] tokenizers = [.. new[] { first, file, second, third }.Select(path => ModelSource.Open(path).Tokenizer)];
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Fixtures, "gpt-neox-tokenizer", "golden.json")));
         foreach (JsonElement entry in golden.RootElement.EnumerateArray())
         {
@@ -95,13 +95,13 @@ public class ModelConversionTests
         File.WriteAllText(Path.Combine(back, "tokenizer.json"), "of the model that was here before");
         ModelConversion.ToFolder(file, back, ElementType.Float32);
         Assert.That(File.Exists(Path.Combine(back, "tokenizer.json")), Is.False);
-        Assert.That(Tokenizer.Load(back), Is.TypeOf<ByteTokenizer>());
+        Assert.That(ModelSource.Open(back).Tokenizer, Is.TypeOf<ByteTokenizer>());
     }
 
     [Test]
     public void A_model_is_held_in_the_type_asked_for([Values(ElementType.Float32, ElementType.Float16, ElementType.BFloat16)] ElementType type)
     {
-        MambaLanguageModel model = GgufCheckpoint.Load(Path.Combine(Fixtures, "gguf", "shakespeare-Q4_0.gguf")).ConvertTo(type);
+        MambaLanguageModel model = Opened.Model(Path.Combine(Fixtures, "gguf", "shakespeare-Q4_0.gguf")).ConvertTo(type);
         Assert.That(model.Parameters().Select(p => p.Value.Type), Is.All.EqualTo(type));
     }
 
@@ -111,8 +111,8 @@ public class ModelConversionTests
         string path = Path.Combine(folder, "model.gguf");
         MambaConfig config = new() { DModel = 128, NLayer = 1, VocabSize = 300 };
         GgufCheckpoint.Save(path, MambaLanguageModel.Create(config, 3), type);
-        MambaLanguageModel held = MambaLanguageModel.Create(config, 3, ModelConversion.Converter(type, config, release: true));
-        Dictionary<string, Tensor> expected = GgufCheckpoint.Load(path).Parameters().ToDictionary(p => p.Key, p => p.Value);
+        MambaLanguageModel held = MambaLanguageModel.Create(config, 3, ModelConversion.Converter(type, config));
+        Dictionary<string, Tensor> expected = Opened.Model(path).Parameters().ToDictionary(p => p.Key, p => p.Value);
         foreach ((string name, Tensor tensor) in held.Parameters())
         {
             Assert.That(tensor.Type, Is.EqualTo(expected[name].Type), name);
@@ -124,12 +124,12 @@ public class ModelConversionTests
 
     [Test]
     public void Blocks_are_no_type_for_a_whole_model() => Assert.That(
-        () => GgufCheckpoint.Load(Path.Combine(Fixtures, "gguf", "shakespeare-Q4_0.gguf")).ConvertTo(ElementType.Q8_0),
+        () => Opened.Model(Path.Combine(Fixtures, "gguf", "shakespeare-Q4_0.gguf")).ConvertTo(ElementType.Q8_0),
         Throws.ArgumentException.With.Message.Contains("Q8_0"));
 
     [Test]
     public void What_is_neither_folder_nor_file_is_said_to_be_missing() =>
-        Assert.That(() => ModelConversion.Load(Path.Combine(folder, "none")), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("found neither"));
+        Assert.That(() => Opened.Model(Path.Combine(folder, "none")), Throws.InstanceOf<FileNotFoundException>().With.Message.Contains("found neither"));
 
     private static float[] Logits(MambaLanguageModel model)
     {

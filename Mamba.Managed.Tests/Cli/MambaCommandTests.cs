@@ -124,7 +124,7 @@ public class MambaCommandTests
         Assert.That((await Run("convert", Path.Combine(Fixtures, "mamba1-tiny"), gguf, "--type", "f32")).Exit, Is.Zero);
         (int exit, _, string error) = await Run("convert", gguf, back, "--type", "f32");
         Assert.That(exit, Is.Zero, error);
-        Assert.That(Checkpoint.Load(back).HeadWeight.ToArray(), Is.EqualTo(Checkpoint.Load(Path.Combine(Fixtures, "mamba1-tiny")).HeadWeight.ToArray()));
+        Assert.That(Opened.Model(back).HeadWeight.ToArray(), Is.EqualTo(Opened.Model(Path.Combine(Fixtures, "mamba1-tiny")).HeadWeight.ToArray()));
     }
 
     [Test]
@@ -159,7 +159,7 @@ public class MambaCommandTests
         string[] text = ["--file", Path.Combine(Fixtures, "shakespeare-bytes", "validation.txt"), "--length", "60", "--json"];
         JsonElement report = Json(await Run(["quantize-report", folder, .. text, "--types", "q8_0", "q4_0", "--budget", "0.001", "--output", mix]));
         JsonElement recommendation = report.GetProperty("recommendation");
-        Dictionary<string, Tensor> found = GgufCheckpoint.Load(mix).Parameters().ToDictionary();
+        Dictionary<string, Tensor> found = Opened.Model(mix).Parameters().ToDictionary();
         Dictionary<string, string> recommended = report.GetProperty("tensors").EnumerateArray()
             .ToDictionary(tensor => tensor.GetProperty("name").GetString()!, tensor => tensor.GetProperty("recommended").GetString()!);
         Assert.That(recommended.Keys.ToDictionary(name => name, name => $"{found[name].Type}".ToLowerInvariant().Replace("float32", "f32")), Is.EqualTo(recommended));

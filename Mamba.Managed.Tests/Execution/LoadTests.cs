@@ -14,7 +14,7 @@ public class LoadTests
     public void An_executor_that_takes_the_weights_over_gives_the_bits_of_one_that_does_not(string name)
     {
         string path = Path.Combine([TestContext.CurrentContext.TestDirectory, .. name.Split('/')]);
-        using CpuExecutor loaded = CpuExecutor.Load(path, 2), built = new(ModelConversion.Load(path), 2);
+        using CpuExecutor loaded = CpuExecutor.Load(path, 2), built = new(Opened.Model(path), 2);
         float[] found = new float[3 * loaded.Config.VocabSize], expected = new float[found.Length];
         loaded.Prefill([1, 2, 3], loaded.CreateState(), found);
         built.Prefill([1, 2, 3], built.CreateState(), expected);

@@ -18,8 +18,8 @@ public class GreedyTextGoldenTests
     {
         string root = TestContext.CurrentContext.TestDirectory, model = Path.Combine(root, modelFolder);
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(root, "Fixtures", goldenFolder, "golden.json")));
-        using CpuExecutor executor = new(Checkpoint.Load(model), 2);
-        TextGenerator generator = new(executor, Tokenizer.Load(model, executor.Config), new GenerationOptions { MaxTokens = 120, Temperature = 0 });
+        using CpuExecutor executor = new(Opened.Model(model), 2);
+        TextGenerator generator = new(executor, ModelSource.Open(model).Tokenizer, new GenerationOptions { MaxTokens = 120, Temperature = 0 });
         GenerationResult result = await generator.GenerateAsync(golden.RootElement.GetProperty("greedy_prompt").GetString()!);
         Assert.That(result.Text, Is.EqualTo(golden.RootElement.GetProperty("greedy_120_bytes").GetString()));
     }

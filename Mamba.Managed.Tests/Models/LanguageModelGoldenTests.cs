@@ -26,7 +26,7 @@ public class LanguageModelGoldenTests
     [TestCaseSource(nameof(Folders))]
     public void Logits_states_and_greedy_tokens_are_those_of_float64(string folder)
     {
-        MambaLanguageModel model = Checkpoint.Load(folder);
+        MambaLanguageModel model = Opened.Model(folder);
         using CpuExecutor executor = new(model, 2);
         using SafetensorsFile golden = SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors"));
         Tensor ids = golden.Tensors["input_ids"];
@@ -55,7 +55,7 @@ public class LanguageModelGoldenTests
     [TestCaseSource(nameof(Folders))]
     public void Hidden_vectors_after_each_block_are_those_of_float64(string folder)
     {
-        MambaLanguageModel model = Checkpoint.Load(folder);
+        MambaLanguageModel model = Opened.Model(folder);
         using SafetensorsFile golden = SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors"));
         Tensor ids = golden.Tensors["input_ids"];
         int length = ids.Shape[1], width = model.Config.DModel;

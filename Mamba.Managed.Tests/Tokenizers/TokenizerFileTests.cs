@@ -66,6 +66,21 @@ public class TokenizerFileTests
     }
 
     [Test]
+    [Platform(Exclude = "Win", Reason = "making a symbolic link takes a privilege there")]
+    public void A_file_that_is_too_long_is_refused_behind_a_link_too()
+    {
+        string folder = Directory.CreateTempSubdirectory("mamba-tokenizer-").FullName, file = Path.Combine(folder, "long"), link = Path.Combine(folder, "tokenizer.json");
+        using (FileStream stream = File.Create(file))
+        {
+            stream.SetLength((256L << 20) + 1);
+        }
+
+        File.CreateSymbolicLink(link, file);
+        Assert.That(() => BpeTokenizer.Load(link), Throws.TypeOf<InvalidDataException>().With.Message.Contains("268435456").And.Message.Contains(link));
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Test]
     public void Ten_thousand_mutations_read_or_are_refused()
     {
         byte[] good = Encoding.UTF8.GetBytes(Good);

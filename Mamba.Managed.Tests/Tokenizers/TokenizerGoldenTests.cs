@@ -43,7 +43,7 @@ public class TokenizerGoldenTests
     {
         string fixtures = Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures");
         GgufVocabulary vocabulary = GgufVocabulary.Read(GgufFile.Open(Path.Combine(fixtures, "gguf", "gpt-neox-vocab.gguf")).Metadata)!;
-        Tokenizer tokenizer = Tokenizer.FromGguf(vocabulary);
+        Tokenizer tokenizer = vocabulary.ToTokenizer();
         Assert.That(tokenizer.EndTokenId, Is.Zero);
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(fixtures, "gpt-neox-tokenizer", "golden.json")));
         foreach (JsonElement entry in golden.RootElement.EnumerateArray())

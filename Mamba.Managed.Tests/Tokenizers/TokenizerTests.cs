@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 
@@ -99,13 +100,13 @@ public class TokenizerTests
     {
         string folder = TestContext.CurrentContext.TestDirectory;
         MambaConfig config = new() { DModel = 8, NLayer = 1, VocabSize = 256 };
-        Assert.That(Tokenizer.Load(folder, config), Is.TypeOf<ByteTokenizer>());
+        Assert.That(ModelTokenizer.Load(folder, config), Is.TypeOf<ByteTokenizer>());
         Assert.That(
-            () => Tokenizer.Load(folder, config with { VocabSize = 300 }),
+            () => ModelTokenizer.Load(folder, config with { VocabSize = 300 }),
             Throws.TypeOf<FileNotFoundException>().With.Message.Contains("tokenizer.json").And.Message.Contains("300"));
-        Assert.That(() => Tokenizer.Load(Path.Combine(folder, "nowhere"), config), Throws.TypeOf<DirectoryNotFoundException>());
+        Assert.That(() => ModelTokenizer.Load(Path.Combine(folder, "nowhere"), config), Throws.TypeOf<DirectoryNotFoundException>());
         Assert.That(
-            () => Tokenizer.Load(Path.Combine(folder, "Fixtures", "gpt-neox-tokenizer"), config),
+            () => ModelTokenizer.Load(Path.Combine(folder, "Fixtures", "gpt-neox-tokenizer"), config),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("256").And.Message.Contains("50276"));
     }
 
@@ -113,12 +114,12 @@ public class TokenizerTests
     public void What_lacks_a_configuration_is_no_model_with_a_tokenizer()
     {
         string folder = Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "gpt-neox-tokenizer");
-        Assert.That(() => Tokenizer.Load(folder), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("config.json"));
+        Assert.That(() => ModelSource.Open(folder), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("config.json"));
         Assert.That(
-            () => Tokenizer.Load(Path.Combine(folder, "nowhere")),
+            () => ModelSource.Open(Path.Combine(folder, "nowhere")),
             Throws.TypeOf<FileNotFoundException>().With.Message.Contains("expected a model folder or a GGUF file, found neither"));
         Assert.That(
-            () => Tokenizer.Load(Path.Combine(folder, "..", "gguf", "gpt-neox-vocab.gguf")),
+            () => ModelSource.Open(Path.Combine(folder, "..", "gguf", "gpt-neox-vocab.gguf")),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("gpt-neox-vocab.gguf").And.Message.Contains("found gptneox"));
     }
 

@@ -112,7 +112,7 @@ public class ResumeTests
         {
             trainer.Run();
             best = trainer.Best;
-            MambaLanguageModel latest = Checkpoint.Load(TrainingChild.FinalFolder(run));
+            MambaLanguageModel latest = Opened.Model(TrainingChild.FinalFolder(run));
             Assert.That(
                 latest.Parameters().Select(p => p.Value.ToArray()), Is.EqualTo(trainer.Model.Parameters().Select(p => p.Value.ToArray())));
         }
@@ -120,12 +120,12 @@ public class ResumeTests
         string[] kept = [.. Directory.GetDirectories(run).Select(folder => Path.GetFileName(folder)!)];
         Assert.That(kept, Is.EquivalentTo(new HashSet<string> { "step-00000029", "step-00000030", $"step-{best!.Value.Step:D8}" }));
         using SafetensorsFile averages = SafetensorsFile.Open(Path.Combine(run, $"step-{best.Value.Step:D8}", "optimiser.safetensors"));
-        foreach ((string name, Tensor weight) in Checkpoint.Load(run).Parameters())
+        foreach ((string name, Tensor weight) in Opened.Model(run).Parameters())
         {
             Assert.That(weight.Bytes.SequenceEqual(averages.Tensors["average." + name].Bytes), Is.True, name);
         }
 
-        Assert.That(Checkpoint.Load(run).Config.DInner, Is.EqualTo(TrainingChild.Config.DInner));
+        Assert.That(Opened.Model(run).Config.DInner, Is.EqualTo(TrainingChild.Config.DInner));
     }
 
     // The paths that this machine has, as the child will see it, and its own choice.
@@ -166,7 +166,7 @@ public class ResumeTests
             Assert.That(() => trainer.Run(), Throws.InstanceOf<IOException>());
         }
 
-        Assert.That(Checkpoint.Load(Path.Combine(blocked, "step-00000009")).Config.NLayer, Is.EqualTo(2));
+        Assert.That(Opened.Model(Path.Combine(blocked, "step-00000009")).Config.NLayer, Is.EqualTo(2));
         File.Delete(Path.Combine(blocked, "step-00000010.tmp"));
         Complete(blocked, false);
         AssertSameFiles(Uninterrupted(false), blocked);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Mamba.Managed.Cli;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tests.Safety;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Tests.Training;
@@ -16,6 +17,11 @@ internal static class TrainingChild
     /// <remarks>A third argument is the step in which the run waits to be killed, 0 for none; <c>soak STEPS SEED</c> runs <see cref="TrainingSoak"/>.</remarks>
     public static int Run(string[] args)
     {
+        if (args is ["ownership", .. string[] arguments])
+        {
+            return OwnershipChild.Start(arguments);
+        }
+
         if (args is ["soak", string steps, string seed])
         {
             return TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);

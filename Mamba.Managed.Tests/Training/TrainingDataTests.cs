@@ -23,7 +23,7 @@ public class TrainingDataTests
         File.WriteAllBytes(path, text);
         DocumentReport report = DocumentReader.Read(path, Encode);
         Assert.That(report.Documents.Count, Is.EqualTo(4));
-        Assert.That(report.Documents.Tokens(0, 8).ToArray(), Is.EqualTo(new[] { 'a', 'b', 'c', 'd', 7, 8, 9, 'e' }));
+        Assert.That(Tokens(report.Documents, 8), Is.EqualTo(new[] { 'a', 'b', 'c', 'd', 7, 8, 9, 'e' }));
         Assert.That(report.BadLines, Is.EqualTo(4));
         Assert.That(report.FirstBad.Select(line => line.Split(':')[0]), Is.EqualTo(new[] { "line 5", "line 6", "line 7", "line 8" }));
     }
@@ -33,9 +33,9 @@ public class TrainingDataTests
     {
         string path = Path.Combine(root, "data.tokens");
         TokenDocuments.Of([[1, 2, 3], [], [4], [5, 6]]).Save(path);
-        TokenDocuments found = DocumentReader.Read(path, Encode).Documents;
+        using TokenDocuments found = DocumentReader.Read(path, Encode).Documents;
         Assert.That((found.Count, found.TokenCount, found.Start(1), found.Start(3)), Is.EqualTo((3, 6L, 3L, 6L)));
-        Assert.That(found.Tokens(0, 6).ToArray(), Is.EqualTo(new[] { 1, 2, 3, 4, 5, 6 }));
+        Assert.That(Tokens(found, 6), Is.EqualTo(new[] { 1, 2, 3, 4, 5, 6 }));
     }
 
     [Test]
@@ -58,7 +58,8 @@ public class TrainingDataTests
             File.WriteAllBytes(path, bytes);
             try
             {
-                Assert.That(TokenDocuments.Open(path).TokenCount, Is.LessThanOrEqualTo(bytes.Length / 4));
+                using TokenDocuments documents = TokenDocuments.Open(path);
+                Assert.That(documents.TokenCount, Is.LessThanOrEqualTo(bytes.Length / 4));
             }
             catch (InvalidDataException error)
             {
@@ -105,7 +106,7 @@ public class TrainingDataTests
         BatchSampler sampler = new(data, 0, 60, Config, new() { Windows = 1, Length = 10, CarryState = true });
         using TrainingPass pass = new(Config, 1);
         double sum = Enumerable.Range(0, 6).Sum(i => pass.Evaluate(model, sampler.Batch(i)).Sum);
-        double whole = pass.Evaluate(model, TrainingBatch.OfDocuments(data.Tokens(0, 60).ToArray())).Sum;
+        double whole = pass.Evaluate(model, TrainingBatch.OfDocuments(Tokens(data, 60))).Sum;
         Assert.That(sum, Is.EqualTo(whole).Within(1e-12 * whole));
         Assert.That(sampler.Tracks[0].Position, Is.EqualTo(60));
     }
@@ -134,6 +135,13 @@ public class TrainingDataTests
     }
 
     private static MambaConfig Config { get; } = new() { DModel = 12, NLayer = 1, VocabSize = 1000 };
+
+    private static int[] Tokens(TokenDocuments documents, int count)
+    {
+        int[] tokens = new int[count];
+        documents.CopyTo(0, tokens);
+        return tokens;
+    }
 
     private static int[] Encode(string text) => [.. text.Select(c => (int)c)];
 }

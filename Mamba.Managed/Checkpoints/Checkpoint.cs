@@ -19,32 +19,6 @@ public static class Checkpoint
     private const string OriginalEmbedding = "backbone.embedding.weight";
     private const string Head = "lm_head.weight";
 
-    /// <summary>Loads a model; its weights stay in the mapped files until they are touched.</summary>
-    /// <param name="folder">
-    /// Holds <c>config.json</c> in the layout of Hugging Face or of state-spaces/mamba, and <c>model.safetensors</c>, an index with its
-    /// shards, or <c>pytorch_model.bin</c>.
-    /// </param>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
-    /// <exception cref="InvalidDataException">
-    /// A file is malformed or unsupported, or the tensors are not those that the configuration asks for; all that are not are listed.
-    /// </exception>
-    public static MambaLanguageModel Load(string folder)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(folder);
-        MambaConfig config = ReadConfig(folder);
-        IReadOnlyDictionary<string, Tensor> tensors = TensorFiles.Open(folder);
-        try
-        {
-            return MambaLanguageModel.FromTensors(config, Canonical(config, tensors));
-        }
-        catch (InvalidDataException error)
-        {
-            TensorRegion.Release(tensors.Values);
-            throw new InvalidDataException($"{folder}: {error.Message}", error);
-        }
-    }
-
     /// <summary>Writes <c>model.safetensors</c>, then <c>config.json</c>, each under a temporary name that is flushed to the disk and renamed.</summary>
     /// <param name="folder">Made where there is none.</param>
     /// <param name="model">Its weights may be mapped from the file that is replaced, except on Windows, which locks it.</param>
@@ -58,6 +32,12 @@ public static class Checkpoint
         SafetensorsFile.Save(Path.Combine(folder, TensorFiles.Single), model.Parameters(), Metadata);
         ConfigFile.Write(Path.Combine(folder, ConfigName), model.Config, model.Embeddings.Weight.Type);
     }
+
+    /// <summary>Writes a safetensors file under a temporary name that is flushed to the disk and renamed.</summary>
+    /// <param name="path">The file to make or to replace.</param>
+    /// <param name="tensors">By name; of Float32, Float16, BFloat16 or Int64.</param>
+    /// <exception cref="ArgumentException">Two tensors have one name, or one is named <c>__metadata__</c>, or stores blocks.</exception>
+    public static void SaveTensors(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors) => SafetensorsFile.Save(path, tensors);
 
     /// <summary>The configuration in a model's folder; no weights are looked for.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -75,6 +55,11 @@ public static class Checkpoint
             ? ConfigFile.Read(path)
             : throw new FileNotFoundException($"{folder}: expected {ConfigName} beside the weights, found none", path);
     }
+
+    /// <summary>The model whose tensors are those of a folder.</summary>
+    /// <exception cref="InvalidDataException">The tensors are not those that the configuration asks for; all that are not are listed.</exception>
+    internal static MambaLanguageModel ToModel(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors) =>
+        MambaLanguageModel.FromTensors(config, Canonical(config, tensors));
 
     // The tensors under canonical names; a head that repeats a tied embedding is left out.
     private static Dictionary<string, Tensor> Canonical(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)

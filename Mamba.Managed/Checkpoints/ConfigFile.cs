@@ -39,7 +39,7 @@ public static class ConfigFile
     /// <param name="config">What to write.</param>
     /// <param name="type">How the weights are stored beside it.</param>
     /// <exception cref="ArgumentException">The configuration is not valid.</exception>
-    public static void Write(string path, MambaConfig config, ElementType type)
+    internal static void Write(string path, MambaConfig config, ElementType type)
     {
         ArgumentNullException.ThrowIfNull(config);
         config.Validate();

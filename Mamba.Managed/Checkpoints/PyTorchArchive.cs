@@ -10,19 +10,29 @@ namespace Mamba.Managed.Checkpoints;
 /// The archive is the zip file that <c>torch.save</c> writes since PyTorch 1.6. Nothing in it is executed: the pickle is read by a
 /// machine that knows only tensors and containers. The file must not be shortened while it is open.
 /// </remarks>
-public sealed class PyTorchArchive : IDisposable
+internal sealed class PyTorchArchive : IDisposable
 {
     private const string PickleName = "data.pkl";
 
-    private PyTorchArchive(IReadOnlyDictionary<string, Tensor> tensors) => Tensors = tensors;
+    // A head that is tied to the embedding repeats it, so that a whole file may be asked for almost twice.
+    private const int MostUses = 2;
 
-    /// <summary>The tensors by name, in the order of the file. Names that share one tensor in the file share it here.</summary>
+    private readonly MappedFile file;
+
+    private PyTorchArchive(MappedFile file, Dictionary<string, TensorRegion> regions)
+    {
+        this.file = file;
+        Tensors = TensorRegion.Map(file, regions);
+    }
+
+    /// <summary>The tensors by name, in the order of the file; disposed with the archive. Names that share one tensor in the file share it here.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors { get; }
 
     /// <summary>Maps a file.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">
-    /// The archive is damaged or compressed, or holds anything but one dictionary of row-major float32, float16, bfloat16 and int64 tensors.
+    /// The archive is damaged or compressed, holds anything but one dictionary of row-major float32, float16, bfloat16 and int64 tensors, or
+    /// uses its bytes for more than twice as many bytes of tensors as the file has.
     /// </exception>
     public static PyTorchArchive Open(string path) => UntrustedFile.Read(path, file =>
     {
@@ -30,11 +40,12 @@ public sealed class PyTorchArchive : IDisposable
         string root = FindRoot(zip);
         RequireLittleEndian(zip, root);
         object? content = Unpickler.Read(zip.ReadBytes(root + PickleName, Unpickler.MaxLength), key => zip.Locate($"{root}data/{key}"));
-        return new PyTorchArchive(TensorRegion.Map(file, RegionsOf(content)));
+        Dictionary<string, TensorRegion> regions = RegionsOf(content, file.Length);
+        return new PyTorchArchive(MappedFile.Open(file), regions);
     });
 
-    /// <summary>Unmaps every tensor; none of them may be used afterwards.</summary>
-    public void Dispose() => TensorRegion.Release(Tensors.Values);
+    /// <summary>Unmaps the file and disposes its tensors.</summary>
+    public void Dispose() => file.Dispose();
 
     private static string FindRoot(ZipDirectory zip)
     {
@@ -53,7 +64,7 @@ public sealed class PyTorchArchive : IDisposable
         }
     }
 
-    private static Dictionary<string, TensorRegion> RegionsOf(object? content)
+    private static Dictionary<string, TensorRegion> RegionsOf(object? content, long fileLength)
     {
         if (content is not Dictionary<string, object?> entries || entries.Count > TensorRegion.MaxCount)
         {
@@ -61,10 +72,19 @@ public sealed class PyTorchArchive : IDisposable
         }
 
         Dictionary<string, TensorRegion> regions = new(entries.Count);
+        long bytes = 0;
         foreach ((string name, object? value) in entries)
         {
             regions[name] = value as TensorRegion
                 ?? throw new InvalidDataException($"{name}: expected a tensor, found another value; save the model's state_dict alone");
+
+            // Whoever copies the tensors, as every executor does, copies what two names share twice.
+            bytes += regions[name].Length;
+            if (bytes > MostUses * fileLength)
+            {
+                throw new InvalidDataException(Throw.Invariant(
+                    $"{name}: expected at most {MostUses * fileLength} bytes of tensors in a file of {fileLength}, found {bytes}: too many tensors share their elements; save each in a storage of its own"));
+            }
         }
 
         return regions;

@@ -11,21 +11,23 @@ namespace Mamba.Managed.Checkpoints;
 /// The format is that of huggingface/safetensors. A header that is not a multiple of 8 bytes, or tensors of mixed types, leave data
 /// that are not aligned to their type; x64 and Arm64 read such elements correctly. The file must not be shortened while it is open.
 /// </remarks>
-public sealed class SafetensorsFile : IDisposable
+internal sealed class SafetensorsFile : IDisposable
 {
     /// <summary>The longest header that is read, in bytes; the format's own limit.</summary>
     public const int MaxHeaderLength = 100_000_000;
 
     private const int PrefixLength = sizeof(ulong);
-    private const int ChunkLength = 1 << 22;
 
-    private SafetensorsFile(IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string> metadata)
+    private readonly MappedFile file;
+
+    private SafetensorsFile(MappedFile file, SafetensorsHeader header)
     {
-        Tensors = tensors;
-        Metadata = metadata;
+        this.file = file;
+        Tensors = TensorRegion.Map(file, header.Regions);
+        Metadata = header.Metadata;
     }
 
-    /// <summary>The tensors by name, in the order of the header. Each owns its mapping: disposing its buffer gives its pages back.</summary>
+    /// <summary>The tensors by name, in the order of the header; disposed with the file.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors { get; }
 
     /// <summary>The <c>__metadata__</c> of the header; empty where there is none.</summary>
@@ -37,7 +39,7 @@ public sealed class SafetensorsFile : IDisposable
     public static SafetensorsFile Open(string path) => UntrustedFile.Read(path, file =>
     {
         SafetensorsHeader header = ReadHeader(file);
-        return new SafetensorsFile(TensorRegion.Map(file, header.Regions), header.Metadata);
+        return new SafetensorsFile(MappedFile.Open(file), header);
     });
 
     /// <summary>Writes a file under a temporary name beside <paramref name="path"/>, flushes it to the disk and renames it.</summary>
@@ -61,8 +63,8 @@ public sealed class SafetensorsFile : IDisposable
         AtomicFile.Write(path, stream => Write(stream, ordered, metadata));
     }
 
-    /// <summary>Unmaps every tensor; none of them may be used afterwards.</summary>
-    public void Dispose() => TensorRegion.Release(Tensors.Values);
+    /// <summary>Unmaps the file and disposes its tensors.</summary>
+    public void Dispose() => file.Dispose();
 
     private static SafetensorsHeader ReadHeader(FileStream file)
     {
@@ -92,12 +94,7 @@ public sealed class SafetensorsFile : IDisposable
         stream.Write(header);
         foreach ((_, Tensor tensor) in tensors)
         {
-            for (long done = 0; done < tensor.ByteLength; done += ChunkLength)
-            {
-                stream.Write(tensor.Buffer.Span<byte>(tensor.Offset + done, (int)Math.Min(ChunkLength, tensor.ByteLength - done)));
-            }
-
-            GC.KeepAlive(tensor);
+            tensor.WriteTo(stream);
         }
     }
 }

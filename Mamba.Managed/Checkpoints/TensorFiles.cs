@@ -4,7 +4,7 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Checkpoints;
 
 /// <summary>The files of a checkpoint folder: their tensors, mapped, under the names that the files give them.</summary>
-internal sealed class TensorFiles
+internal sealed class TensorFiles : IDisposable
 {
     /// <summary>The file that holds every tensor, and the one that is written.</summary>
     public const string Single = "model.safetensors";
@@ -14,29 +14,35 @@ internal sealed class TensorFiles
     private const int MaxIndexLength = 1 << 22;
 
     private readonly Dictionary<string, Tensor> tensors = [];
+    private readonly List<IDisposable> files = [];
 
     private TensorFiles()
     {
     }
 
+    /// <summary>The tensors of all files; disposed with them.</summary>
+    public IReadOnlyDictionary<string, Tensor> Tensors => tensors;
+
     /// <summary>Maps what the folder holds: one safetensors file, an index and its shards, or a PyTorch archive, in this order.</summary>
-    /// <returns>Tensors that own their mappings.</returns>
     /// <exception cref="FileNotFoundException">The folder holds none of them, or not every shard.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, or the index and its shards disagree.</exception>
-    public static IReadOnlyDictionary<string, Tensor> Open(string folder)
+    public static TensorFiles Open(string folder)
     {
         TensorFiles files = new();
         try
         {
             files.OpenAny(folder);
-            return files.tensors;
+            return files;
         }
         catch
         {
-            TensorRegion.Release(files.tensors.Values);
+            files.Dispose();
             throw;
         }
     }
+
+    /// <summary>Unmaps every file and disposes the tensors.</summary>
+    public void Dispose() => files.ForEach(file => file.Dispose());
 
     private void OpenAny(string folder)
     {
@@ -51,7 +57,9 @@ internal sealed class TensorFiles
         }
         else if (File.Exists(archive))
         {
-            AddTensors(PyTorchArchive.Open(archive).Tensors, archive);
+            PyTorchArchive file = PyTorchArchive.Open(archive);
+            files.Add(file);
+            AddTensors(file.Tensors, archive);
         }
         else
         {
@@ -96,20 +104,34 @@ internal sealed class TensorFiles
             }
 
             shardOf.Add(entry.Name, shard);
+            if (shardOf.Count > TensorRegion.MaxCount)
+            {
+                throw new InvalidDataException(Throw.Invariant($"weight_map: expected at most {TensorRegion.MaxCount} tensors, found more"));
+            }
         }
 
         return shardOf.Count > 0 ? shardOf : throw new InvalidDataException("weight_map: expected the file of each tensor, found nothing");
     }
 
-    private void AddShard(string path) => AddTensors(SafetensorsFile.Open(path).Tensors, path);
+    private void AddShard(string path)
+    {
+        SafetensorsFile file = SafetensorsFile.Open(path);
+        files.Add(file);
+        AddTensors(file.Tensors, path);
+    }
 
     private void AddTensors(IReadOnlyDictionary<string, Tensor> found, string path)
     {
+        if (found.Count > TensorRegion.MaxCount - tensors.Count)
+        {
+            throw new InvalidDataException(Throw.Invariant(
+                $"{path}: expected at most {TensorRegion.MaxCount} tensors in all files of a model, found {(long)tensors.Count + found.Count}"));
+        }
+
         foreach ((string name, Tensor tensor) in found)
         {
             if (!tensors.TryAdd(name, tensor))
             {
-                TensorRegion.Release(found.Values);
                 throw new InvalidDataException($"{path}: expected each tensor in one file, found {name} again");
             }
         }

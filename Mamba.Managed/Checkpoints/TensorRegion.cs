@@ -1,4 +1,3 @@
-using System.IO.MemoryMappedFiles;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
@@ -6,7 +5,7 @@ namespace Mamba.Managed.Checkpoints;
 /// <summary>Where a tensor lies in a file: what a header says of it, checked, before anything is mapped.</summary>
 internal sealed class TensorRegion
 {
-    /// <summary>The most tensors that one file may hold: each costs a mapping, of which a system gives a process about 65,000.</summary>
+    /// <summary>The most tensors that the files of a model may hold together, so that a header cannot ask for much more memory than it takes itself.</summary>
     public const int MaxCount = 1 << 14;
 
     /// <summary>The most dimensions of a tensor.</summary>
@@ -59,44 +58,23 @@ internal sealed class TensorRegion
         return new TensorRegion(type, dimensions, offset, count * type.Size());
     }
 
-    /// <summary>Maps every region, each in a buffer of its own, so that its pages can be given back alone.</summary>
-    /// <param name="file">May be closed afterwards: the mappings stay.</param>
+    /// <summary>The tensors that lie in a file.</summary>
+    /// <param name="file">Owns them.</param>
     /// <param name="regions">By name; names that share a region share the tensor.</param>
-    public static Dictionary<string, Tensor> Map(FileStream file, IReadOnlyDictionary<string, TensorRegion> regions)
+    public static Dictionary<string, Tensor> Map(MappedFile file, IReadOnlyDictionary<string, TensorRegion> regions)
     {
         Dictionary<string, Tensor> tensors = new(regions.Count);
         Dictionary<TensorRegion, Tensor> mapped = new(regions.Count);
-        using MemoryMappedFile mapping =
-            MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-        try
+        foreach ((string name, TensorRegion region) in regions)
         {
-            foreach ((string name, TensorRegion region) in regions)
+            if (!mapped.TryGetValue(region, out Tensor? tensor))
             {
-                if (!mapped.TryGetValue(region, out Tensor? tensor))
-                {
-                    // A system maps no empty range, so a tensor without elements gets a buffer without bytes.
-                    TensorBuffer buffer = region.Length == 0 ? TensorBuffer.Allocate(0) : TensorBuffer.Map(mapping, region.Offset, region.Length);
-                    mapped[region] = tensor = new Tensor(region.Type, region.Shape, buffer, 0);
-                }
-
-                tensors[name] = tensor;
+                mapped[region] = tensor = new Tensor(region.Type, region.Shape, file.Region(region.Offset, region.Length), 0);
             }
-        }
-        catch
-        {
-            Release(mapped.Values);
-            throw;
+
+            tensors[name] = tensor;
         }
 
         return tensors;
-    }
-
-    /// <summary>Unmaps tensors made by <see cref="Map"/>.</summary>
-    public static void Release(IEnumerable<Tensor> tensors)
-    {
-        foreach (Tensor tensor in tensors)
-        {
-            tensor.Buffer.Dispose();
-        }
     }
 }

@@ -65,15 +65,19 @@ public sealed class CpuExecutor : IMambaExecutor
     }
 
     /// <summary>Loads a model and prepares it, giving the file's pages back as the weights are taken over: they are never in memory twice.</summary>
-    /// <param name="path">A model folder, as of <see cref="Checkpoint.Load"/>, or a GGUF file.</param>
+    /// <param name="path">A model folder, as of <see cref="ModelSource.Open"/>, or a GGUF file.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
     /// <exception cref="FileNotFoundException">There is neither, or the folder lacks a file.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, or its tensors do not fit its configuration.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
-    public static CpuExecutor Load(string path, int threads = 0) => TakeOver(ModelConversion.Load(path), threads);
+    public static CpuExecutor Load(string path, int threads = 0)
+    {
+        using ModelSource source = ModelSource.Open(path);
+        return TakeOver(source.Model, threads);
+    }
 
-    /// <summary>Prepares a model and disposes its weights as they are taken over: they are never in memory twice.</summary>
-    /// <param name="model">The weights, of any floating-point type; not to be used afterwards.</param>
+    /// <summary>Prepares a model and gives the memory of its weights back as they are taken over: they are never in memory twice.</summary>
+    /// <param name="model">The weights, of any floating-point type. Disposed, but for those in a mapped file, which are read again when they are used.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public static CpuExecutor TakeOver(MambaLanguageModel model, int threads = 0) => new(model, threads, release: true);

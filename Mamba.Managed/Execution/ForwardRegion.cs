@@ -32,34 +32,42 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     /// <summary>Packs a model.</summary>
     /// <param name="model">The weights.</param>
     /// <param name="threads">Threads that pack, and will compute.</param>
-    /// <param name="release">Whether each part of the model is disposed once it is packed.</param>
+    /// <param name="release">Whether the memory of each tensor is given back once all layers that share it are packed.</param>
     public ForwardRegion(MambaLanguageModel model, int threads, bool release)
     {
         pass = new MixerPass(threads);
         config = model.Config;
         this.threads = threads;
         blocks = new (float[] Norm, PackedMixer Mixer)[model.Layers.Count];
-        WeightRelease? packed = release ? new(model) : null;
+        BufferUses? uses = release ? new BufferUses(model.Parameters().Select(parameter => parameter.Value)) : null;
         try
         {
             (embedding, head) = Pack(model.Vocabulary);
-            packed?.Done(model.Vocabulary);
+            Release(model.Vocabulary);
             ParallelLoop.For(blocks.Length, threads, i =>
             {
                 blocks[i] = Pack(model.Layers[i]);
-                packed?.Done(model.Layers[i]);
+                Release(model.Layers[i]);
                 if (i == 0 && RuntimeFeature.IsDynamicCodeCompiled)
                 {
                     CompileKernels(blocks[i]);
                 }
             });
             finalNorm = Copy(model.NormF);
-            packed?.Done(model.NormF);
+            Release(model.NormF);
         }
         catch
         {
             Dispose();
             throw;
+        }
+
+        void Release<T>(IParameterTree<T> part)
+        {
+            foreach ((_, Tensors.Tensor weight) in uses is null ? [] : part.Parameters())
+            {
+                uses!.Done(weight);
+            }
         }
     }
 

@@ -54,6 +54,7 @@ public static class TensorConversion
         int chunk = Math.Min(rows, Math.Max(1, LeastElements / width));
         int chunks = (rows + chunk - 1) / chunk;
         threads = Math.Min(threads == 0 ? Environment.ProcessorCount : threads, chunks);
+        using TensorBuffer.Lease reading = source.Buffer.Acquire(), writing = destination.Buffer.Acquire();
         ParallelLoop.For(chunks, threads, index =>
         {
             float[] buffer = ArrayPool<float>.Shared.Rent(chunk * width);
@@ -63,7 +64,6 @@ public static class TensorConversion
             Span<byte> bytes = destination.Buffer.Span<byte>(
                 destination.Offset + destination.Type.ByteLength(first), (int)destination.Type.ByteLength(values.Length));
             Store(values, destination.Type, bytes);
-            GC.KeepAlive(destination);
             ArrayPool<float>.Shared.Return(buffer);
         });
     }

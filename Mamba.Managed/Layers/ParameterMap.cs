@@ -38,6 +38,16 @@ public static class ParameterTrees
         return parameters;
     }
 
+    /// <summary>Frees the memory of every parameter, without waiting for a collection: a tensor that is read or written afterwards throws.</summary>
+    /// <remarks>What shares a tensor with this tree loses it too. The parameters of a <c>ModelSource</c> are its own to dispose.</remarks>
+    public static void DisposeParameters<TTree>(this IParameterTree<TTree> tree)
+    {
+        foreach ((_, Tensor tensor) in tree.Parameters())
+        {
+            tensor.Buffer.Dispose();
+        }
+    }
+
     /// <summary>The path of <paramref name="name"/> below <paramref name="path"/>.</summary>
     internal static string Below(this string path, string name) => path.Length == 0 ? name : path + "." + name;
 

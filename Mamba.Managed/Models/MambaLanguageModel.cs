@@ -139,7 +139,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     /// <param name="seed">The same seed gives the same weights.</param>
     /// <param name="map">
     /// Gives what takes a weight's place as soon as it is drawn, so that a model in a smaller type never exists in single precision as a
-    /// whole; null to keep them.
+    /// whole: the weight is disposed then. Null to keep them.
     /// </param>
     /// <exception cref="ArgumentException">The configuration is not valid, or a tensor that the map gives does not fit it.</exception>
     public static MambaLanguageModel Create(MambaConfig config, ulong seed, ParameterMap? map = null)
@@ -150,8 +150,13 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
         foreach (ExpectedParameter parameter in ModelParameters.Of(config))
         {
-            Tensor drawn = initialization.Draw(parameter);
-            tensors.Add(parameter.Path, map is null ? drawn : map(parameter.Path, drawn));
+            Tensor drawn = initialization.Draw(parameter), taken = map is null ? drawn : map(parameter.Path, drawn);
+            if (taken.Buffer != drawn.Buffer)
+            {
+                drawn.Buffer.Dispose();
+            }
+
+            tensors.Add(parameter.Path, taken);
         }
 
         return Build(config, tensors);

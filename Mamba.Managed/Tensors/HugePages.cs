@@ -1,41 +1,17 @@
-using System.Runtime.InteropServices;
-
 namespace Mamba.Managed.Tensors;
 
 /// <summary>Asks the system for large pages, so that a processor that streams weights has one address to translate every 2 MB instead of every 4 kB.</summary>
 /// <remarks>
-/// Linux gives them on request where <c>/sys/kernel/mm/transparent_hugepage/enabled</c> says <c>madvise</c>. .NET has no call for it, so this is
-/// one to the C library that .NET itself runs on. Elsewhere, and where the system refuses, pages stay as they are.
+/// Linux gives them on request where <c>/sys/kernel/mm/transparent_hugepage/enabled</c> says <c>madvise</c>. Elsewhere, and where the system
+/// refuses, pages stay as they are.
 /// </remarks>
-internal static unsafe partial class HugePages
+internal static unsafe class HugePages
 {
     /// <summary>Bytes of a large page, and their alignment.</summary>
     public const uint Length = 2 << 20;
 
-    // MADV_HUGEPAGE, as in madvise(2).
-    private const int Advice = 14;
-
     /// <summary>Asks for large pages wherever a whole one fits.</summary>
     /// <param name="start">The first byte, at a multiple of <see cref="Length"/>.</param>
     /// <param name="bytes">How many bytes.</param>
-    public static void Request(void* start, nuint bytes)
-    {
-        if (!OperatingSystem.IsLinux())
-        {
-            return;
-        }
-
-        try
-        {
-            _ = Advise(start, bytes, Advice);
-        }
-        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
-        {
-            // A system without this call has no large pages to give.
-        }
-    }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int Advise(void* start, nuint bytes, int advice);
+    public static void Request(void* start, nuint bytes) => MemoryAdvice.RequestLargePages(start, bytes);
 }

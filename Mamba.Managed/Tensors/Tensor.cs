@@ -9,6 +9,12 @@ namespace Mamba.Managed.Tensors;
 /// <remarks>
 /// A tensor is a reference: two tensors are equal only when they are the same object, so that a model whose embedding and head share
 /// one tensor holds it once. The elements of a tensor over a mapped file are read-only.
+/// <para>
+/// Every public member copies: nothing that it returns lies in the tensor's memory. That memory belongs to whoever made it: the tensors of a
+/// <c>ModelSource</c> to the source, those of a model to the model, which can be disposed; what nobody disposes is freed once it is
+/// unreachable. After that every member that reads or writes elements throws <see cref="ObjectDisposedException"/>; a copy that another thread
+/// has begun is finished first.
+/// </para>
 /// </remarks>
 public sealed class Tensor
 {
@@ -20,7 +26,7 @@ public sealed class Tensor
     /// <param name="buffer">The owner of the bytes.</param>
     /// <param name="offset">Where the first element lies in the buffer, in bytes.</param>
     /// <exception cref="ArgumentException">The elements do not lie within the buffer, or the rows are not whole blocks.</exception>
-    public Tensor(ElementType type, ReadOnlySpan<int> shape, TensorBuffer buffer, long offset)
+    internal Tensor(ElementType type, ReadOnlySpan<int> shape, TensorBuffer buffer, long offset)
     {
         ArgumentNullException.ThrowIfNull(buffer);
         Count = CountOf(type, shape);
@@ -48,27 +54,25 @@ public sealed class Tensor
     public long ByteLength => Type.ByteLength(Count);
 
     /// <summary>The owner of the bytes.</summary>
-    public TensorBuffer Buffer { get; }
+    internal TensorBuffer Buffer { get; }
 
     /// <summary>Where the first element lies in <see cref="Buffer"/>, in bytes.</summary>
-    public long Offset { get; }
+    internal long Offset { get; }
 
-    /// <summary>The stored bytes.</summary>
+    /// <summary>The stored bytes, to be used under a lease of <see cref="Buffer"/>.</summary>
     /// <exception cref="OverflowException">There are more than a span can hold (2^31 - 1).</exception>
-    public ReadOnlySpan<byte> Bytes => Buffer.Span<byte>(Offset, checked((int)ByteLength));
+    internal ReadOnlySpan<byte> Bytes => Buffer.Span<byte>(Offset, checked((int)ByteLength));
 
-    /// <summary>The elements of a <see cref="ElementType.Float32"/> tensor, for reading and writing.</summary>
-    /// <remarks>The span does not keep the memory alive: hold the tensor as long as the span is in use. <see cref="CopyTo(Span{float})"/> does so itself.</remarks>
+    /// <summary>The elements of a <see cref="ElementType.Float32"/> tensor, to be used under a lease of <see cref="Buffer"/> and written only where that is not read-only.</summary>
     /// <exception cref="InvalidOperationException">The tensor holds another type.</exception>
-    public Span<float> Floats => Type == ElementType.Float32
-        ? Buffer.Span<float>(Offset, Count)
-        : throw new InvalidOperationException($"expected a Float32 tensor, found {this}; convert it with ToFloat32");
-
-    /// <summary>The elements of an <see cref="ElementType.Int64"/> tensor.</summary>
-    /// <exception cref="InvalidOperationException">The tensor holds another type.</exception>
-    public Span<long> Integers => Type == ElementType.Int64
-        ? Buffer.Span<long>(Offset, Count)
-        : throw new InvalidOperationException($"expected an Int64 tensor, found {this}");
+    internal Span<float> Floats
+    {
+        get
+        {
+            RequireFloat32();
+            return Buffer.Span<float>(Offset, Count);
+        }
+    }
 
     /// <summary>A new zero-filled tensor in memory of its own.</summary>
     public static Tensor Zeros(ElementType type, params ReadOnlySpan<int> shape) =>
@@ -80,7 +84,26 @@ public sealed class Tensor
     {
         Throw.UnlessLength(CountOf(ElementType.Float32, shape), values.Length);
         Tensor tensor = Zeros(ElementType.Float32, shape);
-        values.CopyTo(tensor.Floats);
+        tensor.CopyFrom(values);
+        return tensor;
+    }
+
+    /// <summary>A new tensor with a copy of elements as they are stored.</summary>
+    /// <param name="type">How they are stored.</param>
+    /// <param name="bytes">Row-major, little-endian; of the quantized types ggml's blocks.</param>
+    /// <param name="shape">Dimensions, slowest first.</param>
+    /// <exception cref="ArgumentException">There are not as many bytes as type and shape ask for, or the rows are not whole blocks.</exception>
+    public static Tensor FromBytes(ElementType type, ReadOnlySpan<byte> bytes, params ReadOnlySpan<int> shape)
+    {
+        long expected = type.ByteLength(CountOf(type, shape));
+        if (expected != bytes.Length)
+        {
+            Throw.Argument(Throw.Invariant($"expected {expected} bytes of {type}, found {bytes.Length}; give as many as type and shape ask for"), nameof(bytes));
+        }
+
+        Tensor tensor = Zeros(type, shape);
+        using TensorBuffer.Lease lease = tensor.Buffer.Acquire();
+        bytes.CopyTo(tensor.Buffer.Span<byte>(0, bytes.Length));
         return tensor;
     }
 
@@ -95,8 +118,19 @@ public sealed class Tensor
         }
 
         Tensor converted = Zeros(ElementType.Float32, shape);
+        using TensorBuffer.Lease lease = converted.Buffer.Acquire();
         CopyTo(converted.Floats);
         return converted;
+    }
+
+    /// <summary>A copy of every element, converted to single precision.</summary>
+    /// <returns>[Count]</returns>
+    /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
+    public float[] ToArray()
+    {
+        float[] values = new float[Count];
+        CopyTo(values);
+        return values;
     }
 
     /// <summary>Writes every element, converted to single precision, to <paramref name="destination"/>.</summary>
@@ -108,15 +142,54 @@ public sealed class Tensor
         CopyTo(0, destination);
     }
 
+    /// <summary>Takes new elements.</summary>
+    /// <param name="source">[Count]</param>
+    /// <exception cref="InvalidOperationException">The tensor holds another type than <see cref="ElementType.Float32"/>, or lies in a mapped file.</exception>
+    public void CopyFrom(ReadOnlySpan<float> source)
+    {
+        Throw.UnlessLength(Count, source.Length);
+        RequireFloat32();
+        if (Buffer.IsReadOnly)
+        {
+            throw new InvalidOperationException($"expected a tensor in memory of its own, found {this} in a mapped file, which is read-only; copy it with Tensor.FromFloats");
+        }
+
+        using TensorBuffer.Lease lease = Buffer.Acquire();
+        source.CopyTo(Floats);
+    }
+
+    /// <summary>Copies some of the stored bytes, as they are: piece by piece, what takes weights to another device needs no second copy of a tensor.</summary>
+    /// <param name="offset">The first byte of the tensor to copy.</param>
+    /// <param name="destination">As many bytes as it takes.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The bytes do not lie within <see cref="ByteLength"/>.</exception>
+    public void CopyBytesTo(long offset, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, ByteLength - destination.Length);
+        using TensorBuffer.Lease lease = Buffer.Acquire();
+        Buffer.Span<byte>(Offset + offset, destination.Length).CopyTo(destination);
+    }
+
+    /// <summary>Writes the stored bytes, as they are.</summary>
+    internal void WriteTo(Stream stream)
+    {
+        const int Most = 1 << 22;
+        using TensorBuffer.Lease lease = Buffer.Acquire();
+        for (long at = 0; at < ByteLength; at += Most)
+        {
+            stream.Write(Buffer.Span<byte>(Offset + at, (int)Math.Min(Most, ByteLength - at)));
+        }
+    }
+
     /// <summary>Writes the elements from <paramref name="first"/> on, converted to single precision.</summary>
     /// <param name="first">The first element: the first of a block.</param>
     /// <param name="destination">As many elements as it takes: whole blocks.</param>
     internal void CopyTo(int first, Span<float> destination)
     {
+        using TensorBuffer.Lease lease = Buffer.Acquire();
         if (Type == ElementType.Float32)
         {
             Floats.Slice(first, destination.Length).CopyTo(destination);
-            GC.KeepAlive(this);
             return;
         }
 
@@ -147,8 +220,6 @@ public sealed class Tensor
                 BlockFormats.Dequantize(Type, bytes, destination);
                 break;
         }
-
-        GC.KeepAlive(this);
     }
 
     /// <summary>The same elements under other dimensions.</summary>
@@ -163,6 +234,14 @@ public sealed class Tensor
 
     /// <summary>Type and shape, as <c>Float32 [768, 1536]</c>.</summary>
     public override string ToString() => $"{Type} [{string.Join(", ", shape)}]";
+
+    private void RequireFloat32()
+    {
+        if (Type != ElementType.Float32)
+        {
+            throw new InvalidOperationException($"expected a Float32 tensor, found {this}; convert it with ToFloat32");
+        }
+    }
 
     private static int CountOf(ElementType type, ReadOnlySpan<int> shape)
     {

@@ -1,40 +1,55 @@
-using System.Buffers;
-using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.Tensors;
 
-/// <summary>Owns the bytes under one or more tensors: 64-byte-aligned memory, or a region of a memory-mapped file.</summary>
+/// <summary>Owns the bytes under one or more tensors: 64-byte-aligned memory, or a region of a <see cref="MappedFile"/>.</summary>
 /// <remarks>
 /// <code>
 /// allocated:   | 0 ............................. Length |      starts at a multiple of 64; zero-filled
 /// mapped file: [ header | 0 ........... Length | ... ]         read-only pages; a write faults, so tensors over it are never written
 /// </code>
-/// A buffer frees its memory when disposed or, failing that, when collected. Spans taken from it must not outlive it;
-/// a <see cref="Tensor"/> keeps its buffer alive.
+/// The rule of ownership:
+/// <list type="bullet">
+/// <item>Whoever made a buffer disposes it; a region is disposed by its file. What nobody disposed is freed once it is unreachable.</item>
+/// <item>Spans and pointers never leave the library: public members copy.</item>
+/// <item>Inside it they are taken under a lease, <c>using TensorBuffer.Lease lease = buffer.Acquire();</c>, and not used after it. A buffer may be
+/// disposed at any time by any thread: the memory is freed with the last lease, and who asks for a lease later gets an
+/// <see cref="ObjectDisposedException"/>. A buffer that a single object owns and guards needs no lease.</item>
+/// <item>Who no longer needs the contents says so by <see cref="GiveBack"/> after the last use: see <see cref="BufferUses"/>.</item>
+/// </list>
 /// </remarks>
-public sealed unsafe class TensorBuffer : IDisposable
+internal sealed unsafe class TensorBuffer : IDisposable
 {
     /// <summary>The alignment of allocated buffers in bytes: a cache line, and the widest vector.</summary>
     public const int Alignment = 64;
 
-    private readonly MemoryMappedViewAccessor? view;
+    private readonly MappedFile? file;
     private readonly TensorBuffer? whole;
     private byte* start;
     private int holds = 1;
     private int disposed;
 
-    private TensorBuffer(byte* start, long length, MemoryMappedViewAccessor? view, TensorBuffer? whole = null)
+    private TensorBuffer(byte* start, long length, TensorBuffer? whole = null)
     {
         this.start = start;
-        this.view = view;
         this.whole = whole;
         Length = length;
         if (IsOwner && length > 0)
         {
             GC.AddMemoryPressure(length);
         }
+    }
+
+    /// <summary>A region of a file, for which the file has counted one hold.</summary>
+    internal TensorBuffer(MappedFile file, byte* start, long length)
+    {
+        this.file = file;
+        this.start = start;
+        Length = length;
+
+        // The file has a finalizer of its own, which would run in any order with this one.
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>Frees the memory of a buffer that was not disposed.</summary>
@@ -44,10 +59,10 @@ public sealed unsafe class TensorBuffer : IDisposable
     /// <summary>Length in bytes.</summary>
     public long Length { get; }
 
-    private bool IsOwner => view is null && whole is null;
+    private bool IsOwner => file is null && whole is null;
 
     /// <summary>Whether the bytes belong to a mapped file and must not be written.</summary>
-    public bool IsReadOnly => view is not null;
+    public bool IsReadOnly => file is not null;
 
     /// <summary>The first byte.</summary>
     /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
@@ -86,22 +101,7 @@ public sealed unsafe class TensorBuffer : IDisposable
             NativeMemory.Clear(memory, size);
         }
 
-        return new TensorBuffer(memory, bytes, null);
-    }
-
-    /// <summary>Maps a region of a file for reading. The pages are loaded when touched and shared with the page cache.</summary>
-    /// <param name="file">An open mapping of the file.</param>
-    /// <param name="offset">The first byte of the region.</param>
-    /// <param name="length">Length of the region in bytes.</param>
-    public static TensorBuffer Map(MemoryMappedFile file, long offset, long length)
-    {
-        ArgumentNullException.ThrowIfNull(file);
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
-        MemoryMappedViewAccessor view = file.CreateViewAccessor(offset, length, MemoryMappedFileAccess.Read);
-        byte* pointer = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-        return new TensorBuffer(pointer + view.PointerOffset, length, view);
+        return new TensorBuffer(memory, bytes);
     }
 
     /// <summary>A part of allocated memory as a buffer of its own; the memory lives as long as the whole or any part is reachable.</summary>
@@ -109,8 +109,8 @@ public sealed unsafe class TensorBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, Length, nameof(length));
-        return new TensorBuffer(Pointer + offset, length, null, this);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - length, nameof(length));
+        return new TensorBuffer(Pointer + offset, length, this);
     }
 
     /// <summary>The bytes [<paramref name="offset"/>, <paramref name="offset"/> + count x sizeof(T)) as elements.</summary>
@@ -120,16 +120,8 @@ public sealed unsafe class TensorBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + ((long)count * Unsafe.SizeOf<T>()), Length, nameof(count));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - ((long)count * Unsafe.SizeOf<T>()), nameof(count));
         return new Span<T>(Pointer + offset, count);
-    }
-
-    /// <summary>The same elements as <see cref="Span{T}"/>, in a form that can be kept on the heap.</summary>
-    public Memory<T> Memory<T>(long offset, int count)
-        where T : unmanaged
-    {
-        _ = Span<T>(offset, count);
-        return new View<T>(this, offset, count).Memory;
     }
 
     /// <summary>Keeps the memory from being freed until the lease is disposed, whoever disposes the buffer meanwhile.</summary>
@@ -153,6 +145,20 @@ public sealed unsafe class TensorBuffer : IDisposable
 
             seen = found;
         }
+    }
+
+    /// <summary>Says that the bytes are not needed any more: allocated memory is disposed; a region gives its pages back and may be read again.</summary>
+    /// <exception cref="ObjectDisposedException">The region has been disposed.</exception>
+    public void GiveBack()
+    {
+        if (file is null)
+        {
+            Dispose();
+            return;
+        }
+
+        using Lease lease = Acquire();
+        file.Discard(start, Length);
     }
 
     /// <inheritdoc/>
@@ -182,10 +188,10 @@ public sealed unsafe class TensorBuffer : IDisposable
             return;
         }
 
-        if (view is not null)
+        if (file is not null)
         {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
-            view.Dispose();
+            file.Discard(start, Length);
+            file.Release();
         }
         else if (IsOwner)
         {
@@ -204,23 +210,5 @@ public sealed unsafe class TensorBuffer : IDisposable
     {
         /// <inheritdoc/>
         public void Dispose() => owner?.Release();
-    }
-
-    private sealed class View<T>(TensorBuffer owner, long offset, int count) : MemoryManager<T>
-        where T : unmanaged
-    {
-        public override Span<T> GetSpan() => owner.Span<T>(offset, count);
-
-        // The memory never moves, so pinning only has to keep the owner reachable, which the handle's pinnable does.
-        public override MemoryHandle Pin(int elementIndex = 0) =>
-            new((T*)(owner.Pointer + offset) + elementIndex, default, this);
-
-        public override void Unpin()
-        {
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-        }
     }
 }

@@ -1,6 +1,5 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Mamba.Managed.Checkpoints;
 
 namespace Mamba.Managed.Tokenizers;
 
@@ -12,24 +11,10 @@ internal static class TokenizerFile
     private const string EndOfText = "<|endoftext|>";
 
     /// <summary>Reads a file.</summary>
-    public static TokenizerParts Read(string path, int? endTokenId)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        FileInfo file = new(path);
-        if (file.Exists && file.Length > LongestFile)
-        {
-            throw new InvalidDataException(Throw.Invariant($"{path}: expected at most {LongestFile} bytes, found {file.Length}"));
-        }
-
-        try
-        {
-            return Parse(File.ReadAllBytes(path), endTokenId);
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
-    }
+    /// <remarks>The length is that of the file which is read, whatever links lead to it.</remarks>
+    public static TokenizerParts Read(string path, int? endTokenId) => UntrustedFile.Read(path, file => file.Length <= LongestFile
+        ? Parse(UntrustedFile.ReadBytes(file, 0, (int)file.Length), endTokenId)
+        : throw new InvalidDataException(Throw.Invariant($"expected at most {LongestFile} bytes, found {file.Length}")));
 
     /// <summary>Reads the contents of a file.</summary>
     /// <exception cref="InvalidDataException">Whatever is wrong, in one line.</exception>

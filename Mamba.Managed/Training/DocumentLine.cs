@@ -45,9 +45,9 @@ internal sealed class DocumentLine
         {
             long from = parts[part].From + (start + row - starts[part]);
             int count = (int)Math.Min(tokens.Length - row, parts[part].To - from);
-            documents.Tokens(from, count).CopyTo(tokens[row..]);
+            documents.CopyTo(from, tokens.Slice(row, count));
             int next = (int)Math.Min(count, parts[part].To - from - 1);
-            documents.Tokens(from + 1, next).CopyTo(targets[row..]);
+            documents.CopyTo(from + 1, targets.Slice(row, next));
             targets[(row + next)..(row + count)].Fill(TrainingBatch.NoTarget);
             lengths.Add(count);
             row += count;

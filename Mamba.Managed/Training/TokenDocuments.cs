@@ -1,4 +1,3 @@
-using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Mamba.Managed.Tensors;
@@ -9,18 +8,20 @@ namespace Mamba.Managed.Training;
 /// <remarks>
 /// The file, all numbers little-endian; its length follows from its header to the byte:
 /// <code>| "MAMBATOK" | version: int32 | 0: int32 | documents: int64 | tokens: int64 | starts: int64 [documents + 1] | ids: int32 [tokens] |</code>
+/// Any number of threads may read; the memory or the mapping goes when the documents are disposed and no reader is left.
 /// </remarks>
-public sealed class TokenDocuments
+public sealed class TokenDocuments : IDisposable
 {
     private const int HeaderLength = 32;
     private const int Version = 1;
 
+    private readonly MappedFile? file;
     private readonly TensorBuffer starts;
     private readonly TensorBuffer ids;
 
-    private TokenDocuments(TensorBuffer starts, TensorBuffer ids, int count, long tokenCount)
+    private TokenDocuments(MappedFile? file, TensorBuffer starts, TensorBuffer ids, int count, long tokenCount)
     {
-        (this.starts, this.ids) = (starts, ids);
+        (this.file, this.starts, this.ids) = (file, starts, ids);
         (Count, TokenCount) = (count, tokenCount);
     }
 
@@ -48,7 +49,7 @@ public sealed class TokenDocuments
             starts.Span<long>((i + 1L) * sizeof(long), 1)[0] = start;
         }
 
-        return new(starts, ids, all.Length, start);
+        return new(null, starts, ids, all.Length, start);
     }
 
     /// <summary>Maps a token file.</summary>
@@ -75,13 +76,20 @@ public sealed class TokenDocuments
                 $"{path}: expected version {Version} and a length that fits its header, found version {version}, {documents} documents, {tokens} tokens and {stream.Length} bytes; write the file again"));
         }
 
-        using MemoryMappedFile file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, null, 0, MemoryMappedFileAccess.Read);
+        MappedFile file = MappedFile.Open(stream);
         long startsLength = (documents + 1) * sizeof(long);
-        TensorBuffer starts = TensorBuffer.Map(file, HeaderLength, startsLength);
-        TensorBuffer ids = tokens == 0 ? TensorBuffer.Allocate(0) : TensorBuffer.Map(file, HeaderLength + startsLength, tokens * sizeof(int));
-        TokenDocuments found = new(starts, ids, (int)documents, tokens);
-        found.CheckStarts(path);
-        return found;
+        TensorBuffer starts = file.Region(HeaderLength, startsLength), ids = file.Region(HeaderLength + startsLength, tokens * sizeof(int));
+        TokenDocuments found = new(file, starts, ids, (int)documents, tokens);
+        try
+        {
+            found.CheckStarts(path);
+            return found;
+        }
+        catch
+        {
+            found.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Writes a token file as a whole: a write that fails leaves what was there before.</summary>
@@ -104,13 +112,31 @@ public sealed class TokenDocuments
     public long Start(int document)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(document);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(document, Count);
+        using TensorBuffer.Lease lease = starts.Acquire();
         return starts.Span<long>((long)document * sizeof(long), 1)[0];
     }
 
-    /// <summary>Some tokens, counted over all documents.</summary>
+    /// <summary>Copies some tokens, counted over all documents.</summary>
     /// <param name="start">The first.</param>
-    /// <param name="count">How many.</param>
-    public ReadOnlySpan<int> Tokens(long start, int count) => ids.Span<int>(start * sizeof(int), count);
+    /// <param name="destination">[count]: as many as it takes.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are not so many.</exception>
+    /// <exception cref="ObjectDisposedException">The documents have been disposed.</exception>
+    public void CopyTo(long start, Span<int> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, TokenCount - destination.Length);
+        using TensorBuffer.Lease lease = ids.Acquire();
+        ids.Span<int>(start * sizeof(int), destination.Length).CopyTo(destination);
+    }
+
+    /// <summary>Frees the memory or unmaps the file; a read that another thread has begun is finished first.</summary>
+    public void Dispose()
+    {
+        starts.Dispose();
+        ids.Dispose();
+        file?.Dispose();
+    }
 
     /// <summary>Tells data apart by all of it: the first 64 bits of a SHA-256, in hexadecimal digits.</summary>
     internal string Digest()
@@ -128,6 +154,7 @@ public sealed class TokenDocuments
     private static void Copy(TensorBuffer buffer, Stream stream)
     {
         const int Part = 1 << 20;
+        using TensorBuffer.Lease lease = buffer.Acquire();
         for (long at = 0; at < buffer.Length; at += Part)
         {
             stream.Write(buffer.Span<byte>(at, (int)Math.Min(Part, buffer.Length - at)));

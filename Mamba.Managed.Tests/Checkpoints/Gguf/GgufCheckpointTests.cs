@@ -111,7 +111,7 @@ public class GgufCheckpointTests
             [Embedding] = ElementType.Float32,
             [In] = ElementType.Q5_1,
         });
-        Dictionary<string, Tensor> found = GgufCheckpoint.Load(path).Parameters().ToDictionary();
+        Dictionary<string, Tensor> found = Opened.Model(path).Parameters().ToDictionary();
         Assert.That((found[Embedding].Type, found[In].Type), Is.EqualTo((ElementType.Float32, ElementType.Q5_1)));
         Assert.That(found[In.Replace('1', '0')].Type, Is.EqualTo(ElementType.Float16));
     }
@@ -189,14 +189,14 @@ public class GgufCheckpointTests
         GgufFile file = GgufFile.Open(path);
         change(file.Metadata);
         GgufFile.Save(changed, file.Metadata, file.Tensors);
-        Assert.That(() => GgufCheckpoint.Load(changed), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(named).And.Message.Contains(changed));
+        Assert.That(() => Opened.Model(changed), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(named).And.Message.Contains(changed));
     }
 
     private MambaLanguageModel SaveAndLoad(MambaLanguageModel model, GgufFileType type)
     {
         string path = Path.Combine(folder, "model.gguf");
         GgufCheckpoint.Save(path, model, type);
-        return GgufCheckpoint.Load(path);
+        return Opened.Model(path);
     }
 
     private static double NatsPerByte(MambaLanguageModel model)

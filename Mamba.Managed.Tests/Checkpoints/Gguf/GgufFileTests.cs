@@ -118,7 +118,7 @@ public class GgufFileTests
             long before = GC.GetAllocatedBytesForCurrentThread();
             try
             {
-                Mutations.Release(GgufCheckpoint.Load(path));
+                Mutations.Open(path);
             }
             catch (InvalidDataException)
             {

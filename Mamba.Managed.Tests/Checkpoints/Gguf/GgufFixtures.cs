@@ -14,7 +14,7 @@ internal static class GgufFixtures
         [Own, .. Environment.GetEnvironmentVariable("MAMBA_FIXTURES")?.Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries) ?? []];
 
     /// <summary>The byte-level model that the files in <c>gguf</c> were made from, in half precision.</summary>
-    public static MambaLanguageModel ShakespeareModel() => Checkpoint.Load(Path.Combine(Own, "shakespeare-bytes"));
+    public static MambaLanguageModel ShakespeareModel() => Opened.Model(Path.Combine(Own, "shakespeare-bytes"));
 
     /// <summary>A model of two small blocks whose projections have whole blocks of 32.</summary>
     public static MambaLanguageModel SmallModel() => MambaLanguageModel.Create(new MambaConfig { DModel = 32, NLayer = 2, VocabSize = 48, DState = 4, DtRank = 2 }, 7);

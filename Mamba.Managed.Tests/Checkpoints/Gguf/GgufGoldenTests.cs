@@ -36,7 +36,7 @@ public class GgufGoldenTests
     {
         using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(golden));
         JsonElement root = document.RootElement;
-        using CpuExecutor executor = new(GgufCheckpoint.Load(GgufOf(golden)), 2);
+        using CpuExecutor executor = new(Opened.Model(GgufOf(golden)), 2);
         float[] last = new float[executor.Config.VocabSize];
         double cost = GgufFixtures.NatsPerByte(executor, root.GetProperty("bytes_scored").GetInt32(), last);
         float[] logits = [.. root.GetProperty("logits_last_row").EnumerateArray().Select(v => v.GetSingle())];

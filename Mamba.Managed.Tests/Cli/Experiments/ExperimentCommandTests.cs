@@ -24,7 +24,7 @@ public class ExperimentCommandTests
         (int exit, string output, string error) = await Run(default, Arguments(task, run, "--steps", "3"));
         Assert.That(exit, Is.Zero, error);
         Assert.That(output, Does.Contain("step 3: loss").And.Contain("% right").And.Contain("length 128: "));
-        Assert.That(Checkpoint.Load(run).Config.VocabSize, Is.EqualTo(16));
+        Assert.That(Opened.Model(run).Config.VocabSize, Is.EqualTo(16));
         using JsonDocument json = JsonDocument.Parse(File.ReadAllText(Path.Combine(run, "accuracy.json")));
         Assert.That(json.RootElement.GetProperty("task").GetString(), Is.EqualTo(task));
         JsonElement[] found = [.. json.RootElement.GetProperty("accuracy").EnumerateArray()];

@@ -11,37 +11,14 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 /// keeps ln(-A): going there and back moves an entry of A by a few parts in 10^7, which is what single precision resolves; a logarithm of
 /// magnitude 2 or more usually returns to the same bits.
 /// </remarks>
-public static class GgufCheckpoint
+internal static class GgufCheckpoint
 {
     private const uint QuantizationVersion = 2;
 
-    /// <summary>Loads a model; its weights stay in the mapped file in the types that they have there.</summary>
-    /// <param name="path">A GGUF file of the architecture <c>mamba</c>: Mamba, or Falcon-Mamba with <c>dt_b_c_rms</c>.</param>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">
-    /// The file is malformed or of another architecture, or its tensors are not those that its metadata ask for; all that are not are listed.
-    /// </exception>
-    public static MambaLanguageModel Load(string path)
-    {
-        GgufFile file = GgufFile.Open(path);
-        try
-        {
-            MambaLanguageModel model = ToModel(file);
-            file.ReleaseHeader();
-            return model;
-        }
-        catch (InvalidDataException error)
-        {
-            file.Release();
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
-    }
-
-    /// <summary>The model in an open file.</summary>
-    /// <exception cref="InvalidDataException">As of <see cref="Load"/>.</exception>
+    /// <summary>The model in an open file; its weights stay in the mapped file in the types that they have there.</summary>
+    /// <exception cref="InvalidDataException">The file is of another architecture, or its tensors are not those that its metadata ask for; all that are not are listed.</exception>
     public static MambaLanguageModel ToModel(GgufFile file)
     {
-        ArgumentNullException.ThrowIfNull(file);
         MambaConfig config = GgufConfig.Read(file);
         Dictionary<string, ParameterKind> kinds = ModelParameters.Of(config).ToDictionary(parameter => parameter.Path, parameter => parameter.Info.Kind);
         Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
@@ -107,26 +84,6 @@ public static class GgufCheckpoint
             : GgufTypeMix.TypeOf(type, parameter.Info, parameter.Tensor.Shape[^1], model.Head is null);
     }
 
-    /// <summary>The configuration that a file states; nothing of it stays open.</summary>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is malformed or of another architecture.</exception>
-    internal static MambaConfig ReadConfig(string path)
-    {
-        GgufFile file = GgufFile.Open(path);
-        try
-        {
-            return GgufConfig.Read(file);
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
-        finally
-        {
-            file.Release();
-        }
-    }
-
     private static string ToGguf(string canonical) =>
         GgufNames.ToGguf(canonical) ?? throw new ArgumentException($"{canonical}: expected a parameter of a Mamba model", nameof(canonical));
 
@@ -175,6 +132,7 @@ public static class GgufCheckpoint
     private static Tensor Map(Tensor tensor, Func<float, float> function)
     {
         Tensor mapped = Tensor.Zeros(ElementType.Float32, tensor.Shape);
+        using TensorBuffer.Lease lease = mapped.Buffer.Acquire();
         Span<float> values = mapped.Floats;
         tensor.CopyTo(values);
         foreach (ref float value in values)

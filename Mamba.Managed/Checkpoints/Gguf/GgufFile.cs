@@ -1,19 +1,25 @@
-using System.IO.MemoryMappedFiles;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
 /// <summary>A GGUF file, mapped into memory: metadata and tensors under the names that the file gives them.</summary>
-/// <remarks>Tensors and metadata own their mappings, so nothing is to be disposed but them, and they outlive this object.</remarks>
-public sealed class GgufFile
+/// <remarks>The tensors are disposed with the file; the metadata are copies and outlive it. The file must not be shortened while it is open.</remarks>
+internal sealed class GgufFile : IDisposable
 {
-    private readonly Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
-    private readonly TensorBuffer start;
+    // Metadata are copied; what is longer than a tokenizer's file may be is no header.
+    private const long LongestHeader = 256L << 20;
 
-    private GgufFile(GgufHeader header, TensorBuffer start)
+    private readonly Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
+    private readonly MappedFile file;
+
+    private GgufFile(MappedFile file, GgufHeader header)
     {
+        this.file = file;
         (Version, Metadata) = (header.Version, header.Metadata);
-        this.start = start;
+        foreach (GgufTensor tensor in header.Tensors)
+        {
+            tensors.Add(tensor.Name, new Tensor(tensor.Type, tensor.Shape, file.Region(tensor.Offset, tensor.Length), 0));
+        }
     }
 
     /// <summary>The version of the format: 2 or 3.</summary>
@@ -58,15 +64,8 @@ public sealed class GgufFile
         GgufWriter.Write(path, metadata, [.. tensors.Select(pair => new GgufEntry(pair.Key, pair.Value.Type, pair.Value.Shape.ToArray(), () => pair.Value))]);
     }
 
-    /// <summary>Frees the mapping of the header; the metadata may not be used afterwards.</summary>
-    internal void ReleaseHeader() => start.Dispose();
-
-    /// <summary>Frees every mapping.</summary>
-    internal void Release()
-    {
-        ReleaseHeader();
-        TensorRegion.Release(tensors.Values);
-    }
+    /// <summary>Unmaps the file and disposes its tensors.</summary>
+    public void Dispose() => file.Dispose();
 
     private static GgufFile Read(FileStream file)
     {
@@ -75,38 +74,17 @@ public sealed class GgufFile
             throw new InvalidDataException(Throw.Invariant($"expected at least 24 bytes of GGUF header, found a file of {file.Length}"));
         }
 
-        using MemoryMappedFile mapping =
-            MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-
-        // Only the pages that the header covers are ever touched.
-        int length = (int)Math.Min(file.Length, int.MaxValue);
-        TensorBuffer start = TensorBuffer.Map(mapping, 0, length);
-        GgufHeader header;
+        MappedFile mapped = MappedFile.Open(file);
         try
         {
-            header = GgufHeader.Read(start.Memory<byte>(0, length), file.Length);
+            // Only the pages that the header covers are ever touched.
+            using TensorBuffer start = mapped.Region(0, Math.Min(mapped.Length, LongestHeader));
+            return new GgufFile(mapped, GgufHeader.Read(start, mapped.Length));
         }
         catch
         {
-            start.Dispose();
+            mapped.Dispose();
             throw;
         }
-
-        GgufFile result = new(header, start);
-        try
-        {
-            foreach (GgufTensor tensor in header.Tensors)
-            {
-                TensorBuffer buffer = TensorBuffer.Map(mapping, tensor.Offset, tensor.Length);
-                result.tensors.Add(tensor.Name, new Tensor(tensor.Type, tensor.Shape, buffer, 0));
-            }
-        }
-        catch
-        {
-            result.Release();
-            throw;
-        }
-
-        return result;
     }
 }

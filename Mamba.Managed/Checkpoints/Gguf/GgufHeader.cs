@@ -24,16 +24,16 @@ internal sealed class GgufHeader
     private const int MostDimensions = 4;
     private const int DeepestArray = 4;
 
-    private readonly ReadOnlyMemory<byte> bytes;
+    private readonly TensorBuffer head;
     private readonly List<GgufTensor> tensors = [];
     private int at;
 
-    private GgufHeader(ReadOnlyMemory<byte> bytes) => this.bytes = bytes;
+    private GgufHeader(TensorBuffer head) => this.head = head;
 
     /// <summary>2 or 3.</summary>
     public int Version { get; private set; }
 
-    /// <summary>The metadata; its values refer to the bytes that were read.</summary>
+    /// <summary>The metadata; its values are copies.</summary>
     public GgufMetadata Metadata { get; } = new();
 
     /// <summary>The tensors in the order of the file.</summary>
@@ -43,19 +43,22 @@ internal sealed class GgufHeader
     public int Alignment { get; private set; }
 
     /// <summary>Reads a header.</summary>
-    /// <param name="bytes">The file from its beginning, as much of it as a header may take.</param>
+    /// <param name="head">The file from its beginning, as much of it as a header may take: less than 2 GB.</param>
     /// <param name="fileLength">Length of the whole file.</param>
     /// <exception cref="InvalidDataException">It is not a GGUF header, or says what cannot be.</exception>
-    public static GgufHeader Read(ReadOnlyMemory<byte> bytes, long fileLength)
+    public static GgufHeader Read(TensorBuffer head, long fileLength)
     {
-        GgufHeader header = new(bytes);
+        using TensorBuffer.Lease lease = head.Acquire();
+        GgufHeader header = new(head);
         header.ReadAll(fileLength);
         return header;
     }
 
+    private ReadOnlySpan<byte> Bytes => head.Span<byte>(0, (int)head.Length);
+
     private void ReadAll(long fileLength)
     {
-        uint magic = bytes.Length < 4 ? 0 : UInt32();
+        uint magic = head.Length < 4 ? 0 : UInt32();
         if (magic != GgufLayout.Magic)
         {
             throw new InvalidDataException(Throw.Invariant($"expected a file that begins with GGUF, found {magic:x8}; is this a GGUF file?"));
@@ -166,9 +169,9 @@ internal sealed class GgufHeader
     private GgufValue Value(string key)
     {
         GgufValueType type = (GgufValueType)UInt32();
-        int start = at;
+        int first = at;
         Skip(key, type, 0);
-        return new GgufValue(type, bytes[start..at]);
+        return new GgufValue(type, Bytes[first..at].ToArray());
     }
 
     private void Skip(string key, GgufValueType type, int depth)
@@ -179,7 +182,7 @@ internal sealed class GgufHeader
         }
         else if (type == GgufValueType.String)
         {
-            Take(Number("bytes of text", bytes.Length - at - 8, key));
+            Take(Number("bytes of text", (int)head.Length - at - 8, key));
         }
         else if (type == GgufValueType.Array && depth < DeepestArray)
         {
@@ -195,7 +198,7 @@ internal sealed class GgufHeader
     {
         GgufValueType type = (GgufValueType)UInt32();
         int least = GgufLayout.SizeOf(type) ?? 8;
-        int count = Number("entries", Math.Max(bytes.Length - at - 8, 0) / least, key);
+        int count = Number("entries", Math.Max((int)head.Length - at - 8, 0) / least, key);
         if (GgufLayout.SizeOf(type) is { } size)
         {
             Take(count * size);
@@ -217,7 +220,7 @@ internal sealed class GgufHeader
     // A vocabulary has a hundred thousand: the bytes are asked for once.
     private void SkipStrings(string key, int count)
     {
-        ReadOnlySpan<byte> rest = bytes.Span[at..];
+        ReadOnlySpan<byte> rest = Bytes[at..];
         for (int i = 0; i < count; i++)
         {
             long room = rest.Length - 8L;
@@ -228,12 +231,12 @@ internal sealed class GgufHeader
             rest = rest[(8 + (int)length)..];
         }
 
-        at = bytes.Length - rest.Length;
+        at = (int)head.Length - rest.Length;
     }
 
     private string Name(string what)
     {
-        ReadOnlySpan<byte> text = Take(Number($"bytes of a {what}", Math.Min(LongestName, bytes.Length - at - 8)));
+        ReadOnlySpan<byte> text = Take(Number($"bytes of a {what}", Math.Min(LongestName, (int)head.Length - at - 8)));
         return text.Length > 0 && Utf8.IsValid(text)
             ? Encoding.UTF8.GetString(text)
             : throw new InvalidDataException(Throw.Invariant($"expected a {what} of 1 to {LongestName} bytes of UTF-8 before byte {at}, found none; the file is damaged"));
@@ -255,12 +258,12 @@ internal sealed class GgufHeader
 
     private ReadOnlySpan<byte> Take(int count)
     {
-        if (count > bytes.Length - at)
+        if (count > head.Length - at)
         {
-            throw new InvalidDataException(Throw.Invariant($"expected {count} more bytes of the header at byte {at}, found {bytes.Length - at}; is the download complete?"));
+            throw new InvalidDataException(Throw.Invariant($"expected {count} more bytes of the header at byte {at}, found {head.Length - at}; is the download complete?"));
         }
 
         at += count;
-        return bytes.Span.Slice(at - count, count);
+        return Bytes.Slice(at - count, count);
     }
 }

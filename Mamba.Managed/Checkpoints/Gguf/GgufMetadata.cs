@@ -6,7 +6,7 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 /// <summary>The metadata of a GGUF file: values by key, in the order of the file.</summary>
 /// <remarks>Errors of the typed getters name the key.</remarks>
 [SuppressMessage("Naming", "CA1710", Justification = "the format calls it metadata")]
-public sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
+internal sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
 {
     private readonly OrderedDictionary<string, GgufValue> values = new(StringComparer.Ordinal);
 

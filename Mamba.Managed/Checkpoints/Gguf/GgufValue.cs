@@ -6,7 +6,7 @@ using System.Text;
 namespace Mamba.Managed.Checkpoints.Gguf;
 
 /// <summary>What a metadata value of a GGUF file is; the numbers are those of the format.</summary>
-public enum GgufValueType
+internal enum GgufValueType
 {
     /// <summary>1 byte.</summary>
     UInt8 = 0,
@@ -50,7 +50,7 @@ public enum GgufValueType
 
 /// <summary>A metadata value of a GGUF file: its type and its bytes as the file has them, decoded when asked for.</summary>
 /// <remarks>Keeping the bytes means that a value of any kind is carried from file to file unchanged, and that reading a file decodes nothing that nobody asks for.</remarks>
-public sealed class GgufValue
+internal sealed class GgufValue
 {
     private readonly ReadOnlyMemory<byte> encoded;
 

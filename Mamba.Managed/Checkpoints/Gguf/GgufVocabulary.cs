@@ -6,7 +6,7 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 /// <param name="Tokens">The text of each id; of byte-level BPE in GPT-2's alphabet, one letter a byte.</param>
 /// <param name="TokenTypes">What each id is: 1 normal, 2 unknown, 3 control, 4 added by a user, 5 unused, 6 a byte. Empty where the file does not say.</param>
 /// <param name="Merges">Pairs of token texts with a space between, the first to be merged first.</param>
-public sealed record GgufVocabulary(
+internal sealed record GgufVocabulary(
     string Model,
     string? Pre,
     IReadOnlyList<string> Tokens,

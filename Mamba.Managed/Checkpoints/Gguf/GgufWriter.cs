@@ -30,7 +30,7 @@ internal static class GgufWriter
             Pad(stream, alignment);
             foreach (GgufEntry entry in entries)
             {
-                WriteTensor(stream, entry.Make());
+                entry.Make().WriteTo(stream);
                 Pad(stream, alignment);
             }
         });
@@ -81,17 +81,6 @@ internal static class GgufWriter
             writer.Write((long)text.Length);
             writer.Write(text);
         }
-    }
-
-    private static void WriteTensor(Stream stream, Tensor tensor)
-    {
-        const int Most = 1 << 24;
-        for (long at = 0; at < tensor.ByteLength; at += Most)
-        {
-            stream.Write(tensor.Buffer.Span<byte>(tensor.Offset + at, (int)Math.Min(Most, tensor.ByteLength - at)));
-        }
-
-        GC.KeepAlive(tensor);
     }
 
     private static void Pad(Stream stream, int alignment)

@@ -1,0 +1,155 @@
+using Mamba.Managed.Checkpoints.Gguf;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tokenizers;
+
+namespace Mamba.Managed.Checkpoints;
+
+/// <summary>A model in a folder or a GGUF file, opened once: configuration, tokenizer and weights.</summary>
+/// <remarks>
+/// The files stay mapped, and the weights in them, until the source is disposed; the model and its tensors go with it, while configuration and
+/// tokenizer stay. Any number of threads may use a source.
+/// </remarks>
+public sealed class ModelSource : IDisposable
+{
+    private readonly Lock weightsGate = new();
+    private readonly Lock tokenizerGate = new();
+    private readonly GgufFile? gguf;
+    private TensorFiles? files;
+    private MambaLanguageModel? model;
+    private ModelFingerprint fingerprint;
+    private Tokenizer? tokenizer;
+    private bool disposed;
+
+    private ModelSource(string path, GgufFile? gguf, MambaConfig config) => (FilePath, this.gguf, Config) = (path, gguf, config);
+
+    /// <summary>The folder or the file.</summary>
+    public string FilePath { get; }
+
+    /// <summary>The model's sizes and options.</summary>
+    public MambaConfig Config { get; }
+
+    /// <summary>
+    /// The tokenizer: the <c>tokenizer.json</c> of the folder, or what the GGUF file carries; bytes where neither has one and the vocabulary
+    /// is 256. Made when it is first asked for.
+    /// </summary>
+    /// <exception cref="FileNotFoundException">The folder has no <c>tokenizer.json</c> and the vocabulary is not 256.</exception>
+    /// <exception cref="InvalidDataException">The tokenizer is damaged, of a kind that is not supported, absent, or names more tokens than the model has.</exception>
+    public Tokenizer Tokenizer
+    {
+        get
+        {
+            lock (tokenizerGate)
+            {
+                return tokenizer ??= gguf is null ? ModelTokenizer.Load(FilePath, Config) : ModelTokenizer.Of(FilePath, gguf.Metadata, Config);
+            }
+        }
+    }
+
+    /// <summary>The model; its weights stay in the mapped files until they are touched. Made when it is first asked for.</summary>
+    /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is malformed, or the tensors are not those that the configuration asks for; all that are not are listed.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The source has been disposed.</exception>
+    public MambaLanguageModel Model
+    {
+        get
+        {
+            lock (weightsGate)
+            {
+                ObjectDisposedException.ThrowIf(disposed, this);
+                if (model is null)
+                {
+                    // An executor that takes the weights over leaves nothing to tell them by.
+                    MambaLanguageModel built = Build();
+                    (model, fingerprint) = (built, ModelFingerprint.Of(built));
+                }
+
+                return model;
+            }
+        }
+    }
+
+    /// <summary>The fingerprint of <see cref="Model"/>, which saved states are bound to.</summary>
+    /// <exception cref="FileNotFoundException">As of <see cref="Model"/>.</exception>
+    /// <exception cref="InvalidDataException">As of <see cref="Model"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The source has been disposed.</exception>
+    public ModelFingerprint Fingerprint
+    {
+        get
+        {
+            lock (weightsGate)
+            {
+                _ = Model;
+                return fingerprint;
+            }
+        }
+    }
+
+    /// <summary>The metadata of a GGUF file; null for a folder.</summary>
+    internal GgufMetadata? Metadata => gguf?.Metadata;
+
+    /// <summary>Opens a model and reads its configuration.</summary>
+    /// <param name="path">
+    /// A folder with <c>config.json</c> in the layout of Hugging Face or of state-spaces/mamba, and <c>model.safetensors</c>, an index with its
+    /// shards, or <c>pytorch_model.bin</c>; or a GGUF file of the architecture <c>mamba</c>: Mamba, or Falcon-Mamba with <c>dt_b_c_rms</c>.
+    /// </param>
+    /// <exception cref="FileNotFoundException">There is neither, or the folder lacks its configuration.</exception>
+    /// <exception cref="InvalidDataException">The configuration is malformed or not supported, or the GGUF file.</exception>
+    public static ModelSource Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path))
+        {
+            return new ModelSource(path, null, Checkpoint.ReadConfig(path));
+        }
+
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException($"{path}: expected a model folder or a GGUF file, found neither", path);
+        }
+
+        GgufFile file = GgufFile.Open(path);
+        try
+        {
+            return new ModelSource(path, file, GgufConfig.Read(file));
+        }
+        catch (InvalidDataException error)
+        {
+            file.Dispose();
+            throw new InvalidDataException($"{path}: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Disposes the model's tensors and unmaps the files; a read that another thread has begun is finished first.</summary>
+    public void Dispose()
+    {
+        lock (weightsGate)
+        {
+            disposed = true;
+            model?.DisposeParameters();
+            files?.Dispose();
+            gguf?.Dispose();
+        }
+    }
+
+    private MambaLanguageModel Build()
+    {
+        try
+        {
+            if (gguf is not null)
+            {
+                return GgufCheckpoint.ToModel(gguf);
+            }
+
+            files = TensorFiles.Open(FilePath);
+            return Checkpoint.ToModel(Config, files.Tensors);
+        }
+        catch (InvalidDataException error)
+        {
+            files?.Dispose();
+            throw new InvalidDataException($"{FilePath}: {error.Message}", error);
+        }
+    }
+}
