@@ -20,6 +20,11 @@ internal static class TrainingChild
             return TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);
         }
 
+        if (args is ["executor", string name])
+        {
+            return Execution.ExecutorChild.Run(name);
+        }
+
         using Trainer trainer = Create(args[0], bool.Parse(args[1]));
         if (Directory.Exists(args[0]) && Directory.GetDirectories(args[0]).Any(folder => !folder.EndsWith(".tmp", StringComparison.Ordinal)))
         {
