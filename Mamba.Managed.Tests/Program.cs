@@ -1,3 +1,6 @@
+using System.Globalization;
+using Mamba.Managed.Tests.Execution;
+using Mamba.Managed.Tests.Safety;
 using Mamba.Managed.Tests.Training;
 using Microsoft.Testing.Platform.Builder;
 using NUnit.VisualStudio.TestAdapter.TestingPlatformAdapter;
@@ -11,7 +14,16 @@ namespace Mamba.Managed.Tests;
 /// </remarks>
 internal static class Program
 {
-    public static async Task<int> Main(string[] args) => args is ["run-tests", .. string[] options] ? await RunTests(options) : TrainingChild.Run(args);
+    public static async Task<int> Main(string[] args) => args switch
+    {
+        ["run-tests", .. string[] options] => await RunTests(options),
+        ["ownership", .. string[] arguments] => OwnershipChild.Start(arguments),
+        ["shapes", string attack] => ShapeAttacks.Run(attack),
+        ["executor", string attack] => ExecutorChild.Run(attack),
+        ["soak", string steps, string seed] =>
+            TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out),
+        _ => TrainingChild.Run(args),
+    };
 
     private static async Task<int> RunTests(string[] options)
     {

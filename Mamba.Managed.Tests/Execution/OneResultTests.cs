@@ -7,36 +7,11 @@ using Mamba.Managed.Tensors.Blocks;
 namespace Mamba.Managed.Tests.Execution;
 
 /// <summary>The logits are the same bits however the tokens arrive.</summary>
-public class OneResultTests
+public class OneResultTests : ExecutorContract
 {
-    private static readonly MambaConfig[] Shapes =
-    [
-        new() { DModel = 24, NLayer = 2, VocabSize = 40 },
-        new() { DModel = 50, NLayer = 2, VocabSize = 53, DInner = 150, DConv = 3, DState = 8, DtRank = 5, InProjBias = true, OutProjBias = true, TieEmbeddings = false },
-        new() { DModel = 17, NLayer = 1, VocabSize = 19, DState = 7, DConv = 1, ConvBias = false },
-        new() { DModel = 32, NLayer = 2, VocabSize = 64, MixerNormEpsilon = 1e-6f },
-    ];
+    protected override double Tolerance => 0;
 
-    [Test]
-    public void In_chunks_as_at_once([ValueSource(nameof(Shapes))] MambaConfig config, [Values(1, 2, 5, 64)] int chunk)
-    {
-        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 1), 2);
-        int[] tokens = Tokens(config, 90);
-        float[] once = new float[tokens.Length * config.VocabSize];
-        CpuState whole = executor.CreateState();
-        executor.Prefill(tokens, whole, once);
-
-        float[] chunked = new float[once.Length];
-        CpuState parts = executor.CreateState();
-        for (int at = 0; at < tokens.Length; at += chunk)
-        {
-            int length = Math.Min(chunk, tokens.Length - at);
-            executor.Prefill(tokens.AsSpan(at, length), parts, chunked.AsSpan(at * config.VocabSize, length * config.VocabSize));
-        }
-
-        AssertSame(once, chunked);
-        AssertSame(whole, parts);
-    }
+    protected override IMambaExecutor Create(MambaLanguageModel model) => new CpuExecutor(model, 2);
 
     [Test]
     public void On_any_number_of_threads([ValueSource(nameof(Shapes))] MambaConfig config, [Values(2, 3, 7)] int threads)
@@ -51,74 +26,6 @@ public class OneResultTests
             float[] logits = new float[tokens.Length * config.VocabSize];
             executor.Prefill(tokens, executor.CreateState(), logits);
             return logits;
-        }
-    }
-
-    [Test]
-    public void In_a_batch_as_alone([ValueSource(nameof(Shapes))] MambaConfig config)
-    {
-        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 3), 2);
-        const int Sequences = 9;
-        CpuState[] alone = new CpuState[Sequences], together = new CpuState[Sequences];
-        float[] logits = new float[config.VocabSize];
-        for (int s = 0; s < Sequences; s++)
-        {
-            alone[s] = executor.CreateState();
-            executor.Prefill(Tokens(config, (3 * s) + 1), alone[s], logits);
-            together[s] = executor.CreateState();
-            together[s].CopyFrom(alone[s]);
-        }
-
-        int[] next = Tokens(config, Sequences);
-        float[] batch = new float[Sequences * config.VocabSize];
-        executor.Step(next, together, batch);
-        for (int s = 0; s < Sequences; s++)
-        {
-            executor.Prefill([next[s]], alone[s], logits);
-            AssertSame(logits, batch.AsSpan(s * config.VocabSize, config.VocabSize).ToArray());
-            AssertSame(alone[s], together[s]);
-        }
-    }
-
-    [Test]
-    public void In_a_ragged_batch_as_alone([ValueSource(nameof(Shapes))] MambaConfig config, [Values] bool all)
-    {
-        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 8), 2);
-        int[] lengths = [3, 1, 40, 600, 7, 1, 1, 500, 12];
-        CpuState[] together = [.. lengths.Select(_ => executor.CreateState())];
-        int[] tokens = Tokens(config, lengths.Sum());
-        float[] logits = new float[(all ? tokens.Length : lengths.Length) * config.VocabSize];
-        executor.Forward(tokens, lengths, together, logits);
-        for (int s = 0, start = 0, row = 0; s < lengths.Length; start += lengths[s], s++)
-        {
-            float[] expected = new float[lengths[s] * config.VocabSize];
-            CpuState alone = executor.CreateState();
-            executor.Prefill(tokens.AsSpan(start, lengths[s]), alone, expected);
-            float[] wanted = all ? expected : expected[^config.VocabSize..];
-            AssertSame(wanted, logits.AsSpan(row, wanted.Length).ToArray());
-            AssertSame(alone, together[s]);
-            row += wanted.Length;
-        }
-    }
-
-    [Test]
-    public void Whatever_logits_are_asked_for([ValueSource(nameof(Shapes))] MambaConfig config, [Values(1, 2, 3, 4, 5)] int seed)
-    {
-        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 11), 2);
-        Random random = new(seed);
-        int[] lengths = [.. Enumerable.Range(0, random.Next(1, 8)).Select(_ => random.Next(1, random.Next(2, 30)))];
-        int[] tokens = Tokens(config, lengths.Sum());
-        SequenceInput[] batch = [.. lengths.Select(length => new SequenceInput(executor.CreateState(), length, (LogitRows)random.Next(seed < 3 ? 2 : 3)))];
-        float[] logits = new float[batch.Sum(input => input.LogitCount) * config.VocabSize];
-        executor.Run(tokens, batch, logits);
-        for (int s = 0, start = 0, row = 0; s < batch.Length; start += lengths[s], row += batch[s].LogitCount * config.VocabSize, s++)
-        {
-            float[] expected = new float[lengths[s] * config.VocabSize];
-            CpuState alone = executor.CreateState();
-            executor.Prefill(tokens.AsSpan(start, lengths[s]), alone, expected);
-            int wanted = batch[s].LogitCount * config.VocabSize;
-            AssertSame(expected[(expected.Length - wanted)..], logits.AsSpan(row, wanted).ToArray());
-            AssertSame(alone, (CpuState)batch[s].State);
         }
     }
 
@@ -167,19 +74,6 @@ public class OneResultTests
     }
 
     [Test]
-    public void A_long_input_gives_the_logits_of_its_last_token()
-    {
-        MambaConfig config = Shapes[0];
-        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 4), 2);
-        int[] tokens = Tokens(config, 1300);
-        float[] all = new float[tokens.Length * config.VocabSize];
-        float[] last = new float[config.VocabSize];
-        executor.Prefill(tokens, executor.CreateState(), all);
-        executor.Prefill(tokens, executor.CreateState(), last);
-        AssertSame(last, all[^config.VocabSize..]);
-    }
-
-    [Test]
     public void A_step_allocates_nothing()
     {
         MambaConfig config = Shapes[0];
@@ -195,60 +89,5 @@ public class OneResultTests
             }
         });
         Assert.That(bytes, Is.Zero);
-    }
-
-    [Test]
-    public void A_canceled_prefill_leaves_the_state_as_it_was()
-    {
-        MambaConfig config = Shapes[0];
-        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 6), 2);
-        CpuState state = executor.CreateState(), before = executor.CreateState();
-        float[] logits = new float[config.VocabSize];
-        executor.Prefill([3, 4], state, logits);
-        before.CopyFrom(state);
-        using CancellationTokenSource source = new();
-        source.Cancel();
-        Assert.That(() => executor.Prefill(Tokens(config, 2000), state, logits, source.Token), Throws.InstanceOf<OperationCanceledException>());
-        AssertSame(before, state);
-    }
-
-    [Test]
-    public void Wrong_arguments_are_named()
-    {
-        MambaConfig config = Shapes[0];
-        using CpuExecutor executor = new(MambaLanguageModel.Create(config, 7), 1);
-        CpuState state = executor.CreateState();
-        float[] logits = new float[config.VocabSize];
-        Assert.Multiple(() =>
-        {
-            Assert.That(() => executor.Prefill([], state, logits), Throws.ArgumentException.With.Message.Contains("at least one token"));
-            Assert.That(() => executor.Prefill([40], state, logits), Throws.ArgumentException.With.Message.Contains("0 to 39, found 40"));
-            Assert.That(() => executor.Prefill([-1], state, logits), Throws.ArgumentException);
-            Assert.That(() => executor.Prefill([1], state, new float[3]), Throws.ArgumentException);
-            Assert.That(() => executor.Prefill([1], new CpuState(Shapes[1]), logits), Throws.ArgumentException);
-            Assert.That(() => executor.Step([1, 2], [state, state], new float[80]), Throws.ArgumentException.With.Message.Contains("0 and 1"));
-        });
-    }
-
-    private static int[] Tokens(MambaConfig config, int count)
-    {
-        Random random = new(count);
-        return [.. Enumerable.Range(0, count).Select(_ => random.Next(config.VocabSize))];
-    }
-
-    private static void AssertSame(CpuState expected, CpuState found)
-    {
-        Assert.That(found.Position, Is.EqualTo(expected.Position));
-        for (int layer = 0; layer < expected.Layers.Length; layer++)
-        {
-            AssertSame(expected.Layers[layer].ConvState.ToArray(), found.Layers[layer].ConvState.ToArray());
-            AssertSame(expected.Layers[layer].SsmState.ToArray(), found.Layers[layer].SsmState.ToArray());
-        }
-    }
-
-    private static void AssertSame(float[] expected, float[] found)
-    {
-        Assert.That(expected, Has.None.NaN);
-        Assert.That(found.Select(BitConverter.SingleToUInt32Bits), Is.EqualTo(expected.Select(BitConverter.SingleToUInt32Bits)));
     }
 }

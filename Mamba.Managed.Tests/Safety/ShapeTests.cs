@@ -16,7 +16,7 @@ public class ShapeTests
     {
         using Process child = Process.Start(new ProcessStartInfo("dotnet")
         {
-            ArgumentList = { typeof(ShapeAttacks).Assembly.Location, "safety", attack },
+            ArgumentList = { typeof(ShapeAttacks).Assembly.Location, "shapes", attack },
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Mamba.Managed.Cli;
 using Mamba.Managed.Models;
-using Mamba.Managed.Tests.Safety;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Tests.Training;
@@ -14,24 +13,9 @@ internal static class TrainingChild
     public static MambaConfig Config { get; } = new() { DModel = 24, NLayer = 2, VocabSize = 32 };
 
     /// <summary>Trains to the end in the folder that the argument names, going on from what is there.</summary>
-    /// <remarks>A third argument is the step in which the run waits to be killed, 0 for none; <c>soak STEPS SEED</c> runs <see cref="TrainingSoak"/>.</remarks>
+    /// <remarks>The second argument says whether windows carry their state; a third is the step in which the run waits to be killed, 0 for none.</remarks>
     public static int Run(string[] args)
     {
-        if (args is ["ownership", .. string[] arguments])
-        {
-            return OwnershipChild.Start(arguments);
-        }
-
-        if (args is ["soak", string steps, string seed])
-        {
-            return TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);
-        }
-
-        if (args is ["safety", string attack])
-        {
-            return Safety.ShapeAttacks.Run(attack);
-        }
-
         using Trainer trainer = Create(args[0], bool.Parse(args[1]));
         if (Directory.Exists(args[0]) && Directory.GetDirectories(args[0]).Any(folder => !folder.EndsWith(".tmp", StringComparison.Ordinal)))
         {

@@ -138,7 +138,7 @@ public sealed class GenerationSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(options);
-        byte[] session = state.RestoreSession(stream, fingerprint);
+        byte[] session = state.Restore(stream, fingerprint);
         Throw.Unless(session.Length > 0, $"expected a saved session, found a state alone; restore it as one and give its tokens to a new session");
         return SavedSession.Decode(session, state, options, vocabularySize);
     }

@@ -126,8 +126,4 @@ public static class SavedState
             stream.Write(bytes);
         }
     }
-
-    #pragma warning disable CS1591 // TEMP
-    public static void Save(this SequenceState sequence, Stream stream, ModelFingerprint fingerprint, byte[] session) { Save(sequence, stream, fingerprint); stream.Write(BitConverter.GetBytes(session.Length)); stream.Write(session); }
-    public static byte[] RestoreSession(this SequenceState sequence, Stream stream, ModelFingerprint fingerprint) { Restore(sequence, stream, fingerprint); byte[] n = new byte[4]; stream.ReadExactly(n); byte[] b = new byte[BitConverter.ToInt32(n)]; stream.ReadExactly(b); return b; }
 }
