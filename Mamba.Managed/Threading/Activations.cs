@@ -24,6 +24,8 @@ internal sealed unsafe class Activations(int place) : IDisposable
     {
         if (capacity < count)
         {
+            // Where memory is short, the next call begins anew.
+            capacity = 0;
             buffer.Dispose();
             buffer = TensorBuffer.Allocate(offset + ((long)count * sizeof(float)), clear: false);
             capacity = count;
