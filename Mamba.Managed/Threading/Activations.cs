@@ -24,7 +24,7 @@ internal sealed unsafe class Activations(int place) : IDisposable
     {
         if (capacity < count)
         {
-            // Where there is not that much memory, nothing is held and the next call tries again.
+            // Where memory is short, the next call begins anew.
             capacity = 0;
             buffer.Dispose();
             buffer = TensorBuffer.Allocate(offset + ((long)count * sizeof(float)), clear: false);

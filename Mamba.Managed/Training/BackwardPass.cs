@@ -5,69 +5,69 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>The backward half of a pass: from the gradient of the last residual to that of every parameter.</summary>
+/// <summary>The backward pass of a pass: from the gradient of the last residual to that of every parameter.</summary>
 /// <remarks>
 /// Each entry of a gradient is one chain in a fixed order, over rows or, in convolution and scan, over sequences: the same bits with any
 /// number of threads.
 /// </remarks>
-internal static unsafe class BackwardHalf
+internal static unsafe class BackwardPass
 {
     /// <summary>Runs on every worker, after the head.</summary>
-    public static void Run(Worker worker, TrainingStep step)
+    public static void Run(Worker worker, PassContext pass)
     {
-        ParameterPointers gradients = step.Gradients!;
-        for (int layer = step.Weights.Blocks.Length - 1; layer >= 0; layer--)
+        ParameterPointers gradients = pass.Gradients!;
+        for (int layer = pass.Weights.Blocks.Length - 1; layer >= 0; layer--)
         {
-            Block(worker, step, step.Weights.Blocks[layer], gradients.Blocks[layer], layer);
+            Block(worker, pass, pass.Weights.Blocks[layer], gradients.Blocks[layer], layer);
         }
 
         worker.Barrier();
-        (int start, int end) = step.FeaturesOf(worker);
-        for (int row = 0; row < step.Rows; row++)
+        (int start, int end) = pass.FeaturesOf(worker);
+        for (int row = 0; row < pass.Rows; row++)
         {
-            Span<float> sum = step.Row(gradients.Embedding, step.Tokens[row])[start..end];
-            TensorPrimitives.Add(sum, step.Row(step.Workspace.ResidualGradient, row)[start..end], sum);
+            Span<float> sum = pass.Row(gradients.Embedding, pass.Tokens[row])[start..end];
+            TensorPrimitives.Add(sum, pass.Row(pass.Workspace.ResidualGradient, row)[start..end], sum);
         }
     }
 
-    private static void Block(Worker worker, TrainingStep step, BlockPointers block, BlockPointers gradient, int layer)
+    private static void Block(Worker worker, PassContext pass, BlockPointers block, BlockPointers gradient, int layer)
     {
-        TrainingWorkspace memory = step.Workspace;
-        (int rows, int width, int inner, int projected, int rank) = (step.Rows, step.Width, step.Inner, step.Projected, step.Config.DtRank);
+        TrainingWorkspace memory = pass.Workspace;
+        (int rows, int width, int inner, int projected, int rank) = (pass.Rows, pass.Width, pass.Inner, pass.Projected, pass.Config.DtRank);
         float* residual = memory.Residual(layer);
         (int start, int end) = worker.Range(rows);
 
-        // What the forward half did not keep.
-        step.Normalize(worker, residual, block.Norm);
-        float* mixed = MixedGradient(step, layer, start, end);
-        step.Arrange(worker, block);
-        step.Convolve(worker, block, layer, keep: false);
-        float* selection = step.Select(worker, layer);
+        // What the forward pass did not keep.
+        pass.Normalize(worker, residual, block.Norm);
+        float* mixed = MixedGradient(pass, layer, start, end);
+        pass.Arrange(worker, block);
+        pass.Convolve(worker, block, layer, keep: false);
+        float* selection = pass.Select(worker, layer);
         worker.Barrier();
-        step.Step(worker, block, selection);
-        Inputs(mixed, width, block.OutWeight, memory.OutputGradient, inner);
-        worker.Barrier();
-
-        MixerBackward.Scan(worker, step, block, gradient, selection, layer);
+        pass.ProjectDt(worker, block, selection);
+        Inputs(mixed, width, block.OutWeight, memory.ScanOutputGradient, inner);
         worker.Barrier();
 
-        Parameters(mixed, width, memory.Outputs, inner, inner, gradient.OutWeight, gradient.OutBias);
-        MixerBackward.SumSelection(step, start, end);
-        Parameters(memory.Steps, inner, selection, rank, projected, gradient.DtWeight, null);
+        MixerBackward.Scan(worker, pass, block, gradient, selection, layer);
+        worker.Barrier();
+
+        Parameters(mixed, width, memory.ScanOutput, inner, inner, gradient.OutWeight, gradient.OutBias);
+        MixerBackward.SumSelection(pass, start, end);
+        Parameters(memory.DtGradient, inner, selection, rank, projected, gradient.DtWeight, null);
         StridedProduct.Run(
-            worker, memory.Product, new(memory.Steps, rows, inner), new(block.DtWeight, inner, rank), new(memory.SelectionGradient, rows, rank, projected));
+            worker, memory.Product, new(memory.DtGradient, rows, inner), new(block.DtWeight, inner, rank), new(memory.SelectionGradient, rows, rank, projected));
         worker.Barrier();
-        if (step.Config.MixerNormEpsilon is float epsilon)
+        if (pass.Config.MixerNormEpsilon is float epsilon)
         {
-            MixerBackward.NormalizeSelection(step, layer, epsilon, start, end);
+            MixerBackward.NormalizeSelection(pass, layer, epsilon, start, end);
             worker.Barrier();
         }
 
         Parameters(memory.SelectionGradient, projected, memory.Channels, inner, inner, gradient.XWeight, null);
-        Inputs(memory.SelectionGradient, projected, block.XWeight, memory.OutputGradient, inner, accumulate: true);
+        Inputs(memory.SelectionGradient, projected, block.XWeight, memory.ChannelsGradient, inner, accumulate: true);
         worker.Barrier();
 
-        MixerBackward.Convolve(worker, step, block, gradient, layer);
+        MixerBackward.Convolve(worker, pass, block, gradient, layer);
         worker.Barrier();
         Parameters(memory.GatedGradient, 2 * inner, memory.Normal, width, width, gradient.InWeight, gradient.InBias);
         Inputs(memory.GatedGradient, 2 * inner, block.InWeight, memory.NormalGradient, width);
@@ -77,11 +77,11 @@ internal static unsafe class BackwardHalf
         {
             long at = (long)row * width;
             memory.Inverses[row] = RmsNormalizationBackward.Input(
-                residual + at, block.Norm, step.Config.NormEpsilon, memory.NormalGradient + at, memory.ResidualGradient + at, width, add: true);
+                residual + at, block.Norm, pass.Config.NormEpsilon, memory.NormalGradient + at, memory.ResidualGradient + at, width, add: true);
         }
 
         worker.Barrier();
-        (int first, int last) = step.FeaturesOf(worker);
+        (int first, int last) = pass.FeaturesOf(worker);
         RmsNormalizationBackward.Weight(residual, memory.Inverses, memory.NormalGradient, gradient.Norm, rows, width, first, last);
 
         void Inputs(float* dy, int outputs, float* weight, float* dx, int inputs, bool accumulate = false) => StridedProduct.Run(
@@ -106,18 +106,18 @@ internal static unsafe class BackwardHalf
     }
 
     // The gradient of the mixer's output: that of the residual, through the mask.
-    private static float* MixedGradient(TrainingStep step, int layer, int start, int end)
+    private static float* MixedGradient(PassContext pass, int layer, int start, int end)
     {
-        TrainingWorkspace memory = step.Workspace;
-        if (step.Dropout.Rate == 0)
+        TrainingWorkspace memory = pass.Workspace;
+        if (pass.Dropout.Rate == 0)
         {
             return memory.ResidualGradient;
         }
 
         for (int row = start; row < end; row++)
         {
-            step.Row(memory.ResidualGradient, row).CopyTo(step.Row(memory.Mixed, row));
-            step.Dropout.Apply(step.Row(memory.Mixed, row), layer, row);
+            pass.Row(memory.ResidualGradient, row).CopyTo(pass.Row(memory.Mixed, row));
+            pass.Dropout.Apply(pass.Row(memory.Mixed, row), layer, row);
         }
 
         return memory.Mixed;

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Mamba.Managed.Training;
 
 /// <summary>Dropout by a hash of seed and place: forward and backward, in any order and on any thread, draw the same mask.</summary>
@@ -20,21 +18,11 @@ public readonly record struct Dropout(float Rate, ulong Seed)
         }
 
         float scale = 1 / (1 - Rate);
-        ulong state = Mix(Seed ^ Mix(((ulong)(uint)layer << 32) | (uint)row));
+        SplitMix64 random = new(SplitMix64.Mix(Seed ^ SplitMix64.Mix(((ulong)(uint)layer << 32) | (uint)row)));
         ulong limit = (ulong)(Rate * (double)(1UL << 32));
         for (int i = 0; i < values.Length; i++)
         {
-            state += 0x9E3779B97F4A7C15;
-            values[i] = (Mix(state) >> 32) < limit ? 0 : values[i] * scale;
+            values[i] = (random.Next() >> 32) < limit ? 0 : values[i] * scale;
         }
-    }
-
-    // The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Mix(ulong z)
-    {
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
     }
 }

@@ -6,73 +6,73 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>The forward half of a pass: every block, keeping what the backward half needs.</summary>
-internal static unsafe class ForwardHalf
+/// <summary>The forward pass of a pass: every block, keeping what the backward pass needs.</summary>
+internal static unsafe class ForwardPass
 {
     /// <summary>Runs on every worker; ends with this worker's rows of the last block's output.</summary>
-    public static void Run(Worker worker, TrainingStep step)
+    public static void Run(Worker worker, PassContext pass)
     {
-        TrainingWorkspace memory = step.Workspace;
-        (int start, int end) = worker.Range(step.Rows);
+        TrainingWorkspace memory = pass.Workspace;
+        (int start, int end) = worker.Range(pass.Rows);
         for (int row = start; row < end; row++)
         {
-            step.Row(step.Weights.Embedding, step.Tokens[row]).CopyTo(step.Row(memory.Residual(0), row));
+            pass.Row(pass.Weights.Embedding, pass.Tokens[row]).CopyTo(pass.Row(memory.Residual(0), row));
         }
 
-        for (int layer = 0; layer < step.Weights.Blocks.Length; layer++)
+        for (int layer = 0; layer < pass.Weights.Blocks.Length; layer++)
         {
-            Block(worker, step, step.Weights.Blocks[layer], layer);
+            Block(worker, pass, pass.Weights.Blocks[layer], layer);
             worker.Barrier();
             for (int row = start; row < end; row++)
             {
-                step.Dropout.Apply(step.Row(memory.Mixed, row), layer, row);
-                TensorPrimitives.Add(step.Row(memory.Residual(layer), row), step.Row(memory.Mixed, row), step.Row(memory.Residual(layer + 1), row));
+                pass.Dropout.Apply(pass.Row(memory.Mixed, row), layer, row);
+                TensorPrimitives.Add(pass.Row(memory.Residual(layer), row), pass.Row(memory.Mixed, row), pass.Row(memory.Residual(layer + 1), row));
             }
         }
     }
 
-    private static void Block(Worker worker, TrainingStep step, BlockPointers block, int layer)
+    private static void Block(Worker worker, PassContext pass, BlockPointers block, int layer)
     {
-        TrainingWorkspace memory = step.Workspace;
-        (int rows, int width, int inner) = (step.Rows, step.Width, step.Inner);
-        step.Normalize(worker, memory.Residual(layer), block.Norm);
-        step.Arrange(worker, block);
+        TrainingWorkspace memory = pass.Workspace;
+        (int rows, int width, int inner) = (pass.Rows, pass.Width, pass.Inner);
+        pass.Normalize(worker, memory.Residual(layer), block.Norm);
+        pass.Arrange(worker, block);
         worker.Barrier();
         Product(memory.Normal, width, block.InWeight, memory.Gated(layer), 2 * inner, block.InBias);
         worker.Barrier();
-        step.Convolve(worker, block, layer, keep: true);
+        pass.Convolve(worker, block, layer, keep: true);
         worker.Barrier();
-        Product(memory.Channels, inner, block.XWeight, memory.Selected(layer), step.Projected, null);
+        Product(memory.Channels, inner, block.XWeight, memory.Selected(layer), pass.Projected, null);
         worker.Barrier();
-        float* selection = step.Select(worker, layer);
+        float* selection = pass.Select(worker, layer);
         worker.Barrier();
-        step.Step(worker, block, selection);
+        pass.ProjectDt(worker, block, selection);
         worker.Barrier();
-        Scan(worker, step, block, selection, layer);
+        Scan(worker, pass, block, selection, layer);
         worker.Barrier();
-        Product(memory.Outputs, inner, block.OutWeight, memory.Mixed, width, block.OutBias);
+        Product(memory.ScanOutput, inner, block.OutWeight, memory.Mixed, width, block.OutBias);
 
         void Product(float* x, int inputs, float* weight, float* y, int outputs, float* bias) => StridedProduct.Run(
             worker, memory.Product, new(x, rows, inputs), new MatrixView(weight, outputs, inputs).Transposed, new(y, rows, outputs), bias: bias);
     }
 
-    private static void Scan(Worker worker, TrainingStep step, BlockPointers block, float* selection, int layer)
+    private static void Scan(Worker worker, PassContext pass, BlockPointers block, float* selection, int layer)
     {
-        TrainingWorkspace memory = step.Workspace;
-        (int start, int end) = step.ChannelsOf(worker);
-        (int inner, int states) = (step.Inner, step.Config.DState);
-        for (int i = 0; i < step.Sequences.Length; i++)
+        TrainingWorkspace memory = pass.Workspace;
+        (int start, int end) = pass.ChannelsOf(worker);
+        (int inner, int states) = (pass.Inner, pass.Config.DState);
+        for (int i = 0; i < pass.Sequences.Length; i++)
         {
-            TrainingSequence sequence = step.Sequences[i];
+            TrainingSequence sequence = pass.Sequences[i];
             float* state = memory.State;
             if (sequence.States is null)
             {
-                step.CopyStates(null, state, start, end);
+                pass.CopyStates(null, state, start, end);
             }
             else
             {
                 state = sequence.State(layer);
-                step.CopyStates(state, memory.Initial(layer) + ((long)i * states * inner), start, end);
+                pass.CopyStates(state, memory.Initial(layer) + ((long)i * states * inner), start, end);
             }
 
             for (int t = 0; t < sequence.Length; t += SelectiveScanBackward.ChunkLength)
@@ -81,25 +81,25 @@ internal static unsafe class ForwardHalf
                 if (t > 0)
                 {
                     long chunk = sequence.Checkpoint + (t / SelectiveScanBackward.ChunkLength) - 1;
-                    step.CopyStates(state, memory.Checkpoints(layer) + (chunk * states * inner), start, end);
+                    pass.CopyStates(state, memory.Checkpoints(layer) + (chunk * states * inner), start, end);
                 }
 
                 SelectiveScan scan = new()
                 {
                     U = memory.Channels + (row * inner),
-                    Dt = memory.Steps + (row * inner),
+                    Dt = memory.Dt + (row * inner),
                     DtPitch = inner,
                     Bias = block.DtBias,
                     Softplus = true,
                     Decay = memory.Decay,
-                    B = selection + (row * step.Projected) + step.Config.DtRank,
-                    C = selection + (row * step.Projected) + step.Config.DtRank + states,
-                    Pitch = step.Projected,
+                    B = selection + (row * pass.Projected) + pass.Config.DtRank,
+                    C = selection + (row * pass.Projected) + pass.Config.DtRank + states,
+                    Pitch = pass.Projected,
                     D = block.D,
                     Z = memory.Gated(layer) + (row * 2 * inner) + inner,
                     ZPitch = 2 * inner,
                     State = state,
-                    Y = memory.Outputs + (row * inner),
+                    Y = memory.ScanOutput + (row * inner),
                     Length = Math.Min(SelectiveScanBackward.ChunkLength, sequence.Length - t),
                     Channels = inner,
                     States = states,

@@ -10,48 +10,48 @@ internal static unsafe class MixerBackward
     private const float Ln2 = 0.693147180559945309f;
 
     /// <summary>Gradients through the scan of this worker's channels.</summary>
-    public static void Scan(Worker worker, TrainingStep step, BlockPointers block, BlockPointers gradient, float* selection, int layer)
+    public static void Scan(Worker worker, PassContext pass, BlockPointers block, BlockPointers gradient, float* selection, int layer)
     {
-        TrainingWorkspace memory = step.Workspace;
-        (int inner, int states) = (step.Inner, step.Config.DState);
-        (int start, int end) = step.ChannelsOf(worker);
+        TrainingWorkspace memory = pass.Workspace;
+        (int inner, int states) = (pass.Inner, pass.Config.DState);
+        (int start, int end) = pass.ChannelsOf(worker);
         (int firstBlock, int endBlock) = (start / SelectiveScanBackward.BlockChannels, SelectiveScanBackward.Blocks(end));
         float* lanes = memory.Lanes + ((long)worker.Index * SelectiveScanBackward.LanesLength(states));
-        for (int i = 0; start < end && i < step.Sequences.Length; i++)
+        for (int i = 0; start < end && i < pass.Sequences.Length; i++)
         {
-            TrainingSequence sequence = step.Sequences[i];
+            TrainingSequence sequence = pass.Sequences[i];
             long row = sequence.Start;
             float* carry = sequence.StateGradient(layer);
             if (carry is null)
             {
                 carry = memory.State;
-                step.CopyStates(null, carry, start, end);
+                pass.CopyStates(null, carry, start, end);
             }
 
-            step.CopyStates(null, memory.AGradient, start, end);
-            step.CopyChannels(null, memory.ChannelSums, 2, start, end);
+            pass.CopyStates(null, memory.AGradient, start, end);
+            pass.CopyChannels(null, memory.ChannelSums, 2, start, end);
             SelectiveScanBackward scan = new()
             {
                 U = memory.Channels + (row * inner),
-                Dt = memory.Steps + (row * inner),
+                Dt = memory.Dt + (row * inner),
                 Bias = block.DtBias,
                 Softplus = true,
                 Decay = memory.Decay,
-                B = selection + (row * step.Projected) + step.Config.DtRank,
-                C = selection + (row * step.Projected) + step.Config.DtRank + states,
-                Pitch = step.Projected,
+                B = selection + (row * pass.Projected) + pass.Config.DtRank,
+                C = selection + (row * pass.Projected) + pass.Config.DtRank + states,
+                Pitch = pass.Projected,
                 D = block.D,
                 Z = memory.Gated(layer) + (row * 2 * inner) + inner,
                 ZPitch = 2 * inner,
                 InitialState = sequence.States is null ? null : memory.Initial(layer) + ((long)i * states * inner),
                 Checkpoints = memory.Checkpoints(layer) + ((long)sequence.Checkpoint * states * inner),
-                OutputGradient = memory.OutputGradient + (row * inner),
-                Y = memory.Outputs + (row * inner),
-                UGradient = memory.OutputGradient + (row * inner),
-                DtGradient = memory.Steps + (row * inner),
+                OutputGradient = memory.ScanOutputGradient + (row * inner),
+                Y = memory.ScanOutput + (row * inner),
+                UGradient = memory.ChannelsGradient + (row * inner),
+                DtGradient = memory.DtGradient + (row * inner),
                 ZGradient = memory.GatedGradient + (row * 2 * inner) + inner,
                 SelectionGradient = memory.SelectionParts + (row * 2 * states),
-                BlockPitch = (long)step.Rows * 2 * states,
+                BlockPitch = (long)pass.Rows * 2 * states,
                 StateGradient = carry,
                 AGradient = memory.AGradient,
                 DGradient = memory.ChannelSums,
@@ -65,8 +65,8 @@ internal static unsafe class MixerBackward
             {
                 gradient.D[c] += memory.ChannelSums[c];
                 gradient.DtBias[c] += memory.ChannelSums[inner + c];
-                long at = step.Panels.Offset(c);
-                for (int n = 0; n < states; n++, at += step.Panels.Pitch(c))
+                long at = pass.Panels.Offset(c);
+                for (int n = 0; n < states; n++, at += pass.Panels.Pitch(c))
                 {
                     // A = -exp(A_log) is its own derivative.
                     gradient.ALog[((long)c * states) + n] += memory.AGradient[at] * (memory.Decay[at] * Ln2);
@@ -76,30 +76,30 @@ internal static unsafe class MixerBackward
     }
 
     /// <summary>Gradients of B and C for some rows: the blocks of channels in ascending order.</summary>
-    public static void SumSelection(TrainingStep step, int start, int end)
+    public static void SumSelection(PassContext pass, int start, int end)
     {
-        TrainingWorkspace memory = step.Workspace;
-        int count = 2 * step.Config.DState, blocks = SelectiveScanBackward.Blocks(step.Inner);
+        TrainingWorkspace memory = pass.Workspace;
+        int count = 2 * pass.Config.DState, blocks = SelectiveScanBackward.Blocks(pass.Inner);
         for (int row = start; row < end; row++)
         {
-            Span<float> sum = new(memory.SelectionGradient + ((long)row * step.Projected) + step.Config.DtRank, count);
+            Span<float> sum = new(memory.SelectionGradient + ((long)row * pass.Projected) + pass.Config.DtRank, count);
             sum.Clear();
             for (int block = 0; block < blocks; block++)
             {
-                long at = (((long)block * step.Rows) + row) * count;
+                long at = (((long)block * pass.Rows) + row) * count;
                 System.Numerics.Tensors.TensorPrimitives.Add(sum, new ReadOnlySpan<float>(memory.SelectionParts + at, count), sum);
             }
         }
     }
 
     /// <summary>Gradients through the RMS of dt, B and C, in place.</summary>
-    public static void NormalizeSelection(TrainingStep step, int layer, float epsilon, int start, int end)
+    public static void NormalizeSelection(PassContext pass, int layer, float epsilon, int start, int end)
     {
-        (int rank, int states) = (step.Config.DtRank, step.Config.DState);
+        (int rank, int states) = (pass.Config.DtRank, pass.Config.DState);
         for (int row = start; row < end; row++)
         {
-            float* x = step.Workspace.Selected(layer) + ((long)row * step.Projected);
-            float* gradient = step.Workspace.SelectionGradient + ((long)row * step.Projected);
+            float* x = pass.Workspace.Selected(layer) + ((long)row * pass.Projected);
+            float* gradient = pass.Workspace.SelectionGradient + ((long)row * pass.Projected);
             RmsNormalizationBackward.Input(x, null, epsilon, gradient, gradient, rank, add: false);
             RmsNormalizationBackward.Input(x + rank, null, epsilon, gradient + rank, gradient + rank, states, add: false);
             RmsNormalizationBackward.Input(x + rank + states, null, epsilon, gradient + rank + states, gradient + rank + states, states, add: false);
@@ -107,14 +107,14 @@ internal static unsafe class MixerBackward
     }
 
     /// <summary>Gradients through the convolution of this worker's channels.</summary>
-    public static void Convolve(Worker worker, TrainingStep step, BlockPointers block, BlockPointers gradient, int layer)
+    public static void Convolve(Worker worker, PassContext pass, BlockPointers block, BlockPointers gradient, int layer)
     {
-        TrainingWorkspace memory = step.Workspace;
-        (int inner, int width) = (step.Inner, step.Config.DConv);
-        (int start, int end) = step.ChannelsOf(worker);
-        for (int i = 0; i < step.Sequences.Length; i++)
+        TrainingWorkspace memory = pass.Workspace;
+        (int inner, int width) = (pass.Inner, pass.Config.DConv);
+        (int start, int end) = pass.ChannelsOf(worker);
+        for (int i = 0; i < pass.Sequences.Length; i++)
         {
-            TrainingSequence sequence = step.Sequences[i];
+            TrainingSequence sequence = pass.Sequences[i];
             long row = sequence.Start;
             CausalConvolutionBackward convolution = new()
             {
@@ -123,9 +123,9 @@ internal static unsafe class MixerBackward
                 Pitch = 2 * inner,
                 Weight = memory.ConvWeight,
                 Bias = block.ConvBias,
-                Window = step.InitialWindow(layer, i),
+                Window = pass.InitialWindow(layer, i),
                 WindowGradient = sequence.WindowGradient(layer),
-                OutputGradient = memory.OutputGradient + (row * inner),
+                OutputGradient = memory.ChannelsGradient + (row * inner),
                 WeightGradient = memory.ConvGradient,
                 BiasGradient = memory.ChannelSums,
                 Length = sequence.Length,

@@ -5,7 +5,7 @@ using Mamba.Managed.Threading;
 namespace Mamba.Managed.Training;
 
 /// <summary>What forward and backward share: the batch at hand, the weights, the memory, and the parts of a mixer that both compute.</summary>
-internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDisposable
+internal sealed unsafe class PassContext(MambaConfig config, int workers) : IDisposable
 {
     // Every loop over channels is cut alike, so that a worker finds what it wrote itself without a barrier.
     private const int ChannelGrain = SelectiveScanBackward.BlockChannels;
@@ -144,13 +144,13 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
         return Workspace.Selection;
     }
 
-    /// <summary>Steps before bias and softplus: this worker's share.</summary>
-    public void Step(Worker worker, BlockPointers block, float* selection) => StridedProduct.Run(
+    /// <summary>dt_proj, before bias and softplus: this worker's share.</summary>
+    public void ProjectDt(Worker worker, BlockPointers block, float* selection) => StridedProduct.Run(
         worker,
         Workspace.Product,
         new MatrixView(selection, Rows, config.DtRank, Projected),
         new MatrixView(block.DtWeight, Inner, config.DtRank).Transposed,
-        new MatrixView(Workspace.Steps, Rows, Inner));
+        new MatrixView(Workspace.Dt, Rows, Inner));
 
     /// <summary>Copies the channels [start, end) of some rows; a null source stands for zeros.</summary>
     public void CopyChannels(float* from, float* to, int rows, int start, int end)

@@ -30,6 +30,8 @@ internal sealed class RunCheckpoint
     private const string Prefix = "step-";
     private const string Description = "checkpoint.json";
     private const string WeightsFile = "model.safetensors";
+
+    // Spelled as in the runs that there are.
     private const string OptimizerFile = "optimiser.safetensors";
 
     private readonly string folder;
@@ -99,7 +101,7 @@ internal sealed class RunCheckpoint
         Directory.CreateDirectory(temporary);
         ConfigFile.Write(Path.Combine(temporary, "config.json"), trainer.Model.Config, ElementType.Float32);
         SafetensorsFile.Save(Path.Combine(temporary, WeightsFile), trainer.Model.Parameters(), Checkpoint.Metadata);
-        SafetensorsFile.Save(Path.Combine(temporary, OptimizerFile), Moments(trainer));
+        SafetensorsFile.Save(Path.Combine(temporary, OptimizerFile), [.. Moments(trainer), .. Tracks(trainer)]);
         WriteDescription(temporary, trainer);
         Remove(final);
         Directory.Move(temporary, final);
@@ -192,7 +194,6 @@ internal sealed class RunCheckpoint
         .. trainer.Optimizer.FirstMoments.Parameters().Select(p => KeyValuePair.Create("first." + p.Key, p.Value)),
         .. trainer.Optimizer.SecondMoments.Parameters().Select(p => KeyValuePair.Create("second." + p.Key, p.Value)),
         .. trainer.Average?.Model.Parameters().Select(p => KeyValuePair.Create("average." + p.Key, p.Value)) ?? [],
-        .. Tracks(trainer),
     ];
 
     // Carried states as copies: a state's memory is its own.

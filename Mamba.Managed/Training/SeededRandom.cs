@@ -1,21 +1,18 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>SplitMix64 (Steele, Lea and Flood 2014): the same numbers from the same seed on every machine and version.</summary>
+/// <summary>Random numbers and orders that are the same from the same seed on every machine and version.</summary>
+/// <param name="seed">Any number.</param>
 internal sealed class SeededRandom(ulong seed)
 {
-    private ulong state = seed;
+    private SplitMix64 random = new(seed);
 
-    public ulong Next()
-    {
-        ulong z = state += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
+    /// <summary>64 random bits.</summary>
+    public ulong Next() => random.Next();
 
     /// <summary>A number from 0 to <paramref name="end"/> - 1; the bias is below end / 2^64.</summary>
     public long Below(long end) => (long)Math.BigMul(Next(), (ulong)end, out _);
 
+    /// <summary>Puts items into a random order: Fisher and Yates.</summary>
     public void Shuffle<T>(T[] items)
     {
         for (int i = items.Length - 1; i > 0; i--)

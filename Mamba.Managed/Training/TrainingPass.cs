@@ -14,7 +14,7 @@ public sealed class TrainingPass : IDisposable
 {
     private readonly Lock gate = new();
     private readonly WorkerPool pool;
-    private readonly TrainingStep step;
+    private readonly PassContext context;
     private readonly StateBackup backup;
 
     /// <summary>Prepares passes over models of one configuration.</summary>
@@ -30,7 +30,7 @@ public sealed class TrainingPass : IDisposable
         pool = new WorkerPool(threads);
         try
         {
-            step = new TrainingStep(config, pool.Count);
+            context = new PassContext(config, pool.Count);
         }
         catch
         {
@@ -46,7 +46,7 @@ public sealed class TrainingPass : IDisposable
     public int Threads => pool.Count;
 
     /// <summary>Memory held for activations, in bytes.</summary>
-    public long ByteLength => step.Workspace.ByteLength;
+    public long ByteLength => context.Workspace.ByteLength;
 
     /// <summary>The loss of a batch, without gradients.</summary>
     /// <param name="model">The weights, Float32.</param>
@@ -96,7 +96,7 @@ public sealed class TrainingPass : IDisposable
         lock (gate)
         {
             pool.Dispose();
-            step.Dispose();
+            context.Dispose();
         }
     }
 
@@ -133,7 +133,7 @@ public sealed class TrainingPass : IDisposable
             backup.Take(batch.Written);
             try
             {
-                step.Begin(weights, slopes, batch, dropout, (float)scale);
+                context.Begin(weights, slopes, batch, dropout, (float)scale);
                 return Run(batch, finite: gradients is not null);
             }
             catch
@@ -143,18 +143,18 @@ public sealed class TrainingPass : IDisposable
             }
             finally
             {
-                step.End();
+                context.End();
             }
         }
     }
 
     private TrainingLoss Run(CheckedBatch batch, bool finite)
     {
-        pool.Run(new Region(step));
+        pool.Run(new Region(context));
         double sum = 0;
-        for (int row = 0; row < step.Rows; row++)
+        for (int row = 0; row < context.Rows; row++)
         {
-            sum += step.Workspace.Losses[row];
+            sum += context.Workspace.Losses[row];
         }
 
         if (finite && !double.IsFinite(sum))
@@ -176,15 +176,15 @@ public sealed class TrainingPass : IDisposable
         model.Validate();
     }
 
-    private sealed class Region(TrainingStep step) : IRegion
+    private sealed class Region(PassContext context) : IRegion
     {
         public void Execute(Worker worker)
         {
-            ForwardHalf.Run(worker, step);
-            HeadHalf.Run(worker, step);
-            if (step.Gradients is not null)
+            ForwardPass.Run(worker, context);
+            HeadPass.Run(worker, context);
+            if (context.Gradients is not null)
             {
-                BackwardHalf.Run(worker, step);
+                BackwardPass.Run(worker, context);
             }
         }
     }

@@ -33,50 +33,79 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
 
     public int LogitRows { get; } = Math.Clamp(LogitBudget / config.VocabSize / 16 * 16, 16, 512);
 
+    /// <summary>[rows, d_model]: output of the norm before a mixer, or before the head.</summary>
     public float* Normal { get; private set; }
 
+    /// <summary>[rows, d_model]</summary>
     public float* NormalGradient { get; private set; }
 
+    /// <summary>[rows, d_model]: of the block at hand.</summary>
     public float* ResidualGradient { get; private set; }
 
+    /// <summary>[rows, d_model]: output of the mixer; going back, its gradient where there is dropout.</summary>
     public float* Mixed { get; private set; }
 
+    /// <summary>[rows, d_inner]: output of the convolution.</summary>
     public float* Channels { get; private set; }
 
-    public float* Steps { get; private set; }
+    /// <summary>[rows, d_inner]: output of dt_proj, before bias and softplus.</summary>
+    public float* Dt { get; private set; }
 
-    public float* Outputs { get; private set; }
+    /// <summary>[rows, d_inner]: in the place of <see cref="Dt"/>, from the scan's backward pass on.</summary>
+    public float* DtGradient => Dt;
 
-    public float* OutputGradient { get; private set; }
+    /// <summary>[rows, d_inner]: y of the scan, gated.</summary>
+    public float* ScanOutput { get; private set; }
 
+    /// <summary>[rows, d_inner]: until the scan's backward pass has read it.</summary>
+    public float* ScanOutputGradient { get; private set; }
+
+    /// <summary>[rows, d_inner]: of <see cref="Channels"/>, in the place of <see cref="ScanOutputGradient"/>, from the scan's backward pass on.</summary>
+    public float* ChannelsGradient => ScanOutputGradient;
+
+    /// <summary>[rows, 2 d_inner]</summary>
     public float* GatedGradient { get; private set; }
 
+    /// <summary>[rows, dt_rank + 2 d_state]: dt, B and C, normalized where the model asks for it.</summary>
     public float* Selection { get; private set; }
 
+    /// <summary>[rows, dt_rank + 2 d_state]</summary>
     public float* SelectionGradient { get; private set; }
 
+    /// <summary>[blocks of channels, rows, 2 d_state]: gradients of B and C of each block.</summary>
     public float* SelectionParts { get; private set; }
 
+    /// <summary>[rows]: inverse RMS of the norm at hand.</summary>
     public float* Inverses { get; private set; }
 
+    /// <summary>[a block of rows, vocab_size]: logits, then their gradients.</summary>
     public float* Logits { get; private set; }
 
+    /// <summary>[d_inner / 16, d_state, 16]: A log2(e).</summary>
     public float* Decay { get; private set; }
 
+    /// <summary>[d_conv, d_inner]</summary>
     public float* ConvWeight { get; private set; }
 
+    /// <summary>[d_conv, d_inner]: of a sequence without a state of its own.</summary>
     public float* Window { get; private set; }
 
+    /// <summary>[d_inner / 16, d_state, 16]: likewise; going back, the gradient that a sequence carries.</summary>
     public float* State { get; private set; }
 
+    /// <summary>[d_inner / 16, d_state, 16]</summary>
     public float* AGradient { get; private set; }
 
+    /// <summary>[d_conv, d_inner]</summary>
     public float* ConvGradient { get; private set; }
 
+    /// <summary>[2, d_inner]: gradients of D and of the bias of dt_proj; then, in the first half, of the convolution's bias.</summary>
     public float* ChannelSums { get; private set; }
 
+    /// <summary>[workers, scratch of the scan's backward pass]</summary>
     public float* Lanes { get; private set; }
 
+    /// <summary>[rows]: in nats.</summary>
     public double[] Losses { get; private set; } = [];
 
     /// <summary>Memory held, in bytes; may be asked for while a pass runs.</summary>
@@ -126,9 +155,9 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
         ResidualGradient = New(rows * width);
         Mixed = New(rows * width);
         Channels = New(rows * inner);
-        Steps = New(rows * inner);
-        Outputs = New(rows * inner);
-        OutputGradient = New(rows * inner);
+        Dt = New(rows * inner);
+        ScanOutput = New(rows * inner);
+        ScanOutputGradient = New(rows * inner);
         GatedGradient = New(rows * 2 * inner);
         Selection = New(rows * projected);
         SelectionGradient = New(rows * projected);
