@@ -126,8 +126,8 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     public void Reserve(int rows)
     {
         int copies = Math.Max(rows, threads);
-        residual.Reserve(copies * config.DModel);
-        normal.Reserve((copies + 1) * config.DModel);
+        residual.Reserve(checked(copies * config.DModel));
+        normal.Reserve(checked((copies + 1) * config.DModel));
         pass.Reserve(blocks[0].Mixer, rows);
     }
 

@@ -30,9 +30,11 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     public void Reserve(PackedMixer mixer, int rows)
     {
         MatrixProduct.Reserve(Scratch, rows, MostInputs(mixer));
-        gated.Reserve(rows * GatedPitch(mixer.InProj));
-        channels.Reserve(rows * mixer.DInner);
-        selected.Reserve(rows * mixer.XProj.Outputs);
+
+        // Offsets within what is reserved need no check later.
+        gated.Reserve(checked(rows * GatedPitch(mixer.InProj)));
+        channels.Reserve(checked(rows * mixer.DInner));
+        selected.Reserve(checked(rows * mixer.XProj.Outputs));
     }
 
     /// <summary>Bytes that <see cref="Reserve"/> takes for each row.</summary>

@@ -75,15 +75,10 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
     /// <exception cref="ArgumentException">The shapes do not agree, or the state has other sizes.</exception>
     public void Forward(ReadOnlySpan2D<float> x, MixerState state, Span2D<float> y)
     {
-        ArgumentNullException.ThrowIfNull(state);
         Validate("");
         SpanRows.Require(x, x.Height, DModel);
         SpanRows.Require(y, x.Height, DModel);
-        if ((state.Channels, state.ConvLength, state.States) != (DInner, DConv, DState))
-        {
-            Throw.Argument(Throw.Invariant($"expected a state of {DInner} channels, d_conv {DConv}, d_state {DState}, found one of {state}"), nameof(state));
-        }
-
+        RequireState(state, nameof(state));
         if (x.Height > 0)
         {
             using MixerForward forward = new(this);
@@ -112,6 +107,15 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
         D = map(path.Below("D"), D, ParameterInfo.Skip),
         OutProj = OutProj.MapDescribed(path.Below("out_proj"), map, ParameterInfo.Residual),
     };
+
+    internal void RequireState(MixerState state, string argument)
+    {
+        ArgumentNullException.ThrowIfNull(state, argument);
+        if ((state.Channels, state.ConvLength, state.States) != (DInner, DConv, DState))
+        {
+            Throw.Argument(Throw.Invariant($"expected a state of {DInner} channels, d_conv {DConv}, d_state {DState}, found one of {state}"), argument);
+        }
+    }
 
     internal void Validate(string path)
     {

@@ -48,6 +48,12 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
         Throw.UnlessLength(Count, states.Length);
         SpanRows.Require(x, x.Height, width);
         SpanRows.Require(y, x.Height, width);
+        for (int i = 0; i < Count; i++)
+        {
+            // Before any moves on: a call that is refused leaves all states as they were.
+            Blocks[i].Mixer.RequireState(states[i], nameof(states));
+        }
+
         int chunk = Math.Min(SpanRows.ChunkOf(width), x.Height);
         using SpanOwner<float> room = SpanOwner<float>.Allocate(2 * chunk * width);
         for (int row = 0; row < x.Height; row += chunk)
