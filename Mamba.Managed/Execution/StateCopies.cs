@@ -5,6 +5,7 @@ namespace Mamba.Managed.Execution;
 /// <summary>Copies of some states before a call, so that one that fails on its way leaves them as they were.</summary>
 internal sealed class StateCopies : IDisposable
 {
+    private readonly IMambaExecutor executor;
     private readonly SequenceState[] states;
     private readonly SequenceState[] copies;
 
@@ -13,13 +14,14 @@ internal sealed class StateCopies : IDisposable
     /// <param name="states">Not null.</param>
     public StateCopies(IMambaExecutor executor, ReadOnlySpan<SequenceState> states)
     {
+        this.executor = executor;
         this.states = states.ToArray();
         copies = new SequenceState[states.Length];
         try
         {
             for (int i = 0; i < copies.Length; i++)
             {
-                copies[i] = executor.CreateState();
+                copies[i] = executor is CpuExecutor cpu ? cpu.Borrow() : executor.CreateState();
                 copies[i].CopyFrom(this.states[i]);
             }
         }
@@ -51,7 +53,14 @@ internal sealed class StateCopies : IDisposable
     {
         foreach (SequenceState? copy in copies)
         {
-            copy?.Dispose();
+            if (executor is CpuExecutor cpu && copy is CpuState state)
+            {
+                cpu.Return(state);
+            }
+            else
+            {
+                copy?.Dispose();
+            }
         }
     }
 }
