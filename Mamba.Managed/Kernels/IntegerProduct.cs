@@ -129,7 +129,7 @@ internal static unsafe class IntegerProduct
             int column = 0;
             for (; column <= columns - Width; column += Width)
             {
-                *(PanelRow*)(to + column) = *(PanelRow*)(from + column);
+                *(PanelColumns*)(to + column) = *(PanelColumns*)(from + column);
             }
 
             for (; column < columns; column++)
@@ -175,7 +175,7 @@ internal static unsafe class IntegerProduct
 
     // So that a copy is a few instructions and no call.
     [InlineArray(Width)]
-    private struct PanelRow
+    private struct PanelColumns
     {
         private float first;
     }
