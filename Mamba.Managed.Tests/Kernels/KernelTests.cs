@@ -199,7 +199,7 @@ public class KernelTests
     private static void AssertProduct(int rows, int outputs, int inputs)
     {
         float[] x = Random(rows * inputs, 2), w = Random(outputs * inputs, 3), bias = Random(outputs, 4), y = new float[rows * outputs];
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
+        using GemmScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
         MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(Tensor.FromFloats(w, outputs, inputs)), bias, y, rows);
         for (int i = 0; i < rows; i++)
         {

@@ -13,7 +13,7 @@ public class PiecesTests
     public void Every_piece_goes_to_one_worker([Values(1, 2, 3, 4)] int workers)
     {
         using WorkerPool pool = new(workers);
-        using ProductScratch scratch = new(workers, 1);
+        using GemmScratch scratch = new(workers, 1);
         ConcurrentBag<(int Product, int Piece)> taken = [];
         pool.Run(new LambdaRegion(worker =>
         {
@@ -35,7 +35,7 @@ public class PiecesTests
     [Test]
     public void A_worker_takes_its_own_pieces_first_and_then_those_of_one_that_does_not_come()
     {
-        using ProductScratch scratch = new(2, 1);
+        using GemmScratch scratch = new(2, 1);
         Pieces pieces = scratch.Deal(new Worker(null, 1, 2), 5);
         Assert.That(Enumerable.Range(0, 7).Select(_ => pieces.Next()), Is.EqualTo([2, 3, 4, 0, 1, -1, -1]));
     }
@@ -43,7 +43,7 @@ public class PiecesTests
     [Test]
     public void A_product_that_failed_is_forgotten()
     {
-        using ProductScratch scratch = new(2, 1);
+        using GemmScratch scratch = new(2, 1);
         Assert.That(scratch.Deal(new Worker(null, 0, 2), 2).Next(), Is.Zero);
         scratch.Reserve(0);
         Pieces first = scratch.Deal(new Worker(null, 0, 2), 2), second = scratch.Deal(new Worker(null, 1, 2), 2);

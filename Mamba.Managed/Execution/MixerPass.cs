@@ -23,7 +23,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     private readonly Activations selected = new(3);
 
     /// <summary>Room for products, also for others of the same workers.</summary>
-    public ProductScratch Scratch { get; } = MatrixProduct.CreateScratch(workers);
+    public GemmScratch Scratch { get; } = MatrixProduct.CreateScratch(workers);
 
     /// <summary>Makes room, and forgets a pass that failed; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
     public void Reserve(PackedMixer mixer, int rows)

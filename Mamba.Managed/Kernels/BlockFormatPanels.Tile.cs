@@ -7,7 +7,7 @@ namespace Mamba.Managed.Kernels;
 /// <content>Several rows: a panel is expanded, then up to six rows at a time pass over it.</content>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
-    private const int TileRows = IntegerProduct.TileRows;
+    private const int TileRows = QuantizedGemm.TileRows;
     private const int TilePitch = 2 * Width;
     private const byte SignBit = 0x80;
 
@@ -215,7 +215,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* l = left + (2 * Width);
             float* r = right + (2 * Width);
 
-            // Four at a time, as in ProductTile, unless that took more registers than there are.
+            // Four at a time, as in MicroKernel, unless that took more registers than there are.
             int step = typeof(Sums) == typeof(ProductsOfBytes) && !L.AddsProducts ? 1 : 4;
             for (int remaining = (typeof(Sums) == typeof(ProductsOfWords) ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {

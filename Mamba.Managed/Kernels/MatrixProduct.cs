@@ -8,7 +8,7 @@ namespace Mamba.Managed.Kernels;
 /// <remarks>
 /// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the width or the number of
 /// rows: a row gives the same bits alone and in any batch. The bias is added last.
-/// One row reads its panels straight from memory. Several go through a tile, <see cref="FloatProduct"/> or <see cref="IntegerProduct"/>.
+/// One row reads its panels straight from memory. Several go through a tile, <see cref="FloatGemm"/> or <see cref="QuantizedGemm"/>.
 /// Workers take their parts as <see cref="Pieces"/>: who computes an output leaves no trace in it, and on a shared machine one processor may be
 /// far slower than the next.
 /// </remarks>
@@ -20,15 +20,15 @@ internal static unsafe class MatrixProduct
     /// <param name="workers">Workers that compute together.</param>
     /// <param name="rows">Rows of the largest product, until <see cref="Reserve"/> makes more room.</param>
     /// <param name="inputs">Inputs of the largest product, likewise.</param>
-    public static ProductScratch CreateScratch(int workers, int rows = 0, int inputs = 0)
+    public static GemmScratch CreateScratch(int workers, int rows = 0, int inputs = 0)
     {
-        ProductScratch scratch = new(workers, Math.Max(FloatProduct.OwnLength, IntegerProduct.OwnLength));
+        GemmScratch scratch = new(workers, Math.Max(FloatGemm.OwnLength, QuantizedGemm.OwnLength));
         Reserve(scratch, rows, inputs);
         return scratch;
     }
 
     /// <summary>Makes room for products of some size, their last tile filled up, and forgets one that failed; called while no worker runs.</summary>
-    public static void Reserve(ProductScratch scratch, int rows, int inputs) => scratch.Reserve((rows + IntegerProduct.TileRows - 1) * inputs);
+    public static void Reserve(GemmScratch scratch, int rows, int inputs) => scratch.Reserve((rows + QuantizedGemm.TileRows - 1) * inputs);
 
     /// <summary>Computes this worker's share of the product; all workers call it, and a barrier must follow before y is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -44,7 +44,7 @@ internal static unsafe class MatrixProduct
     /// Whether of a single row each worker computes just the outputs that <see cref="Worker.Range"/> gives it, to go on with them without a barrier.
     /// </param>
     public static void Forward(
-        Worker worker, ProductScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows,
+        Worker worker, GemmScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows,
         int yPitch = 0, bool fixedShares = false)
     {
         yPitch = yPitch == 0 ? weight.Outputs : yPitch;
@@ -75,9 +75,9 @@ internal static unsafe class MatrixProduct
         GC.KeepAlive(weight);
     }
 
-    private static void Share(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, bool fixedShares)
+    private static void Share(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, bool fixedShares)
     {
-        if (x.Rows == 1 || (x.Rows <= IntegerProduct.FewRows && weight.Blocks is not null))
+        if (x.Rows == 1 || (x.Rows <= QuantizedGemm.FewRows && weight.Blocks is not null))
         {
             if (fixedShares || worker.Count == 1)
             {
@@ -93,11 +93,11 @@ internal static unsafe class MatrixProduct
 
         if (weight.Blocks is { } blocks)
         {
-            IntegerProduct.Run(worker, scratch, x, weight, blocks, bias, y);
+            QuantizedGemm.Run(worker, scratch, x, weight, blocks, bias, y);
         }
         else
         {
-            FloatProduct.Run(worker, scratch, x, weight, weight.Floats!, bias, y);
+            FloatGemm.Run(worker, scratch, x, weight, weight.Floats!, bias, y);
         }
     }
 
@@ -112,7 +112,7 @@ internal static unsafe class MatrixProduct
         }
     }
 
-    private static void FewPieces(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
+    private static void FewPieces(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
     {
         // Six pieces or more for each worker, of as many panels as PanelRow takes in step.
         int length = (weight.Panels / (6 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
@@ -135,7 +135,7 @@ internal static unsafe class MatrixProduct
 
         if (weight.Blocks is { } blocks)
         {
-            IntegerProduct.Rows(left, x, weight, blocks, y, panels, isArranged);
+            QuantizedGemm.Rows(left, x, weight, blocks, y, panels, isArranged);
         }
         else
         {

@@ -60,7 +60,7 @@ internal static unsafe class QuantizedRows
     [SkipLocalsInit]
     public static void PackTiles(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, bool words, int* to)
     {
-        const int Height = IntegerProduct.TileRows;
+        const int Height = QuantizedGemm.TileRows;
         int length = RowLength(depth, groupLength, words);
         int* rows = stackalloc int[Height * length];
         for (int i = 0; i < count; i += Height, to += Height * length)
@@ -68,7 +68,7 @@ internal static unsafe class QuantizedRows
             int found = Math.Min(Height, count - i);
             Pack(x, row + i, found, first, depth, groupLength, zero, words, rows);
             new Span<int>(rows + (found * length), (Height - found) * length).Clear();
-            ProductPacking.Interleave((float*)rows, length, 1, Height, length, (float*)to, Height);
+            GemmPacking.Interleave((float*)rows, length, 1, Height, length, (float*)to, Height);
         }
     }
 

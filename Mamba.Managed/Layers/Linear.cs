@@ -22,7 +22,7 @@ public sealed record Linear(Tensor Weight, Tensor? Bias = null) : IParameterTree
         ReadOnlySpan<float> bias = single is null ? [] : single.Floats;
         if (rows > 0)
         {
-            using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
+            using GemmScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
             MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(Weight), bias, y, rows);
         }
 

@@ -44,7 +44,7 @@ internal static unsafe class HeadHalf
         MatrixView x = new(memory.Normal + ((long)first * step.Width), rows, step.Width);
         MatrixView head = new(step.Weights.Head, vocabulary, step.Width);
         MatrixView logits = new(memory.Logits, rows, vocabulary);
-        StridedProduct.Run(worker, memory.Product, x, head.Transposed, logits);
+        GeneralGemm.Run(worker, memory.Product, x, head.Transposed, logits);
         worker.Barrier();
         (int start, int end) = worker.Range(rows);
         for (int row = start; row < end; row++)
@@ -55,8 +55,8 @@ internal static unsafe class HeadHalf
         worker.Barrier();
         if (step.Gradients is not null)
         {
-            StridedProduct.Run(worker, memory.Product, logits, head, new(memory.NormalGradient + ((long)first * step.Width), rows, step.Width));
-            StridedProduct.Run(worker, memory.Product, logits.Transposed, x, new(step.Gradients.Head, vocabulary, step.Width), accumulate: true);
+            GeneralGemm.Run(worker, memory.Product, logits, head, new(memory.NormalGradient + ((long)first * step.Width), rows, step.Width));
+            GeneralGemm.Run(worker, memory.Product, logits.Transposed, x, new(step.Gradients.Head, vocabulary, step.Width), accumulate: true);
             worker.Barrier();
         }
     }

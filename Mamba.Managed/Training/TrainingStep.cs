@@ -153,7 +153,7 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
     }
 
     /// <summary>Steps before bias and softplus: this worker's share.</summary>
-    public void Step(Worker worker, BlockPointers block, float* selection) => StridedProduct.Run(
+    public void Step(Worker worker, BlockPointers block, float* selection) => GeneralGemm.Run(
         worker,
         Workspace.Product,
         new MatrixView(selection, Rows, config.DtRank, Projected),

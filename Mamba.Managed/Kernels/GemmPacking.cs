@@ -5,12 +5,12 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Copies blocks of a matrix into the order in which <see cref="ProductTile"/> reads them.</summary>
+/// <summary>Copies blocks of a matrix into the order in which <see cref="MicroKernel"/> reads them.</summary>
 /// <remarks>
 /// Slivers of rows of the left side, the last with those that are left; panels of 16 columns of the right, what lies beyond the matrix zero.
 /// Within each the entries of one depth are neighbors.
 /// </remarks>
-internal static unsafe class ProductPacking
+internal static unsafe class GemmPacking
 {
     private const int Width = PackedMatrix.PanelWidth;
 
@@ -22,11 +22,11 @@ internal static unsafe class ProductPacking
     /// <summary>Puts rows of the left side in order.</summary>
     public static void Rows(MatrixView a, int row, int height, int k, int depth, float* to)
     {
-        int width = ProductTile.TallestRows, whole = ProductTile.WholeTiles(height) * width;
+        int width = MicroKernel.TallestRows, whole = MicroKernel.WholeTiles(height) * width;
         Slivers(a.At(row, k), a.RowPitch, a.ColumnPitch, whole, depth, to, width);
         for (int i = whole, rows; i < height; i += rows)
         {
-            rows = ProductTile.FirstRows(height - i);
+            rows = MicroKernel.FirstRows(height - i);
             Interleave(a.At(row + i, k), a.RowPitch, a.ColumnPitch, rows, depth, to + ((long)i * depth), rows);
         }
     }

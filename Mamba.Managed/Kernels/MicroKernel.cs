@@ -11,7 +11,7 @@ namespace Mamba.Managed.Kernels;
 /// latency of the fused multiply-add, and each entry of a serves two of them. Fewer rows have tiles of their own, which do no more than they
 /// must. An entry is one chain of multiply-adds over the depth in ascending order, whatever the tile.
 /// </remarks>
-internal readonly unsafe partial struct ProductTile
+internal readonly unsafe partial struct MicroKernel
 {
     /// <summary>Rows of the tallest tile on any machine.</summary>
     public const int MostRows = 12;
@@ -55,7 +55,7 @@ internal readonly unsafe partial struct ProductTile
     /// <summary>[depth, rows]: some rows of the left side; or [rows, depth] where <see cref="LeftPitch"/> is given.</summary>
     public required float* Left { get; init; }
 
-    /// <summary>Distance between rows of <see cref="Left"/> that are read where they lie; 0 for a sliver, put in order by <see cref="ProductPacking"/>.</summary>
+    /// <summary>Distance between rows of <see cref="Left"/> that are read where they lie; 0 for a sliver, put in order by <see cref="GemmPacking"/>.</summary>
     public required nint LeftPitch { get; init; }
 
     /// <summary>[depth, 16]: a panel of the right side.</summary>

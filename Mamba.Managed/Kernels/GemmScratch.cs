@@ -10,7 +10,7 @@ namespace Mamba.Managed.Kernels;
 /// </remarks>
 /// <param name="workers">Workers that compute together.</param>
 /// <param name="length">Floats that each has for itself.</param>
-internal sealed unsafe class ProductScratch(int workers, int length) : IDisposable
+internal sealed unsafe class GemmScratch(int workers, int length) : IDisposable
 {
     private readonly TensorBuffer own = TensorBuffer.Allocate((long)workers * length * sizeof(float), clear: false);
     private readonly TensorBuffer counters = TensorBuffer.Allocate(3L * workers * Pieces.Pitch * sizeof(int));

@@ -14,7 +14,7 @@ namespace Mamba.Managed.Kernels;
 /// the gradient of one call. Both sides are copied, a block at a time, into the order in which the tile reads them, so that weights need no
 /// second copy in memory.
 /// </remarks>
-internal static unsafe class StridedProduct
+internal static unsafe class GeneralGemm
 {
     // Longer chains in registers pay for a panel of b that comes from the second-level cache.
     private const int DepthBlock = 1024;
@@ -31,7 +31,7 @@ internal static unsafe class StridedProduct
     private const int Width = PackedMatrix.PanelWidth;
 
     /// <summary>Room for the blocks that the workers put in order.</summary>
-    public static ProductScratch CreateScratch(int workers) => new(workers, LeftBlock + RightBlock);
+    public static GemmScratch CreateScratch(int workers) => new(workers, LeftBlock + RightBlock);
 
     /// <summary>Computes this worker's share; a barrier must follow before c is read.</summary>
     /// <param name="worker">Who computes.</param>
@@ -42,7 +42,7 @@ internal static unsafe class StridedProduct
     /// <param name="accumulate">Whether the product is added to c.</param>
     /// <param name="bias">[n] or null: added last to each row.</param>
     public static void Run(
-        Worker worker, ProductScratch scratch, MatrixView a, MatrixView b, MatrixView c, bool accumulate = false, float* bias = null)
+        Worker worker, GemmScratch scratch, MatrixView a, MatrixView b, MatrixView c, bool accumulate = false, float* bias = null)
     {
         if (a.Rows != c.Rows || b.Columns != c.Columns || a.Columns != b.Rows || c.ColumnPitch != 1)
         {
@@ -59,8 +59,8 @@ internal static unsafe class StridedProduct
             return;
         }
 
-        int deepest = EvenBlock(a.Columns, DepthBlock, 1), tallest = EvenBlock(rows.End - rows.Start, LeftBlock / deepest, ProductTile.TallestRows);
-        int widest = EvenBlock(columns.End - columns.Start, RightBlock / deepest, ProductTile.WidestPanels * Width);
+        int deepest = EvenBlock(a.Columns, DepthBlock, 1), tallest = EvenBlock(rows.End - rows.Start, LeftBlock / deepest, MicroKernel.TallestRows);
+        int widest = EvenBlock(columns.End - columns.Start, RightBlock / deepest, MicroKernel.WidestPanels * Width);
         float* left = scratch.Of(worker), right = left + LeftBlock;
         for (int column = columns.Start; column < columns.End; column += widest)
         {
@@ -68,11 +68,11 @@ internal static unsafe class StridedProduct
             for (int k = 0; k < a.Columns; k += deepest)
             {
                 int depth = Math.Min(deepest, a.Columns - k);
-                ProductPacking.Columns(b, k, depth, column, width, right);
+                GemmPacking.Columns(b, k, depth, column, width, right);
                 for (int row = rows.Start; row < rows.End; row += tallest)
                 {
                     int height = Math.Min(tallest, rows.End - row);
-                    ProductPacking.Rows(a, row, height, k, depth, left);
+                    GemmPacking.Rows(a, row, height, k, depth, left);
                     Block(left, 0, right, depth * Width, depth, c, row, height, column, width, accumulate || k > 0);
                 }
             }
@@ -112,9 +112,9 @@ internal static unsafe class StridedProduct
     }
 
     /// <summary>c = a b, or c += a b, for a block of rows and columns that are in order.</summary>
-    /// <param name="left">Slivers, as <see cref="ProductPacking.Rows"/> leaves them, or rows where they lie.</param>
+    /// <param name="left">Slivers, as <see cref="GemmPacking.Rows"/> leaves them, or rows where they lie.</param>
     /// <param name="leftPitch">Distance between rows, or 0 for slivers.</param>
-    /// <param name="right">Panels, as <see cref="ProductPacking.Columns"/> leaves them.</param>
+    /// <param name="right">Panels, as <see cref="GemmPacking.Columns"/> leaves them.</param>
     /// <param name="panelPitch">Distance between panels.</param>
     /// <param name="depth">Terms of each sum.</param>
     /// <param name="c">The whole result.</param>
@@ -129,18 +129,18 @@ internal static unsafe class StridedProduct
         float* left, nint leftPitch, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate,
         PanelsAhead ahead = default)
     {
-        int tallest = ProductTile.TallestRows, widest = ProductTile.WidestPanels * Width;
+        int tallest = MicroKernel.TallestRows, widest = MicroKernel.WidestPanels * Width;
         nint rowPitch = leftPitch == 0 ? depth : leftPitch;
         int slivers = (height + tallest - 1) / tallest;
         for (int at = 0, panels; at < width; at += panels * Width)
         {
-            panels = width - at >= widest ? ProductTile.WidestPanels : 1;
+            panels = width - at >= widest ? MicroKernel.WidestPanels : 1;
             float* first = right + (at / Width * panelPitch);
             PanelsAhead next = at + (panels * Width) < width
                 ? new PanelsAhead((byte*)(first + (panels * panelPitch)), panelPitch * sizeof(float), depth * Width * sizeof(float))
                 : ahead;
             nint step = next.First is null ? 0 : Math.Max(1, next.Bytes / depth / slivers);
-            ProductTile tile = new()
+            MicroKernel tile = new()
             {
                 Left = left,
                 LeftPitch = leftPitch,
@@ -158,8 +158,8 @@ internal static unsafe class StridedProduct
             bool isEdge = width - at < Width;
             for (int i = 0, passed; i < height; i += passed)
             {
-                int rows = ProductTile.FirstRows(height - i);
-                tile = tile with { Count = isEdge ? 1 : Math.Max(1, ProductTile.WholeTiles(height - i)) };
+                int rows = MicroKernel.FirstRows(height - i);
+                tile = tile with { Count = isEdge ? 1 : Math.Max(1, MicroKernel.WholeTiles(height - i)) };
                 if (isEdge)
                 {
                     Edge(tile, rows, width - at);
@@ -181,9 +181,9 @@ internal static unsafe class StridedProduct
     }
 
     // A panel that reaches beyond the last column.
-    private static void Edge(ProductTile tile, int rows, int columns)
+    private static void Edge(MicroKernel tile, int rows, int columns)
     {
-        float* sums = stackalloc float[ProductTile.MostRows * Width];
+        float* sums = stackalloc float[MicroKernel.MostRows * Width];
         Copy(tile.Sums, tile.Pitch, sums, Width, rows, columns);
         (tile with { Sums = sums, Pitch = Width }).Run(rows);
         Copy(sums, Width, tile.Sums, tile.Pitch, rows, columns);

@@ -5,7 +5,7 @@ using Mamba.Managed.Threading;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>y = x W^T for weights in quantized blocks, multiplied as integers; <see cref="BlockPanels"/> says what an output is.</summary>
-internal static unsafe class IntegerProduct
+internal static unsafe class QuantizedGemm
 {
     /// <summary>Rows of one tile.</summary>
     public const int TileRows = 6;
@@ -20,7 +20,7 @@ internal static unsafe class IntegerProduct
 
     /// <summary>Numbers of 4 bytes that a worker needs for two panels, or for few rows.</summary>
     public static int OwnLength => Math.Max(
-        BlockedProduct.PiecePanels * Width * (BlockedProduct.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
+        BlockedGemm.PiecePanels * Width * (BlockedGemm.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
         FewRows * QuantizedRows.RowLength(RowDepth, 16, words: false));
 
     /// <summary>Computes this worker's share of the product.</summary>
@@ -31,12 +31,12 @@ internal static unsafe class IntegerProduct
     /// <param name="kernels">Those of the weights.</param>
     /// <param name="bias">[outputs] or null.</param>
     /// <param name="y">[rows, outputs]</param>
-    public static void Run(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
+    public static void Run(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
     {
         int tiles = TilesOf(x.Rows), length = QuantizedRows.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
         Blocks product = new((int*)scratch.Rows(tiles * TileRows * length), scratch.Of(worker), x, weight, kernels, bias, y);
-        BlockedProduct.Arrange(worker, product, x.Columns);
-        BlockedProduct.Multiply(worker, scratch, product, tiles, x.Columns, weight.Panels);
+        BlockedGemm.Arrange(worker, product, x.Columns);
+        BlockedGemm.Multiply(worker, scratch, product, tiles, x.Columns, weight.Panels);
     }
 
     /// <summary>Computes the panels [first, last) of at most <see cref="FewRows"/> rows.</summary>
@@ -140,7 +140,7 @@ internal static unsafe class IntegerProduct
     }
 
     private readonly struct Blocks(int* arranged, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
-        : IBlockedProduct
+        : IBlockedGemm
     {
         public (int Start, int End) Part(int index, int count) => new Worker(null, index, count).Range(x.Rows, TileRows);
 

@@ -4,7 +4,7 @@ using Mamba.Managed.Kernels.Simd;
 namespace Mamba.Managed.Kernels;
 
 /// <content>The sums of one tile, in registers.</content>
-internal readonly unsafe partial struct ProductTile
+internal readonly unsafe partial struct MicroKernel
 {
     // Accumulators as separate locals: the JIT keeps them in registers, and leaves out those beyond the constants Rows and Vectors.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

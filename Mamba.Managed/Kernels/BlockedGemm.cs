@@ -3,7 +3,7 @@ using Mamba.Managed.Threading;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>A product of several rows with a packed matrix, a block at a time.</summary>
-internal interface IBlockedProduct
+internal interface IBlockedGemm
 {
     /// <summary>One of some parts into which the rows are cut, where a tile begins.</summary>
     (int Start, int End) Part(int index, int count);
@@ -25,7 +25,7 @@ internal interface IBlockedProduct
 /// All rows are put in order once, by all workers. Then each takes pieces: two panels with all rows over all inputs; where panels are few, with a
 /// part of the rows, or a single panel. So each weight is read and unpacked once, or once a part, while rows come from the third-level cache.
 /// </remarks>
-internal static class BlockedProduct
+internal static class BlockedGemm
 {
     /// <summary>Panels of a piece, unless they are few: what the widest tile takes.</summary>
     public const int PiecePanels = 2;
@@ -44,7 +44,7 @@ internal static class BlockedProduct
 
     /// <summary>Puts this worker's part of the rows in order and waits for the others.</summary>
     public static void Arrange<T>(Worker worker, T product, int inputs)
-        where T : struct, IBlockedProduct
+        where T : struct, IBlockedGemm
     {
         (int Start, int End) rows = product.Part(worker.Index, worker.Count);
         int deepest = Deepest(inputs);
@@ -63,8 +63,8 @@ internal static class BlockedProduct
     /// <param name="tiles">Tiles that the rows make.</param>
     /// <param name="inputs">Inputs.</param>
     /// <param name="panels">Panels of the matrix.</param>
-    public static void Multiply<T>(Worker worker, ProductScratch scratch, T product, int tiles, int inputs, int panels)
-        where T : struct, IBlockedProduct
+    public static void Multiply<T>(Worker worker, GemmScratch scratch, T product, int tiles, int inputs, int panels)
+        where T : struct, IBlockedGemm
     {
         int wanted = worker.Count == 1 ? 1 : PiecesPerWorker * worker.Count, mostParts = Math.Max(tiles / TilesPerPart, 1), deepest = Deepest(inputs);
 
@@ -92,5 +92,5 @@ internal static class BlockedProduct
     }
 
     // Blocks of equal size: no small one for which all panels pass by again.
-    private static int Deepest(int inputs) => StridedProduct.EvenBlock(inputs, MostInputs, InputGrain);
+    private static int Deepest(int inputs) => GeneralGemm.EvenBlock(inputs, MostInputs, InputGrain);
 }
