@@ -8,7 +8,7 @@ namespace Mamba.Managed.Kernels;
 /// <content>One row, straight from the panels. Codes of fewer than 8 bits take so long to unpack that a single stream from memory keeps up.</content>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
-    private const int HeadLength = QuantizedRows.HeadLength;
+    private const int HeadLength = QuantizedActivations.HeadLength;
     private const int FetchedAhead = 2048;
 
     public override void Row(int* x, int inputs, int first, int depth, byte* panels, int count, float* y)

@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Panels of quantized blocks, to be multiplied as integers with rows as of <see cref="QuantizedRows"/>.</summary>
+/// <summary>Panels of quantized blocks, to be multiplied as integers with rows as of <see cref="QuantizedActivations"/>.</summary>
 /// <remarks>
 /// An output is one chain over the groups of inputs that share a scale, in ascending order. With codes q, zero z, scale s and minimum m of the
 /// weights, integers p and scale r of the row:
@@ -22,7 +22,7 @@ internal abstract unsafe class BlockPanels : PanelKernels
     public abstract int TileZero { get; }
 
     /// <summary>One row against neighboring panels.</summary>
-    /// <param name="x">Some inputs of a row, alone, as of <see cref="QuantizedRows"/>.</param>
+    /// <param name="x">Some inputs of a row, alone, as of <see cref="QuantizedActivations"/>.</param>
     /// <param name="inputs">Inputs of the whole row.</param>
     /// <param name="first">The first input of these: a multiple of the block length.</param>
     /// <param name="depth">How many inputs these are: a multiple of the block length.</param>
@@ -48,7 +48,7 @@ internal abstract unsafe class BlockPanels : PanelKernels
     public abstract void Expand(byte* panel, int first, int depth, float* to);
 
     /// <summary>Adds the products of up to six rows.</summary>
-    /// <param name="x">Six rows side by side, as of <see cref="QuantizedRows"/>.</param>
+    /// <param name="x">Six rows side by side, as of <see cref="QuantizedActivations"/>.</param>
     /// <param name="rows">How many of them count, 1 to 6.</param>
     /// <param name="depth">Inputs.</param>
     /// <param name="panels">Expanded panels, one after the other.</param>

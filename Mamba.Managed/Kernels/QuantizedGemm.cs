@@ -21,7 +21,7 @@ internal static unsafe class QuantizedGemm
     /// <summary>Numbers of 4 bytes that a worker needs for two panels, or for few rows.</summary>
     public static int OwnLength => Math.Max(
         BlockedGemm.PiecePanels * Width * (BlockedGemm.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
-        FewRows * QuantizedRows.RowLength(RowDepth, 16, words: false));
+        FewRows * QuantizedActivations.RowLength(RowDepth, 16, words: false));
 
     /// <summary>Computes this worker's share of the product.</summary>
     /// <param name="worker">Who computes.</param>
@@ -33,7 +33,7 @@ internal static unsafe class QuantizedGemm
     /// <param name="y">[rows, outputs]</param>
     public static void Run(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
     {
-        int tiles = TilesOf(x.Rows), length = QuantizedRows.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
+        int tiles = TilesOf(x.Rows), length = QuantizedActivations.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
         Blocks product = new((int*)scratch.Rows(tiles * TileRows * length), scratch.Of(worker), x, weight, kernels, bias, y);
         BlockedGemm.Arrange(worker, product, x.Columns);
         BlockedGemm.Multiply(worker, scratch, product, tiles, x.Columns, weight.Panels);
@@ -62,10 +62,10 @@ internal static unsafe class QuantizedGemm
 
         for (int k = 0; k < x.Columns; k += RowDepth)
         {
-            int depth = Math.Min(RowDepth, x.Columns - k), length = QuantizedRows.RowLength(depth, kernels.GroupLength, words: false);
+            int depth = Math.Min(RowDepth, x.Columns - k), length = QuantizedActivations.RowLength(depth, kernels.GroupLength, words: false);
             if (!isArranged || x.Columns > RowDepth)
             {
-                QuantizedRows.Pack(x, 0, x.Rows, k, depth, kernels.GroupLength, kernels.Zero, words: false, left);
+                QuantizedActivations.Pack(x, 0, x.Rows, k, depth, kernels.GroupLength, kernels.Zero, words: false, left);
             }
 
             int whole = Math.Min(panels.End, y.Columns / Width);
@@ -102,7 +102,7 @@ internal static unsafe class QuantizedGemm
         int columns = Math.Min(count * Width, y.Columns - column);
         float* room = stackalloc float[(TileRows * 2 * Width) + (TensorBuffer.Alignment / sizeof(float))];
         float* sums = TensorBuffer.Align(room);
-        int length = TileRows * QuantizedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
+        int length = TileRows * QuantizedActivations.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
         for (int row = rows.Start; row < rows.End; row += TileRows, left += length)
         {
             int height = Math.Min(TileRows, rows.End - row);
@@ -144,7 +144,7 @@ internal static unsafe class QuantizedGemm
     {
         public (int Start, int End) Part(int index, int count) => new Worker(null, index, count).Range(x.Rows, TileRows);
 
-        public void Arrange((int Start, int End) rows, int k, int depth) => QuantizedRows.PackTiles(
+        public void Arrange((int Start, int End) rows, int k, int depth) => QuantizedActivations.PackTiles(
             x, rows.Start, rows.End - rows.Start, k, depth, kernels.GroupLength, kernels.TileZero, kernels.TileTakesWords, At(rows.Start, k, depth));
 
         public void Multiply((int Start, int End) rows, int k, int depth, (int Start, int End) panels, (int Panel, int Input) next)
@@ -170,7 +170,7 @@ internal static unsafe class QuantizedGemm
         private int* At(int row, int k, int depth) =>
             arranged + ((long)TilesOf(x.Rows) * TileRows * Length(k)) + ((long)row * Length(depth));
 
-        private int Length(int depth) => QuantizedRows.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
+        private int Length(int depth) => QuantizedActivations.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
     }
 
     // So that a copy is a few instructions and no call.

@@ -5,7 +5,7 @@ using Mamba.Managed.Tensors.Blocks;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>One row against panels of signed bytes, <see cref="Q8_0"/>: the format in which reading takes longer than everything else.</summary>
-/// <param name="row">Inputs of a row as of <see cref="QuantizedRows"/>, in groups of 32.</param>
+/// <param name="row">Inputs of a row as of <see cref="QuantizedActivations"/>, in groups of 32.</param>
 /// <param name="depth">How many inputs.</param>
 /// <param name="panels">The first panel, at the first of these inputs.</param>
 /// <param name="panelBytes">From one panel to the next.</param>
@@ -31,7 +31,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
             byte* a = block + ScaleBytes + (ICodePlanes.QuadLength * lane), b = a + next, c = b + next, d = c + next;
             V scale = L.Broadcast(x[1]);
             V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
-            x += QuantizedRows.HeadLength;
+            x += QuantizedActivations.HeadLength;
             for (float* end = x + Quads; x < end; x++)
             {
                 V quad = L.Broadcast(*x);

@@ -15,7 +15,7 @@ namespace Mamba.Managed.Kernels;
 /// start is where a sum of products begins: -zero times the sum of q. Up to a zero of 32 it is two words, as the products of bytes are, one for
 /// q0 and q1 of each four and one for q2 and q3; beyond it is one integer. shift is scale times the sum, what a minimum is multiplied by.
 /// </remarks>
-internal static unsafe class QuantizedRows
+internal static unsafe class QuantizedActivations
 {
     private const float Most = 127;
 
