@@ -28,7 +28,7 @@ internal interface IBlockedGemm
 internal static class BlockedGemm
 {
     /// <summary>Panels of a piece, unless they are few: what the widest tile takes.</summary>
-    public const int PiecePanels = 2;
+    public const int ItemPanels = 2;
 
     /// <summary>Inputs of a block at most: sums that leave the registers half way cost more than a panel that comes from the second-level cache.</summary>
     public const int MostInputs = 6 * InputGrain;
@@ -37,7 +37,7 @@ internal static class BlockedGemm
     private const int InputGrain = 256;
 
     // Enough for a worker that is slower than others to leave some to them.
-    private const int PiecesPerWorker = 8;
+    private const int ItemsPerWorker = 8;
 
     // What a part has at least: for a few rows reading a panel takes longer than its products, so one worker does all of them.
     private const int TilesPerPart = 4;
@@ -66,12 +66,12 @@ internal static class BlockedGemm
     public static void Multiply<T>(Worker worker, GemmScratch scratch, T product, int tiles, int inputs, int panels)
         where T : struct, IBlockedGemm
     {
-        int wanted = worker.Count == 1 ? 1 : PiecesPerWorker * worker.Count, mostParts = Math.Max(tiles / TilesPerPart, 1), deepest = Deepest(inputs);
+        int wanted = worker.Count == 1 ? 1 : ItemsPerWorker * worker.Count, mostParts = Math.Max(tiles / TilesPerPart, 1), deepest = Deepest(inputs);
 
         // Where there are fewer pairs than workers, panels go one by one: fewer workers have nothing to do.
-        int width = panels * mostParts < PiecePanels * worker.Count ? 1 : PiecePanels, across = (panels + width - 1) / width;
+        int width = panels * mostParts < ItemPanels * worker.Count ? 1 : ItemPanels, across = (panels + width - 1) / width;
         int parts = Math.Clamp((wanted + across - 1) / across, 1, mostParts);
-        Pieces pieces = scratch.Deal(worker, parts * across);
+        WorkQueue pieces = scratch.Deal(worker, parts * across);
         for (int piece = pieces.Next(), next; piece >= 0; piece = next)
         {
             // Ahead of time, so that it can be fetched.

@@ -16,7 +16,7 @@ internal static unsafe class FloatGemm
     private const int FewRows = 16;
 
     /// <summary>Floats that a worker needs for two panels.</summary>
-    public const int OwnLength = BlockedGemm.PiecePanels * Width * BlockedGemm.MostInputs;
+    public const int OwnLength = BlockedGemm.ItemPanels * Width * BlockedGemm.MostInputs;
 
     /// <summary>Computes this worker's share of the product.</summary>
     /// <param name="worker">Who computes.</param>

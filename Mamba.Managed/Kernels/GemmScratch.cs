@@ -13,7 +13,7 @@ namespace Mamba.Managed.Kernels;
 internal sealed unsafe class GemmScratch(int workers, int length) : IDisposable
 {
     private readonly TensorBuffer own = TensorBuffer.Allocate((long)workers * length * sizeof(float), clear: false);
-    private readonly TensorBuffer counters = TensorBuffer.Allocate(3L * workers * Pieces.Pitch * sizeof(int));
+    private readonly TensorBuffer counters = TensorBuffer.Allocate(3L * workers * WorkQueue.Pitch * sizeof(int));
     private readonly Activations rows = new(7);
 
     /// <summary>Rows in order, for all workers.</summary>
@@ -32,18 +32,18 @@ internal sealed unsafe class GemmScratch(int workers, int length) : IDisposable
     public void Reserve(int count)
     {
         rows.Reserve(count);
-        counters.Span<int>(0, 3 * workers * Pieces.Pitch).Clear();
+        counters.Span<int>(0, 3 * workers * WorkQueue.Pitch).Clear();
     }
 
     /// <summary>Begins a product whose pieces are dealt out; every worker calls it once for each such product.</summary>
     /// <param name="worker">Who computes.</param>
-    /// <param name="count">Pieces.</param>
-    public Pieces Deal(Worker worker, int count)
+    /// <param name="count">WorkQueue.</param>
+    public WorkQueue Deal(Worker worker, int count)
     {
-        int* products = (int*)counters.Pointer + (worker.Index * Pieces.Pitch);
-        int set = ++*products & 1, pitch = workers * Pieces.Pitch;
+        int* products = (int*)counters.Pointer + (worker.Index * WorkQueue.Pitch);
+        int set = ++*products & 1, pitch = workers * WorkQueue.Pitch;
         products[(2 - set) * pitch] = 0;
-        return new Pieces((int*)counters.Pointer + ((1 + set) * pitch), worker, count);
+        return new WorkQueue((int*)counters.Pointer + ((1 + set) * pitch), worker, count);
     }
 
     /// <inheritdoc/>

@@ -9,7 +9,7 @@ namespace Mamba.Managed.Kernels;
 /// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the width or the number of
 /// rows: a row gives the same bits alone and in any batch. The bias is added last.
 /// One row reads its panels straight from memory. Several go through a tile, <see cref="FloatGemm"/> or <see cref="QuantizedGemm"/>.
-/// Workers take their parts as <see cref="Pieces"/>: who computes an output leaves no trace in it, and on a shared machine one processor may be
+/// Workers take their parts as <see cref="WorkQueue"/>: who computes an output leaves no trace in it, and on a shared machine one processor may be
 /// far slower than the next.
 /// </remarks>
 internal static unsafe class MatrixProduct
@@ -116,7 +116,7 @@ internal static unsafe class MatrixProduct
     {
         // Six pieces or more for each worker, of as many panels as PanelRow takes in step.
         int length = (weight.Panels / (6 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
-        Pieces pieces = scratch.Deal(worker, (weight.Panels + length - 1) / length);
+        WorkQueue pieces = scratch.Deal(worker, (weight.Panels + length - 1) / length);
         bool isArranged = false;
         for (int piece = pieces.Next(); piece >= 0; piece = pieces.Next())
         {

@@ -20,7 +20,7 @@ internal static unsafe class QuantizedGemm
 
     /// <summary>Numbers of 4 bytes that a worker needs for two panels, or for few rows.</summary>
     public static int OwnLength => Math.Max(
-        BlockedGemm.PiecePanels * Width * (BlockedGemm.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
+        BlockedGemm.ItemPanels * Width * (BlockedGemm.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
         FewRows * QuantizedActivations.RowLength(RowDepth, 16, words: false));
 
     /// <summary>Computes this worker's share of the product.</summary>

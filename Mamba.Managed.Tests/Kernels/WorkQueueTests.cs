@@ -4,7 +4,7 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Tests.Kernels;
 
-public class PiecesTests
+public class WorkQueueTests
 {
     private const int Products = 50;
     private const int Count = 37;
@@ -19,7 +19,7 @@ public class PiecesTests
         {
             for (int product = 0; product < Products; product++)
             {
-                Pieces pieces = scratch.Deal(worker, Count);
+                WorkQueue pieces = scratch.Deal(worker, Count);
                 for (int piece = pieces.Next(); piece >= 0; piece = pieces.Next())
                 {
                     taken.Add((product, piece));
@@ -36,7 +36,7 @@ public class PiecesTests
     public void A_worker_takes_its_own_pieces_first_and_then_those_of_one_that_does_not_come()
     {
         using GemmScratch scratch = new(2, 1);
-        Pieces pieces = scratch.Deal(new Worker(null, 1, 2), 5);
+        WorkQueue pieces = scratch.Deal(new Worker(null, 1, 2), 5);
         Assert.That(Enumerable.Range(0, 7).Select(_ => pieces.Next()), Is.EqualTo([2, 3, 4, 0, 1, -1, -1]));
     }
 
@@ -46,7 +46,7 @@ public class PiecesTests
         using GemmScratch scratch = new(2, 1);
         Assert.That(scratch.Deal(new Worker(null, 0, 2), 2).Next(), Is.Zero);
         scratch.Reserve(0);
-        Pieces first = scratch.Deal(new Worker(null, 0, 2), 2), second = scratch.Deal(new Worker(null, 1, 2), 2);
+        WorkQueue first = scratch.Deal(new Worker(null, 0, 2), 2), second = scratch.Deal(new Worker(null, 1, 2), 2);
         Assert.That(new[] { first.Next(), second.Next(), first.Next(), second.Next() }, Is.EqualTo([0, 1, -1, -1]));
     }
 }

@@ -3,11 +3,11 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Pieces of a product, a range of them for each worker: who is through with its own takes from those who are not.</summary>
-/// <param name="taken">Pieces taken from the range of each worker, a cache line apart.</param>
+/// <summary>WorkQueue of a product, a range of them for each worker: who is through with its own takes from those who are not.</summary>
+/// <param name="taken">WorkQueue taken from the range of each worker, a cache line apart.</param>
 /// <param name="worker">Who takes.</param>
-/// <param name="count">Pieces of all workers.</param>
-internal readonly unsafe struct Pieces(int* taken, Worker worker, int count)
+/// <param name="count">WorkQueue of all workers.</param>
+internal readonly unsafe struct WorkQueue(int* taken, Worker worker, int count)
 {
     /// <summary>Numbers from one worker's to the next.</summary>
     public const int Pitch = Prefetch.LineBytes / sizeof(int);
