@@ -17,7 +17,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         panels += PanelBytes(first);
         if (TFormat.Bits == 8)
         {
-            PanelRow.Compute(new SignedByteRow((float*)x, depth, panels, panelBytes, y), count);
+            PanelGemv.Compute(new Int8Gemv((float*)x, depth, panels, panelBytes, y), count);
             return;
         }
 

@@ -146,11 +146,11 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
     {
         if (TCode.Factor == 1 || IsBelow(x, inputs, float.MaxValue / TCode.Factor))
         {
-            PanelRow.Compute(new HalfRow<RowScaled>(x, inputs, (float*)panels, y), count);
+            PanelGemv.Compute(new SixteenBitGemv<RowScaled>(x, inputs, (float*)panels, y), count);
         }
         else
         {
-            PanelRow.Compute(new HalfRow<WeightsScaled>(x, inputs, (float*)panels, y), count);
+            PanelGemv.Compute(new SixteenBitGemv<WeightsScaled>(x, inputs, (float*)panels, y), count);
         }
     }
 
@@ -254,7 +254,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
     // Which side of a product takes the factor does not change its bits, but only the row's side takes it once for all outputs; there it must not
     // overflow.
-    private readonly struct HalfRow<TScaling>(float* x, int inputs, float* panels, float* y) : IPanelRow
+    private readonly struct SixteenBitGemv<TScaling>(float* x, int inputs, float* panels, float* y) : IPanelGemv
         where TScaling : struct, IScaling
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -262,7 +262,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
             where L : struct, ILanes<V>
             where Pairs : unmanaged, ICount
         {
-            nint pitch = (nint)((inputs + 1) / 2) * Width, second = PanelRow.Second<L, V>(L.Count, pitch), next = PanelRow.Next<L, V>(pitch);
+            nint pitch = (nint)((inputs + 1) / 2) * Width, second = PanelGemv.Second<L, V>(L.Count, pitch), next = PanelGemv.Next<L, V>(pitch);
             float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
             V factor = L.Broadcast(TCode.Factor);
             V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
@@ -272,13 +272,13 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
                 // An odd input has no partner and a weight that is followed by zero; minus zero times it changes no sum, not even its sign.
                 V low = TScaling.Row<L, V>(L.Broadcast(from[0]), factor);
                 V high = TScaling.Row<L, V>(L.Broadcast(from + 1 < end ? from[1] : -0f), factor);
-                PanelRow.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
+                PanelGemv.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
                 a0 = Add<L, V>(a0, L.Load(a), low, high, factor);
                 a1 = Add<L, V>(a1, L.Load(a + second), low, high, factor);
                 a += Width;
                 if (sizeof(Pairs) > 1)
                 {
-                    PanelRow.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
                     b0 = Add<L, V>(b0, L.Load(b), low, high, factor);
                     b1 = Add<L, V>(b1, L.Load(b + second), low, high, factor);
                     b += Width;
@@ -286,18 +286,18 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
                 if (sizeof(Pairs) > 2)
                 {
-                    PanelRow.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
                     c0 = Add<L, V>(c0, L.Load(c), low, high, factor);
                     c1 = Add<L, V>(c1, L.Load(c + second), low, high, factor);
                     c += Width;
-                    PanelRow.Fetch<L, V>(d + FetchedAhead, d + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(d + FetchedAhead, d + FetchedAhead + second);
                     d0 = Add<L, V>(d0, L.Load(d), low, high, factor);
                     d1 = Add<L, V>(d1, L.Load(d + second), low, high, factor);
                     d += Width;
                 }
             }
 
-            PanelRow.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
+            PanelGemv.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
         }
 
         // Two inputs.

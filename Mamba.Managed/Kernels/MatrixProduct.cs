@@ -114,7 +114,7 @@ internal static unsafe class MatrixProduct
 
     private static void FewPieces(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
     {
-        // Six pieces or more for each worker, of as many panels as PanelRow takes in step.
+        // Six pieces or more for each worker, of as many panels as PanelGemv takes in step.
         int length = (weight.Panels / (6 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
         WorkQueue pieces = scratch.Deal(worker, (weight.Panels + length - 1) / length);
         bool isArranged = false;

@@ -5,7 +5,7 @@ using Mamba.Managed.Kernels.Simd;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>One row against neighboring panels of one type of weights.</summary>
-internal interface IPanelRow
+internal interface IPanelGemv
 {
     /// <summary>Computes one, two or four pairs of vectors of outputs in step.</summary>
     /// <remarks>
@@ -23,13 +23,13 @@ internal interface IPanelRow
 /// Four panels in step are four streams from memory, and of each the processor reads ahead by itself. Where unpacking leaves it little room to
 /// run ahead, some processors still need <see cref="Fetch{L, V}"/>; then every line has to be asked for, or those asked for hide the stream.
 /// </remarks>
-internal static unsafe class PanelRow
+internal static unsafe class PanelGemv
 {
     private const int Width = PackedMatrix.PanelWidth;
 
     /// <summary>Computes all outputs of some panels.</summary>
     public static void Compute<Row>(Row row, int count)
-        where Row : struct, IPanelRow
+        where Row : struct, IPanelGemv
     {
         switch (InstructionSets.Current)
         {
@@ -101,7 +101,7 @@ internal static unsafe class PanelRow
     }
 
     private static void Compute<Row, L, V>(Row row, int start, int end)
-        where Row : struct, IPanelRow
+        where Row : struct, IPanelGemv
         where L : struct, ILanes<V>
     {
         int panels = (int)Next<L, V>(1);

@@ -10,7 +10,7 @@ namespace Mamba.Managed.Kernels;
 /// <param name="panels">The first panel, at the first of these inputs.</param>
 /// <param name="panelBytes">From one panel to the next.</param>
 /// <param name="outputs">[16 panels]: 0 or the sums so far.</param>
-internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panels, nint panelBytes, float* outputs) : IPanelRow
+internal readonly unsafe struct Int8Gemv(float* row, int depth, byte* panels, nint panelBytes, float* outputs) : IPanelGemv
 {
     private const int Width = PackedMatrix.PanelWidth;
     private const int ScaleBytes = Width * sizeof(ushort);
@@ -22,7 +22,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
         where L : struct, ILanes<V>
         where Pairs : unmanaged, ICount
     {
-        nint second = PanelRow.Second<L, V>(ICodePlanes.QuadLength * L.Count, panelBytes), next = PanelRow.Next<L, V>(panelBytes), step = PanelRow.Next<L, V>(Width);
+        nint second = PanelGemv.Second<L, V>(ICodePlanes.QuadLength * L.Count, panelBytes), next = PanelGemv.Next<L, V>(panelBytes), step = PanelGemv.Next<L, V>(Width);
         byte* block = panels + (panel * panelBytes);
         float* x = row, y = outputs + (panel * Width) + lane;
         for (int remaining = depth; remaining > 0; remaining -= ICodePlanes.UnitLength)
@@ -35,13 +35,13 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
             for (float* end = x + Quads; x < end; x++)
             {
                 V quad = L.Broadcast(*x);
-                PanelRow.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
+                PanelGemv.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
                 a0 = Add<L, V>(a0, a, quad);
                 a1 = Add<L, V>(a1, a + second, quad);
                 a += CodePlane.RowBytes;
                 if (sizeof(Pairs) > 1)
                 {
-                    PanelRow.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
                     b0 = Add<L, V>(b0, b, quad);
                     b1 = Add<L, V>(b1, b + second, quad);
                     b += CodePlane.RowBytes;
@@ -49,11 +49,11 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
 
                 if (sizeof(Pairs) > 2)
                 {
-                    PanelRow.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
                     c0 = Add<L, V>(c0, c, quad);
                     c1 = Add<L, V>(c1, c + second, quad);
                     c += CodePlane.RowBytes;
-                    PanelRow.Fetch<L, V>(d + FetchedAhead, d + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(d + FetchedAhead, d + FetchedAhead + second);
                     d0 = Add<L, V>(d0, d, quad);
                     d1 = Add<L, V>(d1, d + second, quad);
                     d += CodePlane.RowBytes;
@@ -87,7 +87,7 @@ internal readonly unsafe struct SignedByteRow(float* row, int depth, byte* panel
     private void Finish<L, V>(float* y, byte* scales, V scale, V sum0, V sum1)
         where L : struct, ILanes<V>
     {
-        nint second = PanelRow.Second<L, V>(sizeof(ushort) * L.Count, panelBytes);
+        nint second = PanelGemv.Second<L, V>(sizeof(ushort) * L.Count, panelBytes);
         L.Store(y, L.MultiplyAdd(L.Multiply(L.FromScaledHalf((ushort*)scales), scale), L.ToSingle(sum0), L.Load(y)));
         L.Store(y + L.Count, L.MultiplyAdd(L.Multiply(L.FromScaledHalf((ushort*)(scales + second)), scale), L.ToSingle(sum1), L.Load(y + L.Count)));
     }
