@@ -13,9 +13,9 @@ internal abstract unsafe class PanelKernels
     /// <exception cref="ArgumentOutOfRangeException">The type holds no weights.</exception>
     public static PanelKernels For(ElementType type) => type switch
     {
-        ElementType.Float32 => new SinglePanels(),
-        ElementType.Float16 => new HalfPanels<HalfCode>(),
-        ElementType.BFloat16 => new HalfPanels<BFloat16Code>(),
+        ElementType.Float32 => new Float32Panels(),
+        ElementType.Float16 => new SixteenBitPanels<Float16Code>(),
+        ElementType.BFloat16 => new SixteenBitPanels<BFloat16Code>(),
         ElementType.Q8_0 => new BlockFormatPanels<Q8_0, Codes8>(),
         ElementType.Q4_0 => new BlockFormatPanels<Q4_0, Codes4>(),
         ElementType.Q4_1 => new BlockFormatPanels<Q4_1, Codes4>(),

@@ -7,7 +7,7 @@ using Mamba.Managed.Training;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>How one type of 16 bits is read: as single precision, but for a factor that is a power of two.</summary>
-internal interface IHalfCode
+internal interface ISixteenBitCode
 {
     /// <summary>What a number that was read must be multiplied by.</summary>
     static abstract float Factor { get; }
@@ -30,7 +30,7 @@ internal interface IHalfCode
 }
 
 /// <summary>Half precision, as of <see cref="ScaledHalf"/>.</summary>
-internal readonly struct HalfCode : IHalfCode
+internal readonly struct Float16Code : ISixteenBitCode
 {
     private const int Places = unchecked((int)0x8FFFE000);
 
@@ -51,7 +51,7 @@ internal readonly struct HalfCode : IHalfCode
 }
 
 /// <summary>The upper half of single precision.</summary>
-internal readonly struct BFloat16Code : IHalfCode
+internal readonly struct BFloat16Code : ISixteenBitCode
 {
     public static float Factor => 1;
 
@@ -78,8 +78,8 @@ internal readonly struct BFloat16Code : IHalfCode
 }
 
 /// <summary>Weights of 16 bits: a panel is [inputs / 2 rounded up, 16, 2], so that a lane holds two neighboring inputs of one output.</summary>
-internal sealed unsafe class HalfPanels<TCode> : FloatPanels
-    where TCode : struct, IHalfCode
+internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
+    where TCode : struct, ISixteenBitCode
 {
     private const int FetchedAhead = 1024 / sizeof(float);
 

@@ -6,7 +6,7 @@ using Mamba.Managed.Kernels.Simd;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>Weights of single precision: a panel is [inputs, 16].</summary>
-internal sealed unsafe class SinglePanels : FloatPanels
+internal sealed unsafe class Float32Panels : FloatPanels
 {
     public override int PanelBytes(int inputs) => inputs * Width * sizeof(float);
 
