@@ -42,7 +42,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelsAhead ahead)
+    public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelPrefetch ahead)
     {
         // The last rows of a batch are often few.
         switch (rows)
@@ -59,7 +59,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    private void Tile<Rows>(int* x, int depth, float* panels, int count, float* sums, PanelsAhead ahead)
+    private void Tile<Rows>(int* x, int depth, float* panels, int count, float* sums, PanelPrefetch ahead)
         where Rows : unmanaged, ICount
     {
         // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
@@ -157,7 +157,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private static bool ExpandsToWords<L, V>()
         where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.AddsProducts);
 
-    private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums, PanelsAhead ahead)
+    private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums, PanelPrefetch ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
     {
@@ -167,30 +167,30 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    private static void Tile<L, V, Rows>(int* x, int depth, float* left, float* right, float* sums, PanelsAhead ahead)
+    private static void Tile<L, V, Rows>(int* x, int depth, float* left, float* right, float* sums, PanelPrefetch ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
     {
         if (AddsWords && (TFormat.Bits <= 4 || !L.AddsProducts))
         {
-            Sum<L, V, Rows, SumsOfWords>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, Int16Sums>(x, depth, left, right, sums, ahead);
         }
         else if (TFormat.Bits == 8 && !L.AddsProducts)
         {
-            Sum<L, V, Rows, ProductsOfWords>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, Int16Products>(x, depth, left, right, sums, ahead);
         }
         else
         {
-            Sum<L, V, Rows, ProductsOfBytes>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, Int8Products>(x, depth, left, right, sums, ahead);
         }
     }
 
     // Up to six rows, two vectors of outputs: twelve sums, few enough for sixteen registers. Not inlined, for the reason that Two gives.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Sum<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums, PanelsAhead ahead)
+    private static void Sum<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums, PanelPrefetch ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
-        where Sums : struct, ITileSums
+        where Sums : struct, IDotAccumulation
     {
         float* x = (float*)rows;
 
@@ -216,8 +216,8 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* r = right + (2 * Width);
 
             // Four at a time, as in MicroKernel, unless that took more registers than there are.
-            int step = typeof(Sums) == typeof(ProductsOfBytes) && !L.AddsProducts ? 1 : 4;
-            for (int remaining = (typeof(Sums) == typeof(ProductsOfWords) ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
+            int step = typeof(Sums) == typeof(Int8Products) && !L.AddsProducts ? 1 : 4;
+            for (int remaining = (typeof(Sums) == typeof(Int16Products) ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {
                 Term<L, V, Rows, Sums>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
                 if (step > 1)
@@ -258,7 +258,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         ref V a0, ref V a1, ref V b0, ref V b1, ref V c0, ref V c1, ref V d0, ref V d1, ref V e0, ref V e1, ref V f0, ref V f1)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
-        where Sums : struct, ITileSums
+        where Sums : struct, IDotAccumulation
     {
         V w0 = L.Load(left + (at * Width)), w1 = L.Load(right + (at * Width));
         Sums.Add<L, V>(x[at * TileRows], w0, w1, ref a0, ref a1);
@@ -285,17 +285,17 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish<L, V, Sums>(float* head, float* left, float* right, V sum0, V sum1, float* y)
         where L : struct, ILanes<V>
-        where Sums : struct, ITileSums
+        where Sums : struct, IDotAccumulation
     {
         float* z = y + L.Count;
         if (TFormat.Zero > 0 || (TFormat.Bits == 8 && L.AddsProducts))
         {
             V start = L.Broadcast(head[0]);
-            (sum0, sum1) = typeof(Sums) == typeof(SumsOfWords) ? (L.AddWords(sum0, start), L.AddWords(sum1, start))
+            (sum0, sum1) = typeof(Sums) == typeof(Int16Sums) ? (L.AddWords(sum0, start), L.AddWords(sum1, start))
                 : (L.AddIntegers(sum0, StartOf<L, V>(start)), L.AddIntegers(sum1, StartOf<L, V>(start)));
         }
 
-        if (typeof(Sums) == typeof(SumsOfWords))
+        if (typeof(Sums) == typeof(Int16Sums))
         {
             (sum0, sum1) = (Widen<L, V>(sum0), Widen<L, V>(sum1));
         }

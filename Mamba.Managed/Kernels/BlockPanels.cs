@@ -55,5 +55,5 @@ internal abstract unsafe class BlockPanels : PanelKernels
     /// <param name="count">1 or 2.</param>
     /// <param name="sums">[6, 32], of which 16 count columns are used: 0 or the sums so far. Of one or three rows, what follows is lost.</param>
     /// <param name="ahead">Panels that are needed next, as many as <paramref name="count"/>.</param>
-    public abstract void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelsAhead ahead);
+    public abstract void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelPrefetch ahead);
 }

@@ -57,7 +57,7 @@ internal static unsafe class FloatGemm
                 float* w = kernels.Unpack(weight.Panel(at), k, depth, right);
                 float* last = count == 1 ? w : kernels.Unpack(weight.Panel(at + 1), k, depth, right + (depth * Width));
                 (int panel, int input) = at + count < panels.End ? (at + count, k) : next;
-                PanelsAhead ahead = panel < 0 ? default : new(
+                PanelPrefetch ahead = panel < 0 ? default : new(
                     weight.Panel(panel) + kernels.PanelBytes(input), kernels.PanelBytes(x.Columns), kernels.PanelBytes(depth));
                 int column = at * Width, width = Math.Min(count * Width, y.Columns - column);
                 GeneralGemm.Block(left, pitch, w, (nint)(last - w), depth, y, rows.Start, rows.End - rows.Start, column, width, k > 0, ahead);

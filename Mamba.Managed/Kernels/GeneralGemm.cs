@@ -127,7 +127,7 @@ internal static unsafe class GeneralGemm
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Block(
         float* left, nint leftPitch, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate,
-        PanelsAhead ahead = default)
+        PanelPrefetch ahead = default)
     {
         int tallest = MicroKernel.TallestRows, widest = MicroKernel.WidestPanels * Width;
         nint rowPitch = leftPitch == 0 ? depth : leftPitch;
@@ -136,8 +136,8 @@ internal static unsafe class GeneralGemm
         {
             panels = width - at >= widest ? MicroKernel.WidestPanels : 1;
             float* first = right + (at / Width * panelPitch);
-            PanelsAhead next = at + (panels * Width) < width
-                ? new PanelsAhead((byte*)(first + (panels * panelPitch)), panelPitch * sizeof(float), depth * Width * sizeof(float))
+            PanelPrefetch next = at + (panels * Width) < width
+                ? new PanelPrefetch((byte*)(first + (panels * panelPitch)), panelPitch * sizeof(float), depth * Width * sizeof(float))
                 : ahead;
             nint step = next.First is null ? 0 : Math.Max(1, next.Bytes / depth / slivers);
             MicroKernel tile = new()

@@ -12,7 +12,7 @@ internal readonly unsafe partial struct MicroKernel
         where L : struct, ILanes<V>
         where Vectors : unmanaged, ICount
         where Rows : unmanaged, ICount
-        where Order : struct, IOrder
+        where Order : struct, ILayoutOfA
     {
         nint pitch = Pitch, leftPitch = LeftPitch;
         float* r = Left;
@@ -222,7 +222,7 @@ internal readonly unsafe partial struct MicroKernel
         where L : struct, ILanes<V>
         where Vectors : unmanaged, ICount
         where Rows : unmanaged, ICount
-        where Order : struct, IOrder
+        where Order : struct, ILayoutOfA
     {
         V w0 = L.Load(w + (term * Width)), w1 = sizeof(Vectors) > 1 ? L.Load(x + (term * Width)) : w0;
         V value = L.Broadcast(Order.Entry(r, leftPitch, 0, term, sizeof(Rows)));
@@ -319,7 +319,7 @@ internal readonly unsafe partial struct MicroKernel
     }
 
     // Where the entries of the left side are.
-    private interface IOrder
+    private interface ILayoutOfA
     {
         static abstract float Entry(float* r, nint pitch, int row, int term, int rows);
 
@@ -329,7 +329,7 @@ internal readonly unsafe partial struct MicroKernel
         static abstract nint Next(int depth, nint pitch, int rows);
     }
 
-    private readonly struct Sliver : IOrder
+    private readonly struct PackedA : ILayoutOfA
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static float Entry(float* r, nint pitch, int row, int term, int rows) => r[(term * rows) + row];
@@ -341,7 +341,7 @@ internal readonly unsafe partial struct MicroKernel
         public static nint Next(int depth, nint pitch, int rows) => 0;
     }
 
-    private readonly struct Lying : IOrder
+    private readonly struct StridedA : ILayoutOfA
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static float Entry(float* r, nint pitch, int row, int term, int rows) => r[(row * pitch) + term];

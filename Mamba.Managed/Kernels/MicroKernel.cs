@@ -130,11 +130,11 @@ internal readonly unsafe partial struct MicroKernel
     {
         if (LeftPitch == 0)
         {
-            Run<L, V, Vectors, Sliver>(rows, right, sums, secondRight, secondSums);
+            Run<L, V, Vectors, PackedA>(rows, right, sums, secondRight, secondSums);
         }
         else
         {
-            Run<L, V, Vectors, Lying>(rows, right, sums, secondRight, secondSums);
+            Run<L, V, Vectors, StridedA>(rows, right, sums, secondRight, secondSums);
         }
     }
 
@@ -142,7 +142,7 @@ internal readonly unsafe partial struct MicroKernel
     private void Run<L, V, Vectors, Order>(int rows, float* right, float* sums, float* secondRight, float* secondSums)
         where L : struct, ILanes<V>
         where Vectors : unmanaged, ICount
-        where Order : struct, IOrder
+        where Order : struct, ILayoutOfA
     {
         switch (rows)
         {

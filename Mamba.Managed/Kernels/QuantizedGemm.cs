@@ -97,7 +97,7 @@ internal static unsafe class QuantizedGemm
     [SkipLocalsInit]
     private static void Tiles(
         int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, (int Start, int End) rows, int column, bool isFirst,
-        PanelsAhead ahead)
+        PanelPrefetch ahead)
     {
         int columns = Math.Min(count * Width, y.Columns - column);
         float* room = stackalloc float[(TileRows * 2 * Width) + (TensorBuffer.Alignment / sizeof(float))];
@@ -155,7 +155,7 @@ internal static unsafe class QuantizedGemm
                 kernels.Expand(weight.Panel(panels.Start + i), k, depth, right + (i * kernels.ExpandedLength(depth)));
             }
 
-            PanelsAhead ahead = next.Panel < 0 ? default : new(
+            PanelPrefetch ahead = next.Panel < 0 ? default : new(
                 weight.Panel(next.Panel) + kernels.PanelBytes(next.Input),
                 kernels.PanelBytes(x.Columns),
                 kernels.PanelBytes(Math.Min(depth, x.Columns - next.Input)));

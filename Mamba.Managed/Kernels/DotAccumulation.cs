@@ -8,14 +8,14 @@ namespace Mamba.Managed.Kernels;
 /// A type of its own for each way: a choice in the innermost line would be inlined, and compiled, a hundred times. Each adds to both vectors by
 /// itself: with one more call in between a tile is more than the JIT is ready to inline.
 /// </remarks>
-internal interface ITileSums
+internal interface IDotAccumulation
 {
     static abstract void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
         where L : struct, ILanes<V>;
 }
 
 /// <summary>Bytes; of four products each two make a word, which is added up with its neighbor only at the end of a group.</summary>
-internal readonly struct SumsOfWords : ITileSums
+internal readonly struct Int16Sums : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
@@ -28,7 +28,7 @@ internal readonly struct SumsOfWords : ITileSums
 }
 
 /// <summary>Words; two products at a time join an integer.</summary>
-internal readonly struct ProductsOfWords : ITileSums
+internal readonly struct Int16Products : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
@@ -41,7 +41,7 @@ internal readonly struct ProductsOfWords : ITileSums
 }
 
 /// <summary>Bytes; four products at a time join an integer.</summary>
-internal readonly struct ProductsOfBytes : ITileSums
+internal readonly struct Int8Products : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
