@@ -88,7 +88,7 @@ public unsafe class BackwardKernelTests
         {
             CausalConvolutionBackward backward = new()
             {
-                X = px, XGradient = pdx, Pitch = channels, Weight = pw, Bias = pbias, Window = pwindow, WindowGradient = pdwindow, OutputGradient = pdy,
+                X = px, XGradient = pdx, Pitch = channels, Weight = pw, Bias = pbias, Window = pwindow, ConvStateGradient = pdwindow, OutputGradient = pdy,
                 WeightGradient = pdw, BiasGradient = pdbias, Length = length, Channels = channels, Width = width,
             };
             backward.Run(0, channels);

@@ -152,7 +152,7 @@ public class KernelTests
             {
                 SelectiveScan scan = new()
                 {
-                    U = pu, Dt = pdt, DtPitch = channels, Softplus = true, Decay = pdecay, Fastest = known, B = pb, C = pc, Pitch = states,
+                    U = pu, Dt = pdt, DtPitch = channels, Softplus = true, Decay = pdecay, MaxDecay = known, B = pb, C = pc, Pitch = states,
                     State = pstate, Y = py, Length = 1, Channels = channels, States = states,
                 };
                 scan.Forward(0, channels);
@@ -184,7 +184,7 @@ public class KernelTests
                 {
                     SelectiveScan scan = new()
                     {
-                        U = pu + (t * channels), Dt = pdt + (t * channels), DtPitch = channels, Bias = pbias, Softplus = true, Decay = pdecay, Fastest = pfastest,
+                        U = pu + (t * channels), Dt = pdt + (t * channels), DtPitch = channels, Bias = pbias, Softplus = true, Decay = pdecay, MaxDecay = pfastest,
                         B = pb + (t * states), C = pc + (t * states), Pitch = states, D = pd, Z = pz + (t * channels), ZPitch = channels, State = pstate,
                         Next = pstate, Y = py + (t * channels), Length = length, Channels = channels, States = states,
                     };

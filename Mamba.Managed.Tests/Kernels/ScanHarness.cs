@@ -43,7 +43,7 @@ internal static unsafe class ScanHarness
             {
                 U = pu, Dt = pdt, Bias = pbias, Softplus = inputs.Softplus, Decay = pdecay, B = pb, C = pc, Pitch = states, D = pd, Z = pz,
                 ZPitch = channels, InitialState = pinitial, Checkpoints = pcheck, OutputGradient = pdy, Y = pagain, UGradient = pdu,
-                DtGradient = pddt, ZGradient = pdz, SelectionGradient = psel, BlockPitch = length * 2 * states, StateGradient = pdstate,
+                DtGradient = pddt, ZGradient = pdz, BCGradient = psel, BlockPitch = length * 2 * states, StateGradient = pdstate,
                 AGradient = pda, DGradient = pdd, BiasGradient = pdbias, Length = length, Channels = channels, States = states,
             };
             backward.Run(0, blocks, planes);

@@ -178,7 +178,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
         float* u = channels.Start, select = selected.Start, dt = gated.Start, z = dt + inner;
-        fixed (float* decay = mixer.Decay, fastest = mixer.Fastest, d = mixer.D, bias = mixer.DtBias)
+        fixed (float* decay = mixer.Decay, fastest = mixer.MaxDecay, d = mixer.D, bias = mixer.DtBias)
         {
             for (int i = 0; i < sequences.Length; i++)
             {
@@ -195,7 +195,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                         Bias = bias,
                         Softplus = true,
                         Decay = decay,
-                        Fastest = fastest,
+                        MaxDecay = fastest,
                         B = select + (row * projected) + mixer.DtRank,
                         C = select + (row * projected) + mixer.DtRank + mixer.DState,
                         Pitch = projected,

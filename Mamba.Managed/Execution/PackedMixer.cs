@@ -23,7 +23,7 @@ internal sealed class PackedMixer
         ConvWeight = Transpose(mixer.Conv1d.Weight);
         ConvBias = Copy(mixer.Conv1d.Bias);
         DtBias = Copy(mixer.DtProj.Bias);
-        (Decay, Fastest) = Decays(mixer.ALog);
+        (Decay, MaxDecay) = Decays(mixer.ALog);
         D = Copy(mixer.D);
     }
 
@@ -63,7 +63,7 @@ internal sealed class PackedMixer
     public float[] Decay { get; }
 
     /// <summary>[d_inner]: the greatest magnitude in <see cref="Decay"/> of each channel.</summary>
-    public float[] Fastest { get; }
+    public float[] MaxDecay { get; }
 
     public float[] D { get; }
 
@@ -98,7 +98,7 @@ internal sealed class PackedMixer
         static long LengthOf(Tensor weight) => (PackedMatrix.LengthOf(weight) + TensorBuffer.Alignment - 1) / TensorBuffer.Alignment * TensorBuffer.Alignment;
     }
 
-    private static (float[] Decay, float[] Fastest) Decays(Tensor aLog)
+    private static (float[] Decay, float[] MaxDecay) Decays(Tensor aLog)
     {
         (int channels, int states) = (aLog.Shape[0], aLog.Shape[1]);
         ChannelPanels panels = new(channels, states);

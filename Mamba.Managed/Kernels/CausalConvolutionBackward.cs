@@ -37,7 +37,7 @@ internal readonly unsafe struct CausalConvolutionBackward
     public required float* Window { get; init; }
 
     /// <summary>[width, channels] or null: the gradient of the window after the last row; of the window before the first row on return.</summary>
-    public required float* WindowGradient { get; init; }
+    public required float* ConvStateGradient { get; init; }
 
     /// <summary>[length, channels]: the gradient of the output; overwritten by that of p.</summary>
     public required float* OutputGradient { get; init; }
@@ -79,15 +79,15 @@ internal readonly unsafe struct CausalConvolutionBackward
             Parameters<L, V>(c);
             for (int t = 0; t < Length; t++)
             {
-                V sum = WindowGradient is not null && t >= Length - Width ? L.Load(WindowGradient + At(t - Length + Width, c)) : L.Broadcast(0);
+                V sum = ConvStateGradient is not null && t >= Length - Width ? L.Load(ConvStateGradient + At(t - Length + Width, c)) : L.Broadcast(0);
                 L.Store(XGradient + ((long)t * Pitch) + c, Reach<L, V>(t, c, sum));
             }
 
             // Newest first: a slot is read, as the gradient of the window after, before it is overwritten.
-            for (int slot = Width - 1; WindowGradient is not null && slot >= 0; slot--)
+            for (int slot = Width - 1; ConvStateGradient is not null && slot >= 0; slot--)
             {
-                V sum = slot >= Length ? L.Load(WindowGradient + At(slot - Length, c)) : L.Broadcast(0);
-                L.Store(WindowGradient + At(slot, c), Reach<L, V>(slot - Width, c, sum));
+                V sum = slot >= Length ? L.Load(ConvStateGradient + At(slot - Length, c)) : L.Broadcast(0);
+                L.Store(ConvStateGradient + At(slot, c), Reach<L, V>(slot - Width, c, sum));
             }
         }
 

@@ -12,12 +12,12 @@ internal readonly unsafe partial struct SelectiveScan
         where L : struct, ILanes<V>
     {
         V largest = L.Broadcast(0);
-        for (int i = 0; Fastest is not null && i < width; i += L.Count)
+        for (int i = 0; MaxDecay is not null && i < width; i += L.Count)
         {
-            largest = L.MaxIntegers(largest, L.Abs(L.Multiply(L.Load(delta + (i * TileLength)), L.Load(Fastest + c + i))));
+            largest = L.MaxIntegers(largest, L.Abs(L.Multiply(L.Load(delta + (i * TileLength)), L.Load(MaxDecay + c + i))));
         }
 
-        if (Fastest is not null && IsNormal<L, V>(largest))
+        if (MaxDecay is not null && IsNormal<L, V>(largest))
         {
             OneRow<L, V, NormalPower>(c, width, delta, input, sum);
         }
@@ -151,7 +151,7 @@ internal readonly unsafe partial struct SelectiveScan
         int n = 0;
         for (; n + 4 <= States; n += 4)
         {
-            if (IsNormal<L, V>(L.Abs(L.Multiply(longest, FastestOfFour<L, V>(n, c)))))
+            if (IsNormal<L, V>(L.Abs(L.Multiply(longest, MaxDecayOfFour<L, V>(n, c)))))
             {
                 FourStates<L, V, NormalPower>(t, rows, n, c, delta, input, sum);
             }
@@ -169,7 +169,7 @@ internal readonly unsafe partial struct SelectiveScan
 
     // The fastest decay of four states of each channel.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private V FastestOfFour<L, V>(int n, int c)
+    private V MaxDecayOfFour<L, V>(int n, int c)
         where L : struct, ILanes<V>
     {
         nint next = Panels.Pitch(c);

@@ -36,7 +36,7 @@ internal readonly unsafe partial struct SelectiveScan
     public required float* Decay { get; init; }
 
     /// <summary>[channels] or null: the greatest magnitude in <see cref="Decay"/> of each, by which a single row finds its powers faster.</summary>
-    public float* Fastest { get; init; }
+    public float* MaxDecay { get; init; }
 
     /// <summary>[length, states] with a pitch of <see cref="Pitch"/>.</summary>
     public required float* B { get; init; }

@@ -80,9 +80,9 @@ internal readonly unsafe struct SelectiveScanBackward
     public float* ZGradient { get; init; }
 
     /// <summary>[blocks, length, 2 states]: receives each block's gradients of B, then of C.</summary>
-    public required float* SelectionGradient { get; init; }
+    public required float* BCGradient { get; init; }
 
-    /// <summary>Distance between the blocks of <see cref="SelectionGradient"/>.</summary>
+    /// <summary>Distance between the blocks of <see cref="BCGradient"/>.</summary>
     public required long BlockPitch { get; init; }
 
     /// <summary>[states, channels] as <see cref="ChannelPanels"/>: the gradient of h after the last row; of h before the first row on return.</summary>
@@ -142,7 +142,7 @@ internal readonly unsafe struct SelectiveScanBackward
 
     private void Reduce(int block, int t, int rows, float* lanes)
     {
-        float* to = SelectionGradient + (block * BlockPitch) + ((long)t * 2 * States);
+        float* to = BCGradient + (block * BlockPitch) + ((long)t * 2 * States);
         for (int n = 0; n < 2 * States; n++, lanes += ChunkLength * Lanes)
         {
             for (int i = 0; i < rows; i++)

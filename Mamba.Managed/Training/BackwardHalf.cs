@@ -55,7 +55,7 @@ internal static unsafe class BackwardHalf
         MixerBackward.SumSelection(step, start, end);
         Parameters(memory.Steps, inner, selection, rank, projected, gradient.DtWeight, null);
         GeneralGemm.Run(
-            worker, memory.Product, new(memory.Steps, rows, inner), new(block.DtWeight, inner, rank), new(memory.SelectionGradient, rows, rank, projected));
+            worker, memory.Product, new(memory.Steps, rows, inner), new(block.DtWeight, inner, rank), new(memory.BCGradient, rows, rank, projected));
         worker.Barrier();
         if (step.Config.MixerNormEpsilon is float epsilon)
         {
@@ -63,8 +63,8 @@ internal static unsafe class BackwardHalf
             worker.Barrier();
         }
 
-        Parameters(memory.SelectionGradient, projected, memory.Channels, inner, inner, gradient.XWeight, null);
-        Inputs(memory.SelectionGradient, projected, block.XWeight, memory.OutputGradient, inner, accumulate: true);
+        Parameters(memory.BCGradient, projected, memory.Channels, inner, inner, gradient.XWeight, null);
+        Inputs(memory.BCGradient, projected, block.XWeight, memory.OutputGradient, inner, accumulate: true);
         worker.Barrier();
 
         MixerBackward.Convolve(worker, step, block, gradient, layer);

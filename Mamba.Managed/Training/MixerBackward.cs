@@ -50,7 +50,7 @@ internal static unsafe class MixerBackward
                 UGradient = memory.OutputGradient + (row * inner),
                 DtGradient = memory.Steps + (row * inner),
                 ZGradient = memory.GatedGradient + (row * 2 * inner) + inner,
-                SelectionGradient = memory.SelectionParts + (row * 2 * states),
+                BCGradient = memory.SelectionParts + (row * 2 * states),
                 BlockPitch = (long)step.Rows * 2 * states,
                 StateGradient = carry,
                 AGradient = memory.AGradient,
@@ -82,7 +82,7 @@ internal static unsafe class MixerBackward
         int count = 2 * step.Config.DState, blocks = SelectiveScanBackward.Blocks(step.Inner);
         for (int row = start; row < end; row++)
         {
-            Span<float> sum = new(memory.SelectionGradient + ((long)row * step.Projected) + step.Config.DtRank, count);
+            Span<float> sum = new(memory.BCGradient + ((long)row * step.Projected) + step.Config.DtRank, count);
             sum.Clear();
             for (int block = 0; block < blocks; block++)
             {
@@ -99,7 +99,7 @@ internal static unsafe class MixerBackward
         for (int row = start; row < end; row++)
         {
             float* x = step.Workspace.Selected(layer) + ((long)row * step.Projected);
-            float* gradient = step.Workspace.SelectionGradient + ((long)row * step.Projected);
+            float* gradient = step.Workspace.BCGradient + ((long)row * step.Projected);
             RmsNormalizationBackward.Input(x, null, epsilon, gradient, gradient, rank, add: false);
             RmsNormalizationBackward.Input(x + rank, null, epsilon, gradient + rank, gradient + rank, states, add: false);
             RmsNormalizationBackward.Input(x + rank + states, null, epsilon, gradient + rank + states, gradient + rank + states, states, add: false);
@@ -124,7 +124,7 @@ internal static unsafe class MixerBackward
                 Weight = memory.ConvWeight,
                 Bias = block.ConvBias,
                 Window = step.InitialWindow(layer, i),
-                WindowGradient = sequence.WindowGradient(layer),
+                ConvStateGradient = sequence.ConvStateGradient(layer),
                 OutputGradient = memory.OutputGradient + (row * inner),
                 WeightGradient = memory.ConvGradient,
                 BiasGradient = memory.ChannelSums,

@@ -17,7 +17,7 @@ internal readonly unsafe record struct TrainingSequence(int Start, int Length, i
 
     public float* State(int layer) => Pointer(States![layer].Scan);
 
-    public float* WindowGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].Window);
+    public float* ConvStateGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].Window);
 
     public float* StateGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].Scan);
 

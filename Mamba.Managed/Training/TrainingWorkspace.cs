@@ -52,7 +52,7 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
 
     public float* Selection { get; private set; }
 
-    public float* SelectionGradient { get; private set; }
+    public float* BCGradient { get; private set; }
 
     public float* SelectionParts { get; private set; }
 
@@ -131,7 +131,7 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
         OutputGradient = New(rows * inner);
         GatedGradient = New(rows * 2 * inner);
         Selection = New(rows * projected);
-        SelectionGradient = New(rows * projected);
+        BCGradient = New(rows * projected);
         SelectionParts = New(SelectiveScanBackward.Blocks(config.DInner) * (long)rows * 2 * config.DState);
         Inverses = New(rows);
         Logits = New((long)Math.Min(rows, LogitRows) * config.VocabSize);
