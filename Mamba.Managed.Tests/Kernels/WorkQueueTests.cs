@@ -10,19 +10,19 @@ public class WorkQueueTests
     private const int Count = 37;
 
     [Test]
-    public void Every_piece_goes_to_one_worker([Values(1, 2, 3, 4)] int workers)
+    public void Every_item_goes_to_one_worker([Values(1, 2, 3, 4)] int workers)
     {
         using WorkerPool pool = new(workers);
         using GemmScratch scratch = new(workers, 1);
-        ConcurrentBag<(int Product, int Piece)> taken = [];
+        ConcurrentBag<(int Product, int Item)> taken = [];
         pool.Run(new LambdaRegion(worker =>
         {
             for (int product = 0; product < Products; product++)
             {
-                WorkQueue pieces = scratch.Deal(worker, Count);
-                for (int piece = pieces.Next(); piece >= 0; piece = pieces.Next())
+                WorkQueue queue = scratch.StartQueue(worker, Count);
+                for (int item = queue.Take(); item >= 0; item = queue.Take())
                 {
-                    taken.Add((product, piece));
+                    taken.Add((product, item));
                 }
 
                 worker.Barrier();
@@ -33,20 +33,20 @@ public class WorkQueueTests
     }
 
     [Test]
-    public void A_worker_takes_its_own_pieces_first_and_then_those_of_one_that_does_not_come()
+    public void A_worker_takes_its_own_items_first_and_then_those_of_one_that_does_not_come()
     {
         using GemmScratch scratch = new(2, 1);
-        WorkQueue pieces = scratch.Deal(new Worker(null, 1, 2), 5);
-        Assert.That(Enumerable.Range(0, 7).Select(_ => pieces.Next()), Is.EqualTo([2, 3, 4, 0, 1, -1, -1]));
+        WorkQueue queue = scratch.StartQueue(new Worker(null, 1, 2), 5);
+        Assert.That(Enumerable.Range(0, 7).Select(_ => queue.Take()), Is.EqualTo([2, 3, 4, 0, 1, -1, -1]));
     }
 
     [Test]
     public void A_product_that_failed_is_forgotten()
     {
         using GemmScratch scratch = new(2, 1);
-        Assert.That(scratch.Deal(new Worker(null, 0, 2), 2).Next(), Is.Zero);
+        Assert.That(scratch.StartQueue(new Worker(null, 0, 2), 2).Take(), Is.Zero);
         scratch.Reserve(0);
-        WorkQueue first = scratch.Deal(new Worker(null, 0, 2), 2), second = scratch.Deal(new Worker(null, 1, 2), 2);
-        Assert.That(new[] { first.Next(), second.Next(), first.Next(), second.Next() }, Is.EqualTo([0, 1, -1, -1]));
+        WorkQueue first = scratch.StartQueue(new Worker(null, 0, 2), 2), second = scratch.StartQueue(new Worker(null, 1, 2), 2);
+        Assert.That(new[] { first.Take(), second.Take(), first.Take(), second.Take() }, Is.EqualTo([0, 1, -1, -1]));
     }
 }

@@ -13,14 +13,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
     // Whether a tile takes the one instruction for products of bytes and their sums, for which signed codes become unsigned. Vectors of 256 bits have
     // it; wider ones do more without it where sums stay words, and of codes of up to 4 bits all do as much.
-    private static bool AddsProducts => Lanes256.AddsProducts && InstructionSets.Current switch
+    private static bool UsesDotAccumulate => Lanes256.HasDotAccumulate && InstructionSets.Current switch
     {
         InstructionSet.Avx512 => !AddsWords,
         InstructionSet.Avx2 => TFormat.Bits > 4,
         _ => false,
     };
 
-    private static bool TakesWords => TFormat.Bits == 8 && !AddsProducts;
+    private static bool TakesWords => TFormat.Bits == 8 && !UsesDotAccumulate;
 
     public override void Expand(byte* panel, int first, int depth, float* to)
     {
@@ -63,7 +63,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         where Rows : unmanaged, ICount
     {
         // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
-        if (InstructionSets.Current == InstructionSet.Avx512 && count == 2 && !AddsProducts)
+        if (InstructionSets.Current == InstructionSet.Avx512 && count == 2 && !UsesDotAccumulate)
         {
             Tile<Lanes512, Vector512<float>, Rows>(x, depth, panels, panels + ExpandedLength(depth), sums, ahead);
             return;
@@ -155,7 +155,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     // As TakesWords says, in terms that the compiler knows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool ExpandsToWords<L, V>()
-        where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.AddsProducts);
+        where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.HasDotAccumulate);
 
     private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums, PanelPrefetch ahead)
         where L : struct, ILanes<V>
@@ -171,11 +171,11 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
     {
-        if (AddsWords && (TFormat.Bits <= 4 || !L.AddsProducts))
+        if (AddsWords && (TFormat.Bits <= 4 || !L.HasDotAccumulate))
         {
             Sum<L, V, Rows, Int16Sums>(x, depth, left, right, sums, ahead);
         }
-        else if (TFormat.Bits == 8 && !L.AddsProducts)
+        else if (TFormat.Bits == 8 && !L.HasDotAccumulate)
         {
             Sum<L, V, Rows, Int16Products>(x, depth, left, right, sums, ahead);
         }
@@ -216,7 +216,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* r = right + (2 * Width);
 
             // Four at a time, as in MicroKernel, unless that took more registers than there are.
-            int step = typeof(Sums) == typeof(Int8Products) && !L.AddsProducts ? 1 : 4;
+            int step = typeof(Sums) == typeof(Int8Products) && !L.HasDotAccumulate ? 1 : 4;
             for (int remaining = (typeof(Sums) == typeof(Int16Products) ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {
                 Term<L, V, Rows, Sums>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
@@ -288,7 +288,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         where Sums : struct, IDotAccumulation
     {
         float* z = y + L.Count;
-        if (TFormat.Zero > 0 || (TFormat.Bits == 8 && L.AddsProducts))
+        if (TFormat.Zero > 0 || (TFormat.Bits == 8 && L.HasDotAccumulate))
         {
             V start = L.Broadcast(head[0]);
             (sum0, sum1) = typeof(Sums) == typeof(Int16Sums) ? (L.AddWords(sum0, start), L.AddWords(sum1, start))

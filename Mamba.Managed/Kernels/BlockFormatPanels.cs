@@ -39,7 +39,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
 
     public override bool TileTakesWords => TakesWords;
 
-    public override int TileZero => TFormat.Bits == 8 && AddsProducts ? SignBit : Zero;
+    public override int TileZero => TFormat.Bits == 8 && UsesDotAccumulate ? SignBit : Zero;
 
     public override int PanelBytes(int inputs) => inputs / blockLength * blockBytes;
 

@@ -29,7 +29,7 @@ internal abstract unsafe class BlockPanels : PanelKernels
     /// <param name="panels">The first panel.</param>
     /// <param name="count">Panels.</param>
     /// <param name="y">[16 count]: 0 or the sums so far.</param>
-    public abstract void Row(int* x, int inputs, int first, int depth, byte* panels, int count, float* y);
+    public abstract void Gemv(int* x, int inputs, int first, int depth, byte* panels, int count, float* y);
 
     /// <summary>Numbers of 4 bytes of an expanded panel.</summary>
     public int ExpandedLength(int depth) => depth / GroupLength * Width * (2 + (GroupLength / ICodePlanes.QuadLength * (TileTakesWords ? 2 : 1)));

@@ -9,7 +9,7 @@ internal interface IBlockedGemm
     (int Start, int End) Part(int index, int count);
 
     /// <summary>Puts some inputs of a part of the rows in order, for all workers.</summary>
-    void Arrange((int Start, int End) rows, int k, int depth);
+    void Pack((int Start, int End) rows, int k, int depth);
 
     /// <summary>Adds the products of a part of the rows with neighboring panels, over some inputs.</summary>
     /// <param name="rows">The part.</param>
@@ -27,7 +27,7 @@ internal interface IBlockedGemm
 /// </remarks>
 internal static class BlockedGemm
 {
-    /// <summary>Panels of a piece, unless they are few: what the widest tile takes.</summary>
+    /// <summary>Panels of a item, unless they are few: what the widest tile takes.</summary>
     public const int ItemPanels = 2;
 
     /// <summary>Inputs of a block at most: sums that leave the registers half way cost more than a panel that comes from the second-level cache.</summary>
@@ -43,14 +43,14 @@ internal static class BlockedGemm
     private const int TilesPerPart = 4;
 
     /// <summary>Puts this worker's part of the rows in order and waits for the others.</summary>
-    public static void Arrange<T>(Worker worker, T product, int inputs)
+    public static void Pack<T>(Worker worker, T product, int inputs)
         where T : struct, IBlockedGemm
     {
         (int Start, int End) rows = product.Part(worker.Index, worker.Count);
         int deepest = Deepest(inputs);
         for (int k = 0; k < inputs && rows.Start < rows.End; k += deepest)
         {
-            product.Arrange(rows, k, Math.Min(deepest, inputs - k));
+            product.Pack(rows, k, Math.Min(deepest, inputs - k));
         }
 
         worker.Barrier();
@@ -71,13 +71,13 @@ internal static class BlockedGemm
         // Where there are fewer pairs than workers, panels go one by one: fewer workers have nothing to do.
         int width = panels * mostParts < ItemPanels * worker.Count ? 1 : ItemPanels, across = (panels + width - 1) / width;
         int parts = Math.Clamp((wanted + across - 1) / across, 1, mostParts);
-        WorkQueue pieces = scratch.Deal(worker, parts * across);
-        for (int piece = pieces.Next(), next; piece >= 0; piece = next)
+        WorkQueue queue = scratch.StartQueue(worker, parts * across);
+        for (int item = queue.Take(), next; item >= 0; item = next)
         {
             // Ahead of time, so that it can be fetched.
-            next = pieces.Next();
-            int first = piece % across * width;
-            (int Start, int End) rows = product.Part(piece / across, parts);
+            next = queue.Take();
+            int first = item % across * width;
+            (int Start, int End) rows = product.Part(item / across, parts);
             for (int k = 0; k < inputs; k += deepest)
             {
                 int depth = Math.Min(deepest, inputs - k);

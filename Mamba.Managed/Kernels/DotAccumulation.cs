@@ -48,7 +48,7 @@ internal readonly struct Int8Products : IDotAccumulation
         where L : struct, ILanes<V>
     {
         V value = L.Broadcast(x);
-        sum0 = L.AddProducts(sum0, w0, value);
-        sum1 = L.AddProducts(sum1, w1, value);
+        sum0 = L.DotAccumulate(sum0, w0, value);
+        sum1 = L.DotAccumulate(sum1, w1, value);
     }
 }

@@ -33,7 +33,7 @@ internal sealed unsafe class Float32Panels : FloatPanels
 
     public override float* Unpack(byte* panel, int first, int depth, float* scratch) => (float*)panel + ((long)first * Width);
 
-    public override void Row(float* x, int inputs, byte* panels, int count, float* y) => PanelGemv.Compute(new Float32Gemv(x, inputs, (float*)panels, y), count);
+    public override void Gemv(float* x, int inputs, byte* panels, int count, float* y) => PanelGemv.Compute(new Float32Gemv(x, inputs, (float*)panels, y), count);
 
     private readonly struct Float32Gemv(float* x, int inputs, float* panels, float* y) : IPanelGemv
     {

@@ -28,11 +28,11 @@ internal static unsafe class FloatGemm
     /// <param name="y">[rows, outputs]</param>
     public static void Run(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y)
     {
-        bool isInPlace = weight.Panels <= FewPanels || x.Rows <= FewRows;
-        Blocks product = new(isInPlace ? null : scratch.Rows(x.Rows * x.Columns), scratch.Of(worker), x, weight, kernels, bias, y);
-        if (!isInPlace)
+        bool isStrided = weight.Panels <= FewPanels || x.Rows <= FewRows;
+        Blocks product = new(isStrided ? null : scratch.Rows(x.Rows * x.Columns), scratch.Of(worker), x, weight, kernels, bias, y);
+        if (!isStrided)
         {
-            BlockedGemm.Arrange(worker, product, x.Columns);
+            BlockedGemm.Pack(worker, product, x.Columns);
         }
 
         BlockedGemm.Multiply(worker, scratch, product, MicroKernel.Parts(x.Rows), x.Columns, weight.Panels);
@@ -40,17 +40,17 @@ internal static unsafe class FloatGemm
 
     // Without memory for rows in order they are read where they lie.
     private readonly struct Blocks(
-        float* arranged, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y) : IBlockedGemm
+        float* packed, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y) : IBlockedGemm
     {
         public (int Start, int End) Part(int index, int count) => MicroKernel.Part(x.Rows, index, count);
 
-        public void Arrange((int Start, int End) rows, int k, int depth) =>
+        public void Pack((int Start, int End) rows, int k, int depth) =>
             GemmPacking.Rows(x, rows.Start, rows.End - rows.Start, k, depth, At(rows.Start, k, depth));
 
         public void Multiply((int Start, int End) rows, int k, int depth, (int Start, int End) panels, (int Panel, int Input) next)
         {
-            float* left = arranged is null ? x.At(rows.Start, k) : At(rows.Start, k, depth);
-            nint pitch = arranged is null ? (nint)x.RowPitch : 0;
+            float* left = packed is null ? x.At(rows.Start, k) : At(rows.Start, k, depth);
+            nint pitch = packed is null ? (nint)x.RowPitch : 0;
             for (int at = panels.Start, count; at < panels.End; at += count)
             {
                 count = Math.Min(MicroKernel.WidestPanels, panels.End - at);
@@ -70,6 +70,6 @@ internal static unsafe class FloatGemm
         }
 
         // [inputs / depth, rows, depth]
-        private float* At(int row, int k, int depth) => arranged + ((long)k * x.Rows) + ((long)row * depth);
+        private float* At(int row, int k, int depth) => packed + ((long)k * x.Rows) + ((long)row * depth);
     }
 }

@@ -17,5 +17,5 @@ internal abstract unsafe class FloatPanels : PanelKernels
     /// <param name="panels">The first panel.</param>
     /// <param name="count">Panels.</param>
     /// <param name="y">[16 count]</param>
-    public abstract void Row(float* x, int inputs, byte* panels, int count, float* y);
+    public abstract void Gemv(float* x, int inputs, byte* panels, int count, float* y);
 }

@@ -16,14 +16,14 @@ internal static unsafe class GemmPacking
 
     // Slivers whose neighbors lie next to each other pass together, and rows are fetched ahead: each is a page of its own, which the
     // machine does not foresee.
-    private const int SliversAtOnce = 8;
+    private const int PackedAtOnce = 8;
     private const int RowsAhead = 16;
 
     /// <summary>Puts rows of the left side in order.</summary>
     public static void Rows(MatrixView a, int row, int height, int k, int depth, float* to)
     {
         int width = MicroKernel.TallestRows, whole = MicroKernel.WholeTiles(height) * width;
-        Slivers(a.At(row, k), a.RowPitch, a.ColumnPitch, whole, depth, to, width);
+        MicroPanels(a.At(row, k), a.RowPitch, a.ColumnPitch, whole, depth, to, width);
         for (int i = whole, rows; i < height; i += rows)
         {
             rows = MicroKernel.FirstRows(height - i);
@@ -35,7 +35,7 @@ internal static unsafe class GemmPacking
     public static void Columns(MatrixView b, int k, int depth, int column, int width, float* to)
     {
         int whole = width / Width * Width;
-        Slivers(b.At(k, column), b.ColumnPitch, b.RowPitch, whole, depth, to, Width);
+        MicroPanels(b.At(k, column), b.ColumnPitch, b.RowPitch, whole, depth, to, Width);
         if (whole < width)
         {
             to += (long)whole * depth;
@@ -44,9 +44,9 @@ internal static unsafe class GemmPacking
         }
     }
 
-    private static void Slivers(float* from, long pitch, long step, int count, int depth, float* to, int width)
+    private static void MicroPanels(float* from, long pitch, long step, int count, int depth, float* to, int width)
     {
-        int lines = pitch == 1 && Vector128.IsHardwareAccelerated ? SliversAtOnce * width : width;
+        int lines = pitch == 1 && Vector128.IsHardwareAccelerated ? PackedAtOnce * width : width;
         for (int i = 0; i < count; i += lines, from += lines * pitch, to += (long)lines * depth)
         {
             if (lines > width)
@@ -82,8 +82,8 @@ internal static unsafe class GemmPacking
     {
         for (int k = 0; k < depth; k++, from += step, to += width)
         {
-            float* sliver = to, ahead = k + RowsAhead < depth ? from + (RowsAhead * step) : from;
-            for (int i = 0; i < count; i += width, sliver += (long)depth * width)
+            float* panel = to, ahead = k + RowsAhead < depth ? from + (RowsAhead * step) : from;
+            for (int i = 0; i < count; i += width, panel += (long)depth * width)
             {
                 if (Sse.IsSupported)
                 {
@@ -93,7 +93,7 @@ internal static unsafe class GemmPacking
                 for (int j = 0; j < width; j += 4)
                 {
                     int first = Math.Min(j, width - 4);
-                    Vector128.Load(from + i + first).Store(sliver + first);
+                    Vector128.Load(from + i + first).Store(panel + first);
                 }
             }
         }

@@ -38,7 +38,7 @@ internal sealed unsafe class GemmScratch(int workers, int length) : IDisposable
     /// <summary>Begins a product whose pieces are dealt out; every worker calls it once for each such product.</summary>
     /// <param name="worker">Who computes.</param>
     /// <param name="count">WorkQueue.</param>
-    public WorkQueue Deal(Worker worker, int count)
+    public WorkQueue StartQueue(Worker worker, int count)
     {
         int* products = (int*)counters.Pointer + (worker.Index * WorkQueue.Pitch);
         int set = ++*products & 1, pitch = workers * WorkQueue.Pitch;

@@ -11,7 +11,7 @@ namespace Mamba.Managed.Kernels;
 /// </code>
 /// Every entry of c is one chain of fused multiply-adds over the depth in ascending order, begun from 0 or from what c holds: the bits do not
 /// depend on tiles, blocks or threads, a forward product has those of <see cref="MatrixProduct"/>, and rows fed in two calls add up to
-/// the gradient of one call. Both sides are copied, a block at a time, into the order in which the tile reads them, so that weights need no
+/// the gradient of one call. Both sides are copied, a block at a time, into the order in which the kernel reads them, so that weights need no
 /// second copy in memory.
 /// </remarks>
 internal static unsafe class GeneralGemm
@@ -22,7 +22,7 @@ internal static unsafe class GeneralGemm
     // Entries of a block of a: half of a second-level cache of 512 kB.
     private const int LeftBlock = 1 << 16;
 
-    // Rows from which workers share out: a third of the tallest tile, so that shares are even.
+    // Rows from which workers share out: a third of the tallest kernel, so that shares are even.
     private const int RowGrain = 4;
 
     // 2 MB: each worker's part of a third-level cache.
@@ -113,7 +113,7 @@ internal static unsafe class GeneralGemm
 
     /// <summary>c = a b, or c += a b, for a block of rows and columns that are in order.</summary>
     /// <param name="left">Slivers, as <see cref="GemmPacking.Rows"/> leaves them, or rows where they lie.</param>
-    /// <param name="leftPitch">Distance between rows, or 0 for slivers.</param>
+    /// <param name="aPitch">Distance between rows, or 0 for tiles.</param>
     /// <param name="right">Panels, as <see cref="GemmPacking.Columns"/> leaves them.</param>
     /// <param name="panelPitch">Distance between panels.</param>
     /// <param name="depth">Terms of each sum.</param>
@@ -126,12 +126,12 @@ internal static unsafe class GeneralGemm
     /// <param name="ahead">The panels needed after these.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Block(
-        float* left, nint leftPitch, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate,
+        float* left, nint aPitch, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate,
         PanelPrefetch ahead = default)
     {
         int tallest = MicroKernel.TallestRows, widest = MicroKernel.WidestPanels * Width;
-        nint rowPitch = leftPitch == 0 ? depth : leftPitch;
-        int slivers = (height + tallest - 1) / tallest;
+        nint rowPitch = aPitch == 0 ? depth : aPitch;
+        int tiles = (height + tallest - 1) / tallest;
         for (int at = 0, panels; at < width; at += panels * Width)
         {
             panels = width - at >= widest ? MicroKernel.WidestPanels : 1;
@@ -139,54 +139,54 @@ internal static unsafe class GeneralGemm
             PanelPrefetch next = at + (panels * Width) < width
                 ? new PanelPrefetch((byte*)(first + (panels * panelPitch)), panelPitch * sizeof(float), depth * Width * sizeof(float))
                 : ahead;
-            nint step = next.First is null ? 0 : Math.Max(1, next.Bytes / depth / slivers);
-            MicroKernel tile = new()
+            nint step = next.First is null ? 0 : Math.Max(1, next.Bytes / depth / tiles);
+            MicroKernel kernel = new()
             {
-                Left = left,
-                LeftPitch = leftPitch,
-                Right = first,
-                SecondRight = panels > 1 ? first + panelPitch : null,
+                A = left,
+                APitch = aPitch,
+                B = first,
+                SecondB = panels > 1 ? first + panelPitch : null,
                 Depth = depth,
-                Sums = c.At(row, column + at),
-                Pitch = (nint)c.RowPitch,
+                C = c.At(row, column + at),
+                CPitch = (nint)c.RowPitch,
                 Accumulate = accumulate,
-                Ahead = next.First is null ? (byte*)first : next.First,
-                AheadPitch = next.Pitch,
-                AheadStep = step,
+                PrefetchFrom = next.First is null ? (byte*)first : next.First,
+                PrefetchPitch = next.Pitch,
+                PrefetchStep = step,
                 Count = 1,
             };
             bool isEdge = width - at < Width;
             for (int i = 0, passed; i < height; i += passed)
             {
                 int rows = MicroKernel.FirstRows(height - i);
-                tile = tile with { Count = isEdge ? 1 : Math.Max(1, MicroKernel.WholeTiles(height - i)) };
+                kernel = kernel with { Count = isEdge ? 1 : Math.Max(1, MicroKernel.WholeTiles(height - i)) };
                 if (isEdge)
                 {
-                    Edge(tile, rows, width - at);
+                    Edge(kernel, rows, width - at);
                 }
                 else
                 {
-                    tile.Run(rows);
+                    kernel.Run(rows);
                 }
 
-                passed = rows * tile.Count;
-                tile = tile with
+                passed = rows * kernel.Count;
+                kernel = kernel with
                 {
-                    Left = tile.Left + (passed * rowPitch),
-                    Sums = tile.Sums + (passed * tile.Pitch),
-                    Ahead = tile.Ahead + (tile.Count * depth * step),
+                    A = kernel.A + (passed * rowPitch),
+                    C = kernel.C + (passed * kernel.CPitch),
+                    PrefetchFrom = kernel.PrefetchFrom + (kernel.Count * depth * step),
                 };
             }
         }
     }
 
     // A panel that reaches beyond the last column.
-    private static void Edge(MicroKernel tile, int rows, int columns)
+    private static void Edge(MicroKernel kernel, int rows, int columns)
     {
         float* sums = stackalloc float[MicroKernel.MostRows * Width];
-        Copy(tile.Sums, tile.Pitch, sums, Width, rows, columns);
-        (tile with { Sums = sums, Pitch = Width }).Run(rows);
-        Copy(sums, Width, tile.Sums, tile.Pitch, rows, columns);
+        Copy(kernel.C, kernel.CPitch, sums, Width, rows, columns);
+        (kernel with { C = sums, CPitch = Width }).Run(rows);
+        Copy(sums, Width, kernel.C, kernel.CPitch, rows, columns);
     }
 
     private static void Copy(float* from, long fromPitch, float* to, long toPitch, int rows, int columns)

@@ -77,15 +77,15 @@ internal static unsafe class MatrixProduct
 
     private static void Share(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, bool fixedShares)
     {
-        if (x.Rows == 1 || (x.Rows <= QuantizedGemm.FewRows && weight.Blocks is not null))
+        if (x.Rows == 1 || (x.Rows <= QuantizedGemm.GemvRows && weight.Blocks is not null))
         {
             if (fixedShares || worker.Count == 1)
             {
-                Few((int*)scratch.Of(worker), x, weight, bias, y, worker.Range(weight.Panels), isArranged: false);
+                Gemv((int*)scratch.Of(worker), x, weight, bias, y, worker.Range(weight.Panels), isPacked: false);
             }
             else
             {
-                FewPieces(worker, scratch, x, weight, bias, y);
+                QueuedGemv(worker, scratch, x, weight, bias, y);
             }
 
             return;
@@ -112,21 +112,21 @@ internal static unsafe class MatrixProduct
         }
     }
 
-    private static void FewPieces(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
+    private static void QueuedGemv(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
     {
         // Six pieces or more for each worker, of as many panels as PanelGemv takes in step.
         int length = (weight.Panels / (6 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
-        WorkQueue pieces = scratch.Deal(worker, (weight.Panels + length - 1) / length);
-        bool isArranged = false;
-        for (int piece = pieces.Next(); piece >= 0; piece = pieces.Next())
+        WorkQueue queue = scratch.StartQueue(worker, (weight.Panels + length - 1) / length);
+        bool isPacked = false;
+        for (int item = queue.Take(); item >= 0; item = queue.Take())
         {
-            int first = piece * length;
-            Few((int*)scratch.Of(worker), x, weight, bias, y, (first, Math.Min(first + length, weight.Panels)), isArranged);
-            isArranged = true;
+            int first = item * length;
+            Gemv((int*)scratch.Of(worker), x, weight, bias, y, (first, Math.Min(first + length, weight.Panels)), isPacked);
+            isPacked = true;
         }
     }
 
-    private static void Few(int* left, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, (int Start, int End) panels, bool isArranged)
+    private static void Gemv(int* left, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, (int Start, int End) panels, bool isPacked)
     {
         if (panels.Start == panels.End)
         {
@@ -135,11 +135,11 @@ internal static unsafe class MatrixProduct
 
         if (weight.Blocks is { } blocks)
         {
-            QuantizedGemm.Rows(left, x, weight, blocks, y, panels, isArranged);
+            QuantizedGemm.Gemv(left, x, weight, blocks, y, panels, isPacked);
         }
         else
         {
-            OneRow(x.Start, weight, weight.Floats!, y.Start, panels);
+            FloatGemv(x.Start, weight, weight.Floats!, y.Start, panels);
         }
 
         for (int row = 0; row < x.Rows; row++)
@@ -149,18 +149,18 @@ internal static unsafe class MatrixProduct
     }
 
     [SkipLocalsInit]
-    private static void OneRow(float* x, PackedMatrix weight, FloatPanels kernels, float* y, (int Start, int End) panels)
+    private static void FloatGemv(float* x, PackedMatrix weight, FloatPanels kernels, float* y, (int Start, int End) panels)
     {
         int whole = Math.Min(panels.End, weight.Outputs / Width);
         if (panels.Start < whole)
         {
-            kernels.Row(x, weight.Inputs, weight.Panel(panels.Start), whole - panels.Start, y + (panels.Start * Width));
+            kernels.Gemv(x, weight.Inputs, weight.Panel(panels.Start), whole - panels.Start, y + (panels.Start * Width));
         }
 
         if (whole < panels.End)
         {
             float* edge = stackalloc float[Width];
-            kernels.Row(x, weight.Inputs, weight.Panel(whole), 1, edge);
+            kernels.Gemv(x, weight.Inputs, weight.Panel(whole), 1, edge);
             int first = whole * Width, count = weight.Outputs - first;
             new ReadOnlySpan<float>(edge, count).CopyTo(new Span<float>(y + first, count));
         }

@@ -52,37 +52,37 @@ internal readonly unsafe partial struct MicroKernel
     /// <summary>Panels of 16 columns that the widest tile covers here.</summary>
     public static int WidestPanels => InstructionSets.Current == InstructionSet.Avx512 ? 2 : 1;
 
-    /// <summary>[depth, rows]: some rows of the left side; or [rows, depth] where <see cref="LeftPitch"/> is given.</summary>
-    public required float* Left { get; init; }
+    /// <summary>[depth, rows]: some rows of the left side; or [rows, depth] where <see cref="APitch"/> is given.</summary>
+    public required float* A { get; init; }
 
-    /// <summary>Distance between rows of <see cref="Left"/> that are read where they lie; 0 for a sliver, put in order by <see cref="GemmPacking"/>.</summary>
-    public required nint LeftPitch { get; init; }
+    /// <summary>Distance between rows of <see cref="A"/> that are read where they lie; 0 for a sliver, put in order by <see cref="GemmPacking"/>.</summary>
+    public required nint APitch { get; init; }
 
     /// <summary>[depth, 16]: a panel of the right side.</summary>
-    public required float* Right { get; init; }
+    public required float* B { get; init; }
 
     /// <summary>[depth, 16]: the panel beside it, or null.</summary>
-    public required float* SecondRight { get; init; }
+    public required float* SecondB { get; init; }
 
     /// <summary>Terms of each sum.</summary>
     public required int Depth { get; init; }
 
-    /// <summary>[rows, 16 or 32] with a pitch of <see cref="Pitch"/>.</summary>
-    public required float* Sums { get; init; }
+    /// <summary>[rows, 16 or 32] with a pitch of <see cref="CPitch"/>.</summary>
+    public required float* C { get; init; }
 
-    /// <summary>Distance between rows of <see cref="Sums"/>.</summary>
-    public required nint Pitch { get; init; }
+    /// <summary>Distance between rows of <see cref="C"/>.</summary>
+    public required nint CPitch { get; init; }
 
     /// <summary>Part of the panel that is needed next: fetched meanwhile.</summary>
-    public required byte* Ahead { get; init; }
+    public required byte* PrefetchFrom { get; init; }
 
-    /// <summary>Bytes from <see cref="Ahead"/> to the same part of the panel beside it.</summary>
-    public required nint AheadPitch { get; init; }
+    /// <summary>Bytes from <see cref="PrefetchFrom"/> to the same part of the panel beside it.</summary>
+    public required nint PrefetchPitch { get; init; }
 
-    /// <summary>Bytes of <see cref="Ahead"/> to fetch for each term.</summary>
-    public required nint AheadStep { get; init; }
+    /// <summary>Bytes of <see cref="PrefetchFrom"/> to fetch for each term.</summary>
+    public required nint PrefetchStep { get; init; }
 
-    /// <summary>Whether the chains begin from what <see cref="Sums"/> holds, or from 0.</summary>
+    /// <summary>Whether the chains begin from what <see cref="C"/> holds, or from 0.</summary>
     public required bool Accumulate { get; init; }
 
     /// <summary>How many tiles stand one below the other, each with the next rows of the left side and of the sums.</summary>
@@ -95,11 +95,11 @@ internal readonly unsafe partial struct MicroKernel
     {
         switch (InstructionSets.Current)
         {
-            case InstructionSet.Avx512 when SecondRight is null:
-                Run<Lanes512, Vector512<float>, Count1>(rows, Right, Sums, null, null);
+            case InstructionSet.Avx512 when SecondB is null:
+                Run<Lanes512, Vector512<float>, Count1>(rows, B, C, null, null);
                 break;
             case InstructionSet.Avx512:
-                Run<Lanes512, Vector512<float>, Count2>(rows, Right, Sums, SecondRight, Sums + Width);
+                Run<Lanes512, Vector512<float>, Count2>(rows, B, C, SecondB, C + Width);
                 break;
             case InstructionSet.Avx2:
                 Panel<Lanes256, Vector256<float>>(rows);
@@ -119,27 +119,27 @@ internal readonly unsafe partial struct MicroKernel
         for (int at = 0; at < Width; at += 2 * L.Count)
         {
             int next = at + L.Count;
-            Run<L, V, Count2>(rows, Right + at, Sums + at, Right + next, Sums + next);
+            Run<L, V, Count2>(rows, B + at, C + at, B + next, C + next);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Run<L, V, Vectors>(int rows, float* right, float* sums, float* secondRight, float* secondSums)
+    private void Run<L, V, Vectors>(int rows, float* right, float* sums, float* secondB, float* secondC)
         where L : struct, ILanes<V>
         where Vectors : unmanaged, ICount
     {
-        if (LeftPitch == 0)
+        if (APitch == 0)
         {
-            Run<L, V, Vectors, PackedA>(rows, right, sums, secondRight, secondSums);
+            Run<L, V, Vectors, PackedA>(rows, right, sums, secondB, secondC);
         }
         else
         {
-            Run<L, V, Vectors, StridedA>(rows, right, sums, secondRight, secondSums);
+            Run<L, V, Vectors, StridedA>(rows, right, sums, secondB, secondC);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Run<L, V, Vectors, Order>(int rows, float* right, float* sums, float* secondRight, float* secondSums)
+    private void Run<L, V, Vectors, Order>(int rows, float* right, float* sums, float* secondB, float* secondC)
         where L : struct, ILanes<V>
         where Vectors : unmanaged, ICount
         where Order : struct, ILayoutOfA
@@ -147,40 +147,40 @@ internal readonly unsafe partial struct MicroKernel
         switch (rows)
         {
             case 1:
-                Sum<L, V, Vectors, Count1, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count1, Order>(right, sums, secondB, secondC);
                 break;
             case 2:
-                Sum<L, V, Vectors, Count2, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count2, Order>(right, sums, secondB, secondC);
                 break;
             case 3:
-                Sum<L, V, Vectors, Count3, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count3, Order>(right, sums, secondB, secondC);
                 break;
             case 4:
-                Sum<L, V, Vectors, Count4, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count4, Order>(right, sums, secondB, secondC);
                 break;
             case 5:
-                Sum<L, V, Vectors, Count5, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count5, Order>(right, sums, secondB, secondC);
                 break;
             case 6:
-                Sum<L, V, Vectors, Count6, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count6, Order>(right, sums, secondB, secondC);
                 break;
             case 7:
-                Sum<L, V, Vectors, Count7, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count7, Order>(right, sums, secondB, secondC);
                 break;
             case 8:
-                Sum<L, V, Vectors, Count8, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count8, Order>(right, sums, secondB, secondC);
                 break;
             case 9:
-                Sum<L, V, Vectors, Count9, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count9, Order>(right, sums, secondB, secondC);
                 break;
             case 10:
-                Sum<L, V, Vectors, Count10, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count10, Order>(right, sums, secondB, secondC);
                 break;
             case 11:
-                Sum<L, V, Vectors, Count11, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count11, Order>(right, sums, secondB, secondC);
                 break;
             case 12:
-                Sum<L, V, Vectors, Count12, Order>(right, sums, secondRight, secondSums);
+                Sum<L, V, Vectors, Count12, Order>(right, sums, secondB, secondC);
                 break;
         }
     }

@@ -13,15 +13,15 @@ internal static unsafe class QuantizedGemm
     private const int Width = PackedMatrix.PanelWidth;
 
     /// <summary>Up to this many rows each passes over the panels by itself: expanding weights for a tile would not pay.</summary>
-    public const int FewRows = 2;
+    public const int GemvRows = 2;
 
     // Inputs of a row that are converted at a time, a multiple of every block length.
-    private const int RowDepth = 8192;
+    private const int GemvDepth = 8192;
 
     /// <summary>Numbers of 4 bytes that a worker needs for two panels, or for few rows.</summary>
     public static int OwnLength => Math.Max(
         BlockedGemm.ItemPanels * Width * (BlockedGemm.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
-        FewRows * QuantizedActivations.RowLength(RowDepth, 16, words: false));
+        GemvRows * QuantizedActivations.RowLength(GemvDepth, 16, words: false));
 
     /// <summary>Computes this worker's share of the product.</summary>
     /// <param name="worker">Who computes.</param>
@@ -35,21 +35,21 @@ internal static unsafe class QuantizedGemm
     {
         int tiles = TilesOf(x.Rows), length = QuantizedActivations.RowLength(x.Columns, kernels.GroupLength, kernels.TileTakesWords);
         Blocks product = new((int*)scratch.Rows(tiles * TileRows * length), scratch.Of(worker), x, weight, kernels, bias, y);
-        BlockedGemm.Arrange(worker, product, x.Columns);
+        BlockedGemm.Pack(worker, product, x.Columns);
         BlockedGemm.Multiply(worker, scratch, product, tiles, x.Columns, weight.Panels);
     }
 
-    /// <summary>Computes the panels [first, last) of at most <see cref="FewRows"/> rows.</summary>
+    /// <summary>Computes the panels [first, last) of at most <see cref="GemvRows"/> rows.</summary>
     /// <param name="left">[<see cref="OwnLength"/>]</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
     /// <param name="kernels">Those of the weights.</param>
     /// <param name="y">[rows, outputs]</param>
     /// <param name="panels">Which panels.</param>
-    /// <param name="isArranged">Whether <paramref name="left"/> holds these rows from a call for other panels.</param>
+    /// <param name="isPacked">Whether <paramref name="left"/> holds these rows from a call for other panels.</param>
     [SkipLocalsInit]
-    public static void Rows(
-        int* left, MatrixView x, PackedMatrix weight, BlockPanels kernels, MatrixView y, (int Start, int End) panels, bool isArranged)
+    public static void Gemv(
+        int* left, MatrixView x, PackedMatrix weight, BlockPanels kernels, MatrixView y, (int Start, int End) panels, bool isPacked)
     {
         // So many panels stay in the first-level cache while all rows pass.
         const int Step = 4;
@@ -60,10 +60,10 @@ internal static unsafe class QuantizedGemm
             new Span<float>(y.At(row, column), Math.Min(panels.End * Width, y.Columns) - column).Clear();
         }
 
-        for (int k = 0; k < x.Columns; k += RowDepth)
+        for (int k = 0; k < x.Columns; k += GemvDepth)
         {
-            int depth = Math.Min(RowDepth, x.Columns - k), length = QuantizedActivations.RowLength(depth, kernels.GroupLength, words: false);
-            if (!isArranged || x.Columns > RowDepth)
+            int depth = Math.Min(GemvDepth, x.Columns - k), length = QuantizedActivations.RowLength(depth, kernels.GroupLength, words: false);
+            if (!isPacked || x.Columns > GemvDepth)
             {
                 QuantizedActivations.Pack(x, 0, x.Rows, k, depth, kernels.GroupLength, kernels.Zero, words: false, left);
             }
@@ -77,7 +77,7 @@ internal static unsafe class QuantizedGemm
                     int* from = left + (row * length);
                     if (count > 0)
                     {
-                        kernels.Row(from, x.Columns, k, depth, weight.Panel(panel), count, y.At(row, panel * Width));
+                        kernels.Gemv(from, x.Columns, k, depth, weight.Panel(panel), count, y.At(row, panel * Width));
                     }
 
                     // The last panel may be wider than the matrix.
@@ -85,7 +85,7 @@ internal static unsafe class QuantizedGemm
                     {
                         Span<float> target = new(y.At(row, whole * Width), y.Columns - (whole * Width));
                         target.CopyTo(new Span<float>(edge, Width));
-                        kernels.Row(from, x.Columns, k, depth, weight.Panel(whole), 1, edge);
+                        kernels.Gemv(from, x.Columns, k, depth, weight.Panel(whole), 1, edge);
                         new ReadOnlySpan<float>(edge, target.Length).CopyTo(target);
                     }
                 }
@@ -139,12 +139,12 @@ internal static unsafe class QuantizedGemm
         }
     }
 
-    private readonly struct Blocks(int* arranged, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
+    private readonly struct Blocks(int* packed, float* right, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
         : IBlockedGemm
     {
         public (int Start, int End) Part(int index, int count) => new Worker(null, index, count).Range(x.Rows, TileRows);
 
-        public void Arrange((int Start, int End) rows, int k, int depth) => QuantizedActivations.PackTiles(
+        public void Pack((int Start, int End) rows, int k, int depth) => QuantizedActivations.PackTiles(
             x, rows.Start, rows.End - rows.Start, k, depth, kernels.GroupLength, kernels.TileZero, kernels.TileTakesWords, At(rows.Start, k, depth));
 
         public void Multiply((int Start, int End) rows, int k, int depth, (int Start, int End) panels, (int Panel, int Input) next)
@@ -168,7 +168,7 @@ internal static unsafe class QuantizedGemm
 
         // [inputs / depth, tiles, depth, 6]
         private int* At(int row, int k, int depth) =>
-            arranged + ((long)TilesOf(x.Rows) * TileRows * Length(k)) + ((long)row * Length(depth));
+            packed + ((long)TilesOf(x.Rows) * TileRows * Length(k)) + ((long)row * Length(depth));
 
         private int Length(int depth) => QuantizedActivations.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
     }

@@ -142,7 +142,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
         return scratch;
     }
 
-    public override void Row(float* x, int inputs, byte* panels, int count, float* y)
+    public override void Gemv(float* x, int inputs, byte* panels, int count, float* y)
     {
         if (TCode.Factor == 1 || IsBelow(x, inputs, float.MaxValue / TCode.Factor))
         {

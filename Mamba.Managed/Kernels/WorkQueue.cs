@@ -13,7 +13,7 @@ internal readonly unsafe struct WorkQueue(int* taken, Worker worker, int count)
     public const int Pitch = Prefetch.LineBytes / sizeof(int);
 
     /// <summary>The next piece, or -1 if all are taken.</summary>
-    public int Next()
+    public int Take()
     {
         for (int i = 0; i < worker.Count; i++)
         {

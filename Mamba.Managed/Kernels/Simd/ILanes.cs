@@ -83,12 +83,12 @@ internal unsafe interface ILanes<V>
     /// <summary>For each two bytes the sum of their products as a word; no byte of <paramref name="b"/> may be -128.</summary>
     static abstract V MultiplyAddSignedBytes(V a, V b);
 
-    /// <summary>Whether <see cref="AddProducts"/> is one instruction, for which sums of two products need not fit a word.</summary>
-    static virtual bool AddsProducts => false;
+    /// <summary>Whether <see cref="DotAccumulate"/> is one instruction, for which sums of two products need not fit a word.</summary>
+    static virtual bool HasDotAccumulate => false;
 
     // Abstract, without a body that throws: for a call that is not inlined, even one never made, the compiler keeps vectors of 64 bytes in memory.
     /// <summary>The sum and the products of the four bytes of each lane; sums of two products must fit a word unless it is one instruction.</summary>
-    static abstract V AddProducts(V sum, V unsigned, V signed);
+    static abstract V DotAccumulate(V sum, V unsigned, V signed);
 
     static abstract V AddWords(V a, V b);
 

@@ -9,7 +9,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 {
     public static int Count => Vector256<float>.Count;
 
-    public static bool AddsProducts => AvxVnni.IsSupported;
+    public static bool HasDotAccumulate => AvxVnni.IsSupported;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
@@ -99,7 +99,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
         Avx2.MultiplyAddAdjacent(Avx2.Abs(a.AsSByte()), Avx2.Sign(b.AsSByte(), a.AsSByte())).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> AddProducts(Vector256<float> sum, Vector256<float> unsigned, Vector256<float> signed) =>
+    public static Vector256<float> DotAccumulate(Vector256<float> sum, Vector256<float> unsigned, Vector256<float> signed) =>
         AvxVnni.IsSupported
             ? AvxVnni.MultiplyWideningAndAdd(sum.AsInt32(), unsigned.AsByte(), signed.AsSByte()).AsSingle()
             : AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Vector256.Create((short)1).AsSingle()));

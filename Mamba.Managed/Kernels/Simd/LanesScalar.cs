@@ -102,7 +102,7 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float AddProducts(float sum, float unsigned, float signed) =>
+    public static float DotAccumulate(float sum, float unsigned, float signed) =>
         AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Lane(0x00010001)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -11,7 +11,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     private const int HeadLength = QuantizedActivations.HeadLength;
     private const int FetchedAhead = 2048;
 
-    public override void Row(int* x, int inputs, int first, int depth, byte* panels, int count, float* y)
+    public override void Gemv(int* x, int inputs, int first, int depth, byte* panels, int count, float* y)
     {
         nint panelBytes = PanelBytes(inputs);
         panels += PanelBytes(first);
