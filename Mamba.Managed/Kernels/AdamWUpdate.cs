@@ -37,17 +37,8 @@ internal readonly unsafe struct AdamWUpdate
     /// <param name="first">[count]: m.</param>
     /// <param name="second">[count]: v.</param>
     /// <param name="count">How many entries.</param>
-    public void Run(float* weight, float* gradient, float* first, float* second, int count)
-    {
-        int i = InstructionSets.Current switch
-        {
-            InstructionSet.Avx512 => Run<Lanes512, Vector512<float>>(weight, gradient, first, second, 0, count),
-            InstructionSet.Avx2 => Run<Lanes256, Vector256<float>>(weight, gradient, first, second, 0, count),
-            InstructionSet.Vector128 => Run<Lanes128, Vector128<float>>(weight, gradient, first, second, 0, count),
-            _ => 0,
-        };
-        Run<LanesScalar, float>(weight, gradient, first, second, i, count);
-    }
+    public void Run(float* weight, float* gradient, float* first, float* second, int count) =>
+        Widths.Run(new Kernel(this, weight, gradient, first, second), 0, count);
 
     /// <summary>The sum of squares in double precision, in which squares of floats are exact: 8 chains and a fixed tree.</summary>
     public static double SumOfSquares(float* values, int count)
@@ -95,5 +86,11 @@ internal readonly unsafe struct AdamWUpdate
         }
 
         return i;
+    }
+
+    private readonly struct Kernel(AdamWUpdate update, float* weight, float* gradient, float* first, float* second) : IRangeKernel
+    {
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V> => update.Run<L, V>(weight, gradient, first, second, start, end);
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Mamba.Managed.Kernels.Simd;
 
@@ -21,21 +20,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             return;
         }
 
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            default:
-                Row<LanesScalar, float>(x, depth, panels, panelBytes, count, y);
-                break;
-        }
+        Widths.Run(new GemvKernel(this, x, depth, panels, panelBytes, count, y));
     }
 
     // Whether the sums of a group stay words, which are exact where they fit at the end, whatever they pass through: less its zero a code is at most
@@ -160,6 +145,13 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
         L.Store(ya, sa);
         L.Store(yb, sb);
+    }
+
+    private readonly struct GemvKernel(
+        BlockFormatPanels<TFormat, TCodes> format, int* x, int depth, byte* panels, nint panelBytes, int count, float* y) : IKernel
+    {
+        public void Run<L, V>()
+            where L : struct, ILanes<V> => format.Row<L, V>(x, depth, panels, panelBytes, count, y);
     }
 
     // The sum of a group joins an output.

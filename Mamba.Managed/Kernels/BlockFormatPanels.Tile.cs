@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -13,33 +12,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
     // Whether a tile takes the one instruction for products of bytes and their sums, for which signed codes become unsigned. Vectors of 256 bits have
     // it; wider ones do more without it where sums stay words, and of codes of up to 4 bits all do as much.
-    private static bool UsesDotAccumulate => Lanes256.HasDotAccumulate && InstructionSets.Current switch
-    {
-        InstructionSet.Avx512 => !AddsWords,
-        InstructionSet.Avx2 => TFormat.Bits > 4,
-        _ => false,
-    };
+    private static bool UsesDotAccumulate => Lanes256.HasDotAccumulate && InstructionSets.Current >= InstructionSet.Avx2
+        && (InstructionSets.HasWideTile ? !AddsWords : TFormat.Bits > 4);
 
     private static bool TakesWords => TFormat.Bits == 8 && !UsesDotAccumulate;
 
     public override void Expand(byte* panel, int first, int depth, float* to)
     {
-        panel += PanelBytes(first);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Expand<Lanes512, Vector512<float>>(panel, depth, to);
-                break;
-            case InstructionSet.Avx2:
-                Expand<Lanes256, Vector256<float>>(panel, depth, to);
-                break;
-            case InstructionSet.Vector128:
-                Expand<Lanes128, Vector128<float>>(panel, depth, to);
-                break;
-            default:
-                Expand<LanesScalar, float>(panel, depth, to);
-                break;
-        }
+        Widths.Run(new ExpandKernel(this, panel + PanelBytes(first), depth, to));
     }
 
     public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelPrefetch ahead)
@@ -48,41 +28,48 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         switch (rows)
         {
             case <= 2:
-                Tile<Count2>(x, depth, panels, count, sums, ahead);
+                Widths.Run(new TileKernel<Count2>(x, depth, panels, ExpandedLength(depth), sums, ahead), 0, count);
                 break;
             case <= 4:
-                Tile<Count4>(x, depth, panels, count, sums, ahead);
+                Widths.Run(new TileKernel<Count4>(x, depth, panels, ExpandedLength(depth), sums, ahead), 0, count);
                 break;
             default:
-                Tile<Count6>(x, depth, panels, count, sums, ahead);
+                Widths.Run(new TileKernel<Count6>(x, depth, panels, ExpandedLength(depth), sums, ahead), 0, count);
                 break;
         }
     }
 
-    private void Tile<Rows>(int* x, int depth, float* panels, int count, float* sums, PanelPrefetch ahead)
+    private readonly struct ExpandKernel(BlockFormatPanels<TFormat, TCodes> format, byte* panel, int depth, float* to) : IKernel
+    {
+        public void Run<L, V>()
+            where L : struct, ILanes<V> => format.Expand<L, V>(panel, depth, to);
+    }
+
+    // The range is panels. Two vectors of 16 lanes are two panels at once; a panel alone takes narrower ones.
+    private readonly struct TileKernel<Rows>(int* x, int depth, float* panels, int panelLength, float* sums, PanelPrefetch ahead) : IRangeKernel
         where Rows : unmanaged, ICount
     {
-        // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
-        if (InstructionSets.Current == InstructionSet.Avx512 && count == 2 && !UsesDotAccumulate)
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V>
         {
-            Tile<Lanes512, Vector512<float>, Rows>(x, depth, panels, panels + ExpandedLength(depth), sums, ahead);
-            return;
-        }
-
-        for (int i = 0; i < count; i++, panels += ExpandedLength(depth), sums += Width, ahead = ahead.Next)
-        {
-            switch (InstructionSets.Current)
+            if (L.Count < Width)
             {
-                case InstructionSet.Avx512 or InstructionSet.Avx2:
-                    Tiles<Lanes256, Vector256<float>, Rows>(x, depth, panels, sums, ahead);
-                    break;
-                case InstructionSet.Vector128:
-                    Tiles<Lanes128, Vector128<float>, Rows>(x, depth, panels, sums, ahead);
-                    break;
-                default:
-                    Tiles<LanesScalar, float, Rows>(x, depth, panels, sums, ahead);
-                    break;
+                PanelPrefetch next = ahead;
+                for (int panel = start; panel < end; panel++, next = next.Next)
+                {
+                    Tiles<L, V, Rows>(x, depth, panels + (panel * panelLength), sums + (panel * Width), next);
+                }
+
+                return end;
             }
+
+            if (end - start < 2 || UsesDotAccumulate)
+            {
+                return start;
+            }
+
+            Tile<L, V, Rows>(x, depth, panels, panels + panelLength, sums, ahead);
+            return end;
         }
     }
 

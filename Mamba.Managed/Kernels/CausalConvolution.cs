@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -27,33 +25,14 @@ internal static unsafe class CausalConvolution
         float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu, int start, int end,
         float* next = null)
     {
-        Sequence sequence = new(x, xPitch, weight, bias, window, y, length, channels, width, silu, next);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                start = sequence.Forward<Lanes512, Vector512<float>>(start, end);
-                break;
-            case InstructionSet.Avx2:
-                start = sequence.Forward<Lanes256, Vector256<float>>(start, end);
-                break;
-            case InstructionSet.Vector128:
-                start = sequence.Forward<Lanes128, Vector128<float>>(start, end);
-                break;
-            default:
-                break;
-        }
-
-        // A kernel that has nothing to do is not compiled.
-        if (start < end)
-        {
-            sequence.Forward<LanesScalar, float>(start, end);
-        }
+        Widths.Run(new Sequence(x, xPitch, weight, bias, window, y, length, channels, width, silu, next), start, end);
     }
 
     private readonly struct Sequence(
         float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu, float* next)
+        : IRangeKernel
     {
-        public int Forward<L, V>(int start, int end)
+        public int Run<L, V>(int start, int end)
             where L : struct, ILanes<V>
         {
             end = start + ((end - start) / L.Count * L.Count);

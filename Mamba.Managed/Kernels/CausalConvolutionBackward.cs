@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -14,7 +13,7 @@ namespace Mamba.Managed.Kernels;
 /// x at negative times is the window before the sequence; the window after it is its last inputs, so that a gradient of the one flows on to
 /// dx and to the gradient of the other.
 /// </remarks>
-internal readonly unsafe struct CausalConvolutionBackward
+internal readonly unsafe struct CausalConvolutionBackward : IRangeKernel
 {
     private const float Log2E = 1.44269504088896341f;
 
@@ -58,19 +57,10 @@ internal readonly unsafe struct CausalConvolutionBackward
     public required int Width { get; init; }
 
     /// <summary>Computes the gradients for the channels [start, end).</summary>
-    public void Run(int start, int end)
-    {
-        start = InstructionSets.Current switch
-        {
-            InstructionSet.Avx512 => Run<Lanes512, Vector512<float>>(start, end),
-            InstructionSet.Avx2 => Run<Lanes256, Vector256<float>>(start, end),
-            InstructionSet.Vector128 => Run<Lanes128, Vector128<float>>(start, end),
-            _ => start,
-        };
-        Run<LanesScalar, float>(start, end);
-    }
+    public void Run(int start, int end) => Widths.Run(this, start, end);
 
-    private int Run<L, V>(int start, int end)
+    /// <inheritdoc/>
+    public int Run<L, V>(int start, int end)
         where L : struct, ILanes<V>
     {
         int c = start;

@@ -22,7 +22,7 @@ internal readonly unsafe partial struct MicroKernel
     private const int FewestRows = 4;
 
     /// <summary>Rows of the tallest tile here.</summary>
-    public static int TallestRows => InstructionSets.Current == InstructionSet.Avx512 ? MostRows : MostRows / 2;
+    public static int TallestRows => InstructionSets.HasWideTile ? MostRows : MostRows / 2;
 
     /// <summary>How many of the tallest tiles come first. Two even ones end the rows rather than one of so few that it waits for its own sums.</summary>
     public static int WholeTiles(int rows)
@@ -50,7 +50,7 @@ internal readonly unsafe partial struct MicroKernel
     }
 
     /// <summary>Panels of 16 columns that the widest tile covers here.</summary>
-    public static int WidestPanels => InstructionSets.Current == InstructionSet.Avx512 ? 2 : 1;
+    public static int WidestPanels => InstructionSets.HasWideTile ? 2 : 1;
 
     /// <summary>[depth, rows]: some rows of the left side; or [rows, depth] where <see cref="APitch"/> is given.</summary>
     public required float* A { get; init; }
@@ -93,6 +93,7 @@ internal readonly unsafe partial struct MicroKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(int rows)
     {
+        // Not through Widths: this is called for every tile, and one vector of 512 bits is right where there is no second panel.
         switch (InstructionSets.Current)
         {
             case InstructionSet.Avx512 when SecondB is null:

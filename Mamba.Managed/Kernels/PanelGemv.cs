@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -29,27 +28,7 @@ internal static unsafe class PanelGemv
 
     /// <summary>Computes all outputs of some panels.</summary>
     public static void Compute<Row>(Row row, int count)
-        where Row : struct, IPanelGemv
-    {
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Compute<Row, Lanes512, Vector512<float>>(row, 0, count & ~1);
-
-                // A vector of 16 lanes without another takes narrower ones.
-                Compute<Row, Lanes256, Vector256<float>>(row, count & ~1, count);
-                break;
-            case InstructionSet.Avx2:
-                Compute<Row, Lanes256, Vector256<float>>(row, 0, count);
-                break;
-            case InstructionSet.Vector128:
-                Compute<Row, Lanes128, Vector128<float>>(row, 0, count);
-                break;
-            default:
-                Compute<Row, LanesScalar, float>(row, 0, count);
-                break;
-        }
-    }
+        where Row : struct, IPanelGemv => Widths.Run(new Panels<Row>(row), 0, count);
 
     /// <summary>How far the second vector of a pair is from the first.</summary>
     /// <param name="vector">What a vector takes of a panel.</param>
@@ -100,28 +79,35 @@ internal static unsafe class PanelGemv
         }
     }
 
-    private static void Compute<Row, L, V>(Row row, int start, int end)
+    // The range is panels. Vectors of 16 lanes take two at a time, and leave a last single one to narrower vectors.
+    private readonly struct Panels<Row>(Row row) : IRangeKernel
         where Row : struct, IPanelGemv
-        where L : struct, ILanes<V>
     {
-        int panels = (int)Next<L, V>(1);
-        for (int lane = 0; lane < Width; lane += 2 * L.Count)
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V>
         {
-            int panel = start;
-            for (; panel + (4 * panels) <= end; panel += 4 * panels)
+            int panels = (int)Next<L, V>(1);
+            end = start + ((end - start) / panels * panels);
+            for (int lane = 0; lane < Width; lane += 2 * L.Count)
             {
-                row.Compute<L, V, Count4>(panel, lane);
+                int panel = start;
+                for (; panel + (4 * panels) <= end; panel += 4 * panels)
+                {
+                    row.Compute<L, V, Count4>(panel, lane);
+                }
+
+                for (; panel + (2 * panels) <= end; panel += 2 * panels)
+                {
+                    row.Compute<L, V, Count2>(panel, lane);
+                }
+
+                for (; panel < end; panel += panels)
+                {
+                    row.Compute<L, V, Count1>(panel, lane);
+                }
             }
 
-            for (; panel + (2 * panels) <= end; panel += 2 * panels)
-            {
-                row.Compute<L, V, Count2>(panel, lane);
-            }
-
-            for (; panel < end; panel += panels)
-            {
-                row.Compute<L, V, Count1>(panel, lane);
-            }
+            return end;
         }
     }
 }

@@ -52,7 +52,7 @@ internal static unsafe class QuantizedActivations
     {
         for (int i = 0; i < count; i++, to += RowLength(depth, groupLength, words))
         {
-            Row(x.At(row + i, first), depth, groupLength, zero, words, to);
+            Widths.Run(new RowKernel(x.At(row + i, first), depth, groupLength, zero, words, to));
         }
     }
 
@@ -72,23 +72,10 @@ internal static unsafe class QuantizedActivations
         }
     }
 
-    private static void Row(float* x, int depth, int groupLength, int zero, bool words, int* to)
+    private readonly struct RowKernel(float* x, int depth, int groupLength, int zero, bool words, int* to) : IKernel
     {
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, depth, groupLength, zero, words, to);
-                break;
-            case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, depth, groupLength, zero, words, to);
-                break;
-            case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, depth, groupLength, zero, words, to);
-                break;
-            default:
-                Row<LanesScalar, float>(x, depth, groupLength, zero, words, to);
-                break;
-        }
+        public void Run<L, V>()
+            where L : struct, ILanes<V> => Row<L, V>(x, depth, groupLength, zero, words, to);
     }
 
     [SkipLocalsInit]

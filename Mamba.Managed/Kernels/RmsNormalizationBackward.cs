@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -27,14 +26,7 @@ internal static unsafe class RmsNormalizationBackward
     {
         float inverse = 1 / MathF.Sqrt((VirtualLanes.Dot(x, x, null, features) / features) + epsilon);
         float pull = VirtualLanes.Dot(x, dy, weight, features) / features * inverse * inverse * inverse;
-        int i = InstructionSets.Current switch
-        {
-            InstructionSet.Avx512 => Row<Lanes512, Vector512<float>>(x, weight, dy, dx, 0, features, inverse, pull, add),
-            InstructionSet.Avx2 => Row<Lanes256, Vector256<float>>(x, weight, dy, dx, 0, features, inverse, pull, add),
-            InstructionSet.Vector128 => Row<Lanes128, Vector128<float>>(x, weight, dy, dx, 0, features, inverse, pull, add),
-            _ => 0,
-        };
-        Row<LanesScalar, float>(x, weight, dy, dx, i, features, inverse, pull, add);
+        Widths.Run(new InputKernel(x, weight, dy, dx, inverse, pull, add), 0, features);
         return inverse;
     }
 
@@ -59,21 +51,23 @@ internal static unsafe class RmsNormalizationBackward
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static int Row<L, V>(
-        float* x, float* weight, float* dy, float* dx, int start, int features, float inverse, float pull, bool add)
-        where L : struct, ILanes<V>
+    private readonly struct InputKernel(float* x, float* weight, float* dy, float* dx, float inverse, float pull, bool add) : IRangeKernel
     {
-        V r = L.Broadcast(inverse), k = L.Broadcast(pull);
-        int i = start;
-        for (; i + L.Count <= features; i += L.Count)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V>
         {
-            V g = L.Load(dy + i);
-            g = weight is null ? g : L.Multiply(g, L.Load(weight + i));
-            g = L.Subtract(L.Multiply(r, g), L.Multiply(k, L.Load(x + i)));
-            L.Store(dx + i, add ? L.Add(L.Load(dx + i), g) : g);
-        }
+            V r = L.Broadcast(inverse), k = L.Broadcast(pull);
+            int i = start;
+            for (; i + L.Count <= end; i += L.Count)
+            {
+                V g = L.Load(dy + i);
+                g = weight is null ? g : L.Multiply(g, L.Load(weight + i));
+                g = L.Subtract(L.Multiply(r, g), L.Multiply(k, L.Load(x + i)));
+                L.Store(dx + i, add ? L.Add(L.Load(dx + i), g) : g);
+            }
 
-        return i;
+            return i;
+        }
     }
 }

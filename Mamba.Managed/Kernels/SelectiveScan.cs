@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Tensors;
 
@@ -12,7 +11,7 @@ namespace Mamba.Managed.Kernels;
 /// alone, a step of generation, passes over the states of one or two vectors of channels, as they lie in memory. A row's sum over states is one
 /// chain in ascending order, so tiles and groups leave no trace in the bits.
 /// </remarks>
-internal readonly unsafe partial struct SelectiveScan
+internal readonly unsafe partial struct SelectiveScan : IRangeKernel
 {
     private const int TileLength = 32;
     private const int TileChannels = 64;
@@ -77,32 +76,11 @@ internal readonly unsafe partial struct SelectiveScan
     private ChannelPanels Panels => new(Channels, States);
 
     /// <summary>Runs the scan for the channels [start, end).</summary>
-    public void Forward(int start, int end)
-    {
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                start = Forward<Lanes512, Vector512<float>>(start, end);
-                break;
-            case InstructionSet.Avx2:
-                start = Forward<Lanes256, Vector256<float>>(start, end);
-                break;
-            case InstructionSet.Vector128:
-                start = Forward<Lanes128, Vector128<float>>(start, end);
-                break;
-            default:
-                break;
-        }
+    public void Forward(int start, int end) => Widths.Run(this, start, end);
 
-        // A kernel that has nothing to do is not compiled.
-        if (start < end)
-        {
-            Forward<LanesScalar, float>(start, end);
-        }
-    }
-
+    /// <inheritdoc/>
     [SkipLocalsInit]
-    private int Forward<L, V>(int start, int end)
+    public int Run<L, V>(int start, int end)
         where L : struct, ILanes<V>
     {
         // Where a line begins: half of the vectors elsewhere would lie in two.

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -127,14 +126,7 @@ internal readonly unsafe struct SelectiveScanBackward
             {
                 int rows = Math.Min(ChunkLength, Length - t);
                 new Span<float>(lanes, LanesLength(States)).Clear();
-                int c = InstructionSets.Current switch
-                {
-                    InstructionSet.Avx512 => Chunk<Lanes512, Vector512<float>>(t, rows, first, last, lanes),
-                    InstructionSet.Avx2 => Chunk<Lanes256, Vector256<float>>(t, rows, first, last, lanes),
-                    InstructionSet.Vector128 => Chunk<Lanes128, Vector128<float>>(t, rows, first, last, lanes),
-                    _ => first,
-                };
-                Chunk<LanesScalar, float>(t, rows, c, last, lanes);
+                Widths.Run(new ChunkKernel(this, t, rows, lanes), first, last);
                 Reduce(block, t, rows, lanes);
             }
         }
@@ -284,6 +276,12 @@ internal readonly unsafe struct SelectiveScanBackward
     private static V Sigmoid<L, V>(V x)
         where L : struct, ILanes<V> =>
         L.Divide(L.Broadcast(1), L.Add(L.Broadcast(1), Elementary.Exp2<L, V>(L.Multiply(x, L.Broadcast(-Log2E)))));
+
+    private readonly struct ChunkKernel(SelectiveScanBackward scan, int t, int rows, float* lanes) : IRangeKernel
+    {
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V> => scan.Chunk<L, V>(t, rows, start, end, lanes);
+    }
 
     // One vector of channels over the rows of a chunk; the states have one row more, the state before the chunk.
     private readonly struct ChunkRows(float* room, int size)

@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
-using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Kernels;
 
@@ -123,22 +122,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
     public override float* Unpack(byte* panel, int first, int depth, float* scratch)
     {
         uint* pairs = (uint*)panel + ((long)first / 2 * Width);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Unpack<Lanes512, Vector512<float>>((float*)pairs, depth, scratch);
-                break;
-            case InstructionSet.Avx2:
-                Unpack<Lanes256, Vector256<float>>((float*)pairs, depth, scratch);
-                break;
-            case InstructionSet.Vector128:
-                Unpack<Lanes128, Vector128<float>>((float*)pairs, depth, scratch);
-                break;
-            default:
-                Unpack<LanesScalar, float>((float*)pairs, depth, scratch);
-                break;
-        }
-
+        Widths.Run(new UnpackKernel((float*)pairs, depth, scratch));
         return scratch;
     }
 
@@ -170,54 +154,59 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
 
     private static ushort* At(byte* panel, int output, int k) => (ushort*)panel + (k / 2 * 2 * Width) + (2 * output) + (k % 2);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Unpack<L, V>(float* pairs, int depth, float* to)
-        where L : struct, ILanes<V>
+    // False where an entry is NaN.
+    private static bool IsBelow(float* x, int inputs, float limit)
     {
-        V factor = L.Broadcast(TCode.Factor);
-        for (; depth > 1; depth -= 2, to += Width)
-        {
-            for (float* end = pairs + Width; pairs < end; pairs += L.Count, to += L.Count)
-            {
-                V both = L.Load(pairs);
-                L.Store(to, L.Multiply(TCode.Low<L, V>(both), factor));
-                L.Store(to + Width, L.Multiply(TCode.High<L, V>(both), factor));
-            }
-        }
+        LargestMagnitude largest = new(x);
+        Widths.Run(ref largest, 0, inputs);
+        return largest.Bits < BitConverter.SingleToInt32Bits(limit);
+    }
 
-        for (int lane = 0; lane < depth * Width; lane += L.Count)
+    private readonly struct UnpackKernel(float* pairs, int depth, float* to) : IKernel
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<L, V>()
+            where L : struct, ILanes<V>
         {
-            L.Store(to + lane, L.Multiply(TCode.Low<L, V>(L.Load(pairs + lane)), factor));
+            V factor = L.Broadcast(TCode.Factor);
+            float* from = pairs, row = to;
+            int remaining = depth;
+            for (; remaining > 1; remaining -= 2, row += Width)
+            {
+                for (float* end = from + Width; from < end; from += L.Count, row += L.Count)
+                {
+                    V both = L.Load(from);
+                    L.Store(row, L.Multiply(TCode.Low<L, V>(both), factor));
+                    L.Store(row + Width, L.Multiply(TCode.High<L, V>(both), factor));
+                }
+            }
+
+            for (int lane = 0; lane < remaining * Width; lane += L.Count)
+            {
+                L.Store(row + lane, L.Multiply(TCode.Low<L, V>(L.Load(from + lane)), factor));
+            }
         }
     }
 
-    private static bool IsBelow(float* x, int inputs, float limit) => InstructionSets.Current switch
+    // Magnitudes as integers: they have the same order, and NaN is above infinity.
+    private struct LargestMagnitude(float* x) : IRangeKernel
     {
-        InstructionSet.Avx512 or InstructionSet.Avx2 => IsBelow<Lanes256, Vector256<float>>(x, inputs, limit),
-        InstructionSet.Vector128 => IsBelow<Lanes128, Vector128<float>>(x, inputs, limit),
-        _ => IsBelow<LanesScalar, float>(x, inputs, limit),
-    };
+        public int Bits { get; private set; }
 
-    // False where an entry is NaN.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool IsBelow<L, V>(float* x, int inputs, float limit)
-        where L : struct, ILanes<V>
-    {
-        // As integers magnitudes have the same order, and NaN is above infinity.
-        V largest = L.Broadcast(0);
-        int k = 0;
-        for (; k <= inputs - L.Count; k += L.Count)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V>
         {
-            largest = L.MaxIntegers(largest, L.Abs(L.Load(x + k)));
-        }
+            V largest = L.Broadcast(0);
+            int i = start;
+            for (; i <= end - L.Count; i += L.Count)
+            {
+                largest = L.MaxIntegers(largest, L.Abs(L.Load(x + i)));
+            }
 
-        int most = L.Largest(largest);
-        for (; k < inputs; k++)
-        {
-            most = Math.Max(most, BitConverter.SingleToInt32Bits(Math.Abs(x[k])));
+            Bits = Math.Max(Bits, L.Largest(largest));
+            return i;
         }
-
-        return most < BitConverter.SingleToInt32Bits(limit);
     }
 
     // Which side takes the factor.

@@ -19,22 +19,7 @@ internal static unsafe class VirtualLanes
     {
         float* lanes = stackalloc float[Count];
         int whole = count - (count % Count);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Dot<Lanes512, Vector512<float>>(x, y, weight, whole, lanes);
-                break;
-            case InstructionSet.Avx2:
-                Dot<Lanes256, Vector256<float>>(x, y, weight, whole, lanes);
-                break;
-            case InstructionSet.Vector128:
-                Dot<Lanes128, Vector128<float>>(x, y, weight, whole, lanes);
-                break;
-            default:
-                Dot<LanesScalar, float>(x, y, weight, whole, lanes);
-                break;
-        }
-
+        Widths.Run(new DotKernel(x, y, weight, whole, lanes));
         for (int i = whole; i < count; i++)
         {
             lanes[i - whole] = MathF.FusedMultiplyAdd(weight is null ? y[i] : y[i] * weight[i], x[i], lanes[i - whole]);
@@ -68,5 +53,11 @@ internal static unsafe class VirtualLanes
 
             L.Store(lanes + lane, sum);
         }
+    }
+
+    private readonly struct DotKernel(float* x, float* y, float* weight, int count, float* lanes) : IKernel
+    {
+        public void Run<L, V>()
+            where L : struct, ILanes<V> => Dot<L, V>(x, y, weight, count, lanes);
     }
 }

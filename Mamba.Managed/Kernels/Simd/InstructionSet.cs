@@ -29,6 +29,9 @@ internal static class InstructionSets
     /// <summary>The path in use. Static and read-only, so that the JIT compiles the branches on it away.</summary>
     public static readonly InstructionSet Current = Choose(Environment.GetEnvironmentVariable(Variable));
 
+    /// <summary>Whether micro-kernels take 12 rows by two panels instead of 6 by one: AVX-512 has 32 registers of a panel's width.</summary>
+    public static bool HasWideTile => Current == InstructionSet.Avx512;
+
     /// <summary>Whether this machine has what a path needs.</summary>
     public static bool IsSupported(InstructionSet set) => set switch
     {
