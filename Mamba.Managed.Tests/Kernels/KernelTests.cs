@@ -97,7 +97,7 @@ public class KernelTests
         float[] state = Random(channels * states, 14);
         dt[0] = 1000;
         float[] panels = ScanHarness.ToPanels(state, channels, states);
-        float[] decay = ScanHarness.ToPanels([.. a.Select(v => v * 1.44269504f)], channels, states);
+        float[] decay = ScanHarness.ToPanels([.. a.Select(v => v * Elementary.Log2E)], channels, states);
         float[] expected = new float[u.Length];
         SelectiveScanReference.Forward(u, dt, a, b, c, d, z, bias, true, state, expected, channels, states);
         fixed (float* pu = u, pdt = dt, pz = z, pb = b, pc = c, pd = d, pbias = bias, pdecay = decay, pstate = panels)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 
@@ -8,8 +9,6 @@ namespace Mamba.Managed.Execution;
 /// <summary>A mixer's weights in the form in which the CPU kernels read them.</summary>
 internal sealed class PackedMixer
 {
-    private const float Log2E = 1.44269504088896341f;
-
     public PackedMixer(SelectiveStateSpaceModel mixer)
     {
         (DInner, DState) = (mixer.ALog.Shape[0], mixer.ALog.Shape[1]);
@@ -110,7 +109,7 @@ internal sealed class PackedMixer
             long at = panels.Offset(channel);
             for (int n = 0; n < states; n++, i++, at += panels.Pitch(channel))
             {
-                decay[at] = -MathF.Exp(logs[i]) * Log2E;
+                decay[at] = -MathF.Exp(logs[i]) * Elementary.Log2E;
                 fastest[channel] = MathF.Max(fastest[channel], -decay[at]);
             }
         }

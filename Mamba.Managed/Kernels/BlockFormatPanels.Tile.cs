@@ -1,17 +1,18 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>Several rows: a panel is expanded, then up to six rows at a time pass over it.</content>
+/// <content>Gemm: a panel is unpacked to bytes or words, which tiles of up to six rows then reuse.</content>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
     private const int TileRows = QuantizedGemm.TileRows;
     private const int TilePitch = 2 * Width;
     private const byte SignBit = 0x80;
 
-    // Whether a tile takes the one instruction for products of bytes and their sums, for which signed codes become unsigned. Vectors of 256 bits have
-    // it; wider ones do more without it where sums stay words, and of codes of up to 4 bits all do as much.
+    // Whether tiles use VNNI (vpdpbusd), which needs unsigned codes; only 256-bit vectors have it here. On AVX2 it pays for codes of more than 4 bits.
+    // On AVX-512 vectors of 512 bits without it are faster, unless 16-bit sums would overflow.
     private static bool UsesDotAccumulate => Lanes256.HasDotAccumulate && InstructionSets.Current >= InstructionSet.Avx2
         && (InstructionSets.HasWideTile ? !AddsWords : TFormat.Bits > 4);
 
@@ -19,12 +20,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 
     public override void Expand(byte* panel, int first, int depth, float* to)
     {
+        Debug.Assert(first % blockLength == 0 && depth % blockLength == 0, "no whole blocks");
         Widths.Run(new ExpandKernel(this, panel + PanelBytes(first), depth, to));
     }
 
     public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelPrefetch ahead)
     {
-        // The last rows of a batch are often few.
+        // The last tile of a batch often has few rows.
+        Debug.Assert(rows is >= 1 and <= TileRows && count is 1 or 2 && depth > 0 && depth % TFormat.GroupLength == 0, "no tile");
         switch (rows)
         {
             case <= 2:
@@ -45,7 +48,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             where L : struct, ILanes<V> => format.Expand<L, V>(panel, depth, to);
     }
 
-    // The range is panels. Two vectors of 16 lanes are two panels at once; a panel alone takes narrower ones.
+    // The range is panels. A tile is two vectors wide: two panels with vectors of 16 lanes, which leave a single panel to narrower vectors.
     private readonly struct TileKernel<Rows>(int* x, int depth, float* panels, int panelLength, float* sums, PanelPrefetch ahead) : IRangeKernel
         where Rows : unmanaged, ICount
     {
@@ -106,7 +109,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Four quads.
+    // Unpacks four quads of all outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float* ExpandQuads<L, V>(byte* unit, int quad, float* to)
         where L : struct, ILanes<V>
@@ -139,7 +142,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // As TakesWords says, in terms that the compiler knows.
+    // The same as TakesWords, written so that the JIT sees a constant.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool ExpandsToWords<L, V>()
         where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.HasDotAccumulate);
@@ -172,7 +175,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Up to six rows, two vectors of outputs: twelve sums, few enough for sixteen registers. Not inlined, for the reason that Two gives.
+    // Up to six rows by two vectors of outputs: twelve sums, which leave four of sixteen registers. Not inlined, for the same reason as Two.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Sum<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums, PanelPrefetch ahead)
         where L : struct, ILanes<V>
@@ -181,7 +184,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
     {
         float* x = (float*)rows;
 
-        // Evenly, as far as the sums have come: all at once the lines would take the places of those that the tile waits for.
+        // Prefetch evenly over the depth: all at once, the lines would occupy the fill buffers that the tile's own loads wait for.
         byte* line = ahead.First, due = line;
         nint share = ahead.Bytes * TFormat.GroupLength / depth, pitch = ahead.Pitch;
         for (; depth > 0; depth -= TFormat.GroupLength)
@@ -202,7 +205,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* l = left + (2 * Width);
             float* r = right + (2 * Width);
 
-            // Four at a time, as in MicroKernel, unless that took more registers than there are.
+            // Unrolled by four, as in MicroKernel, unless that needs more registers than there are.
             int step = typeof(Sums) == typeof(Int8Products) && !L.HasDotAccumulate ? 1 : 4;
             for (int remaining = (typeof(Sums) == typeof(Int16Products) ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {
@@ -238,7 +241,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // A number of each row against two vectors of codes.
+    // One word of each row times two vectors of codes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Term<L, V, Rows, Sums>(
         int at, float* left, float* right, float* x,
@@ -263,12 +266,12 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Of signed codes it is an integer.
+    // The start of 32-bit sums: for signed codes it is stored as an integer, otherwise as two words.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V StartOf<L, V>(V start)
         where L : struct, ILanes<V> => TFormat.Bits == 8 ? start : Widen<L, V>(start);
 
-    // The sums of one row over a group join its outputs.
+    // Scales the integer sums of one row over a group and adds them to its outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish<L, V, Sums>(float* head, float* left, float* right, V sum0, V sum1, float* y)
         where L : struct, ILanes<V>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using Mamba.Managed.Kernels.Simd;
@@ -5,17 +6,18 @@ using Mamba.Managed.Kernels.Simd;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>Softmax cross-entropy of one row of logits and its gradient: loss = log(sum of e^l) - l[target]; dl = softmax(l) - onehot(target).</summary>
-/// <remarks>The greatest logit is taken off first, so nothing overflows; the sum runs in 16 virtual lanes and a fixed tree.</remarks>
+/// <remarks>The largest logit is subtracted first, so nothing overflows. The sum has the fixed order of <see cref="VirtualLanes"/>.</remarks>
 internal static unsafe class CrossEntropy
 {
     /// <summary>The loss of one row, whose logits become their gradient.</summary>
     /// <param name="logits">[count]: overwritten by the gradient times <paramref name="scale"/>.</param>
     /// <param name="count">Entries of the row.</param>
-    /// <param name="target">The right entry; negative for none, which gives neither loss nor gradient.</param>
+    /// <param name="target">The index of the target; negative for none, which gives neither loss nor gradient.</param>
     /// <param name="scale">Factor of the gradient.</param>
     /// <returns>The loss in nats.</returns>
     public static double Backward(float* logits, int count, int target, float scale)
     {
+        Debug.Assert(logits is not null && target < count, "no logits or no such target");
         if (target < 0)
         {
             new Span<float>(logits, count).Clear();

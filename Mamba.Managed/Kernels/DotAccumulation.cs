@@ -3,10 +3,10 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>How the tile of a quantized format adds products of codes and numbers to a sum.</summary>
+/// <summary>How the tile of a quantized format accumulates products of weight codes and quantized activations.</summary>
 /// <remarks>
-/// A type of its own for each way: a choice in the innermost line would be inlined, and compiled, a hundred times. Each adds to both vectors by
-/// itself: with one more call in between a tile is more than the JIT is ready to inline.
+/// One type for each way, rather than an if in the innermost loop: the JIT would import and inline all branches at each of some hundred places before
+/// it drops the dead ones. Each type adds to both vectors without a helper, because one more call level exceeds the JIT's inlining budget.
 /// </remarks>
 internal interface IDotAccumulation
 {
@@ -14,7 +14,7 @@ internal interface IDotAccumulation
         where L : struct, ILanes<V>;
 }
 
-/// <summary>Bytes; of four products each two make a word, which is added up with its neighbor only at the end of a group.</summary>
+/// <summary>Bytes into 16-bit sums: pairs of products are added to a word, and the two words of a lane are added only at the end of a group.</summary>
 internal readonly struct Int16Sums : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -27,7 +27,7 @@ internal readonly struct Int16Sums : IDotAccumulation
     }
 }
 
-/// <summary>Words; two products at a time join an integer.</summary>
+/// <summary>16-bit words into 32-bit sums, two products at a time.</summary>
 internal readonly struct Int16Products : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -40,7 +40,7 @@ internal readonly struct Int16Products : IDotAccumulation
     }
 }
 
-/// <summary>Bytes; four products at a time join an integer.</summary>
+/// <summary>Bytes into 32-bit sums, four products at a time.</summary>
 internal readonly struct Int8Products : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

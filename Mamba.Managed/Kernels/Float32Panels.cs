@@ -5,7 +5,7 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Weights of single precision: a panel is [inputs, 16].</summary>
+/// <summary>Panels of single-precision weights: [inputs, 16].</summary>
 internal sealed unsafe class Float32Panels : FloatPanels
 {
     public override int PanelBytes(int inputs) => inputs * Width * sizeof(float);
@@ -37,7 +37,7 @@ internal sealed unsafe class Float32Panels : FloatPanels
 
     private readonly struct Float32Gemv(float* x, int inputs, float* panels, float* y) : IPanelGemv
     {
-        // Eight chains; four would do to hide the latency of the multiply-adds.
+        // Up to eight independent sums, enough to hide the latency of the multiply-adds.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Compute<L, V, Pairs>(int panel, int lane)
             where L : struct, ILanes<V>

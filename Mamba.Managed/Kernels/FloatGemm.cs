@@ -2,28 +2,28 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>y = x W^T for several rows and weights that are floating-point numbers.</summary>
+/// <summary>Gemm with floating-point weights: y = x W^T for several rows.</summary>
 /// <remarks>
-/// Through the tile of <see cref="GeneralGemm"/>: rows are put in order, unless only few panels pass by, and panels are unpacked where their
-/// weights are not floats.
+/// Uses the block loop of <see cref="GeneralGemm"/> with x as A and the panels as B. Rows are packed unless there are too few panels to repay it;
+/// 16-bit panels are converted to single precision, one block at a time.
 /// </remarks>
 internal static unsafe class FloatGemm
 {
     private const int Width = PackedMatrix.PanelWidth;
 
-    // So few panels are over, or so few rows, before rows in order have paid for themselves: rows are read where they lie.
+    // With at most this many panels or rows, packing A costs more than it saves: the micro-kernel reads the rows with their stride.
     private const int FewPanels = 8;
     private const int FewRows = 16;
 
-    /// <summary>Floats that a worker needs for two panels.</summary>
+    /// <summary>Floats of scratch for each worker: two converted panels.</summary>
     public const int OwnLength = BlockedGemm.ItemPanels * Width * BlockedGemm.MostInputs;
 
     /// <summary>Computes this worker's share of the product.</summary>
-    /// <param name="worker">Who computes.</param>
-    /// <param name="scratch">That of all workers.</param>
+    /// <param name="worker">The calling worker.</param>
+    /// <param name="scratch">Shared by all workers.</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
-    /// <param name="kernels">Those of the weights.</param>
+    /// <param name="kernels">The kernels for the type of the weights.</param>
     /// <param name="bias">[outputs] or null.</param>
     /// <param name="y">[rows, outputs]</param>
     public static void Run(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y)
@@ -38,7 +38,7 @@ internal static unsafe class FloatGemm
         BlockedGemm.Multiply(worker, scratch, product, MicroKernel.Parts(x.Rows), x.Columns, weight.Panels);
     }
 
-    // Without memory for rows in order they are read where they lie.
+    // A null buffer for packed rows means that rows are read in place.
     private readonly struct Blocks(
         float* packed, float* right, MatrixView x, PackedMatrix weight, FloatPanels kernels, float* bias, MatrixView y) : IBlockedGemm
     {

@@ -1,44 +1,45 @@
+using System.Diagnostics;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>c = a b, or c += a b, for matrices of any strides: the three products of training a linear layer.</summary>
+/// <summary>General gemm, c = a b or c += a b, for matrices of any strides: the three products of training a linear layer.</summary>
 /// <remarks>
 /// With x [rows, inputs], W [outputs, inputs] and upstream gradient dy [rows, outputs]:
 /// <code>
 /// y = x W^T        dx = dy W        dW += dy^T x
 /// </code>
-/// Every entry of c is one chain of fused multiply-adds over the depth in ascending order, begun from 0 or from what c holds: the bits do not
-/// depend on tiles, blocks or threads, a forward product has those of <see cref="MatrixProduct"/>, and rows fed in two calls add up to
-/// the gradient of one call. Both sides are copied, a block at a time, into the order in which the kernel reads them, so that weights need no
-/// second copy in memory.
+/// Every entry of c is one chain of fused multiply-adds over the depth in ascending order, begun from 0 or from what c holds. So the bits do not
+/// depend on tiles, blocks or threads; a forward product has the bits of <see cref="MatrixProduct"/>; and the gradients of two calls add up to the
+/// bits of one call over all rows. Blocks of a and b are packed for the micro-kernel as they are needed, so weights need no second copy in memory.
 /// </remarks>
 internal static unsafe class GeneralGemm
 {
-    // Longer chains in registers pay for a panel of b that comes from the second-level cache.
+    // The block of the depth (kc). Long: spilling partial sums of c between blocks costs more than reading b from the L2 cache.
     private const int DepthBlock = 1024;
 
-    // Entries of a block of a: half of a second-level cache of 512 kB.
+    // Entries of a packed block of a: half of an L2 cache of 512 kB.
     private const int LeftBlock = 1 << 16;
 
-    // Rows from which workers share out: a third of the tallest kernel, so that shares are even.
+    // Workers split the rows at multiples of this: a third of the tallest micro-kernel, so that their shares are even.
     private const int RowGrain = 4;
 
-    // 2 MB: each worker's part of a third-level cache.
+    // Entries of a packed block of b: 2 MB, each worker's part of an L3 cache.
     private const int RightBlock = 1 << 19;
 
     private const int Width = PackedMatrix.PanelWidth;
 
-    /// <summary>Room for the blocks that the workers put in order.</summary>
+    /// <summary>Scratch memory for packed blocks.</summary>
     public static GemmScratch CreateScratch(int workers) => new(workers, LeftBlock + RightBlock);
 
     /// <summary>Computes this worker's share; a barrier must follow before c is read.</summary>
-    /// <param name="worker">Who computes.</param>
-    /// <param name="scratch">With room for all workers.</param>
+    /// <param name="worker">The calling worker.</param>
+    /// <param name="scratch">From <see cref="CreateScratch"/>, shared by all workers.</param>
     /// <param name="a">[m, k]</param>
     /// <param name="b">[k, n]</param>
-    /// <param name="c">[m, n], neighboring columns next to each other; must not overlap a or b.</param>
+    /// <param name="c">[m, n] with contiguous columns; must not overlap a or b.</param>
     /// <param name="accumulate">Whether the product is added to c.</param>
     /// <param name="bias">[n] or null: added last to each row.</param>
     public static void Run(
@@ -80,7 +81,7 @@ internal static unsafe class GeneralGemm
             for (int row = rows.Start; bias is not null && row < rows.End; row++)
             {
                 Span<float> sums = new(c.At(row, column), width);
-                System.Numerics.Tensors.TensorPrimitives.Add(sums, new ReadOnlySpan<float>(bias + column, width), sums);
+                TensorPrimitives.Add(sums, new ReadOnlySpan<float>(bias + column, width), sums);
             }
         }
     }
@@ -94,7 +95,7 @@ internal static unsafe class GeneralGemm
         return (grains + blocks - 1) / blocks * grain;
     }
 
-    // Workers stand in a grid over c; the grid whose members have the least to put in order wins.
+    // Workers form a grid over c. The best grid is the one in which a worker packs the least.
     private static int GridRows(int workers, int rows, int columns)
     {
         int best = 1;
@@ -111,10 +112,10 @@ internal static unsafe class GeneralGemm
         double Cost(int down) => ((double)rows / down) + ((double)columns * down / workers);
     }
 
-    /// <summary>c = a b, or c += a b, for a block of rows and columns that are in order.</summary>
-    /// <param name="left">Slivers, as <see cref="GemmPacking.Rows"/> leaves them, or rows where they lie.</param>
-    /// <param name="aPitch">Distance between rows, or 0 for tiles.</param>
-    /// <param name="right">Panels, as <see cref="GemmPacking.Columns"/> leaves them.</param>
+    /// <summary>c = a b, or c += a b, for a block of rows and columns.</summary>
+    /// <param name="left">Packed A from <see cref="GemmPacking.Rows"/>, or the rows of a themselves.</param>
+    /// <param name="aPitch">Distance between rows of a, or 0 if it is packed.</param>
+    /// <param name="right">Packed B from <see cref="GemmPacking.Columns"/>.</param>
     /// <param name="panelPitch">Distance between panels.</param>
     /// <param name="depth">Terms of each sum.</param>
     /// <param name="c">The whole result.</param>
@@ -123,12 +124,16 @@ internal static unsafe class GeneralGemm
     /// <param name="column">First column of the block.</param>
     /// <param name="width">Columns of the block.</param>
     /// <param name="accumulate">Whether the chains begin from what c holds.</param>
-    /// <param name="ahead">The panels needed after these.</param>
+    /// <param name="ahead">The panels to prefetch for what follows.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Block(
         float* left, nint aPitch, float* right, nint panelPitch, int depth, MatrixView c, int row, int height, int column, int width, bool accumulate,
         PanelPrefetch ahead = default)
     {
+        Debug.Assert(left is not null && right is not null, "no block of a or b");
+        Debug.Assert(row >= 0 && row + height <= c.Rows && column >= 0 && column + width <= c.Columns, "a block outside c");
+        Debug.Assert(column % Width == 0 && (aPitch == 0 || aPitch >= depth), "a block that begins within a panel, or rows of a that overlap");
+        Debug.Assert(panelPitch >= depth * Width || width <= Width, "panels that overlap");
         int tallest = MicroKernel.TallestRows, widest = MicroKernel.WidestPanels * Width;
         nint rowPitch = aPitch == 0 ? depth : aPitch;
         int tiles = (height + tallest - 1) / tallest;
@@ -180,7 +185,7 @@ internal static unsafe class GeneralGemm
         }
     }
 
-    // A panel that reaches beyond the last column.
+    // The last panel may reach beyond the last column, so its sums pass through a buffer.
     private static void Edge(MicroKernel kernel, int rows, int columns)
     {
         float* sums = stackalloc float[MicroKernel.MostRows * Width];

@@ -4,11 +4,11 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>One row against panels of signed bytes, <see cref="Q8_0"/>: the format in which reading takes longer than everything else.</summary>
-/// <param name="row">Inputs of a row as of <see cref="QuantizedActivations"/>, in groups of 32.</param>
+/// <summary>Gemv with panels of signed bytes, <see cref="Q8_0"/>: the block format that is bound by memory bandwidth alone.</summary>
+/// <param name="row">Quantized inputs of one row, in groups of 32, as <see cref="QuantizedActivations.Pack"/> leaves them.</param>
 /// <param name="depth">How many inputs.</param>
 /// <param name="panels">The first panel, at the first of these inputs.</param>
-/// <param name="panelBytes">From one panel to the next.</param>
+/// <param name="panelBytes">Bytes from one panel to the next.</param>
 /// <param name="outputs">[16 panels]: 0 or the sums so far.</param>
 internal readonly unsafe struct Int8Gemv(float* row, int depth, byte* panels, nint panelBytes, float* outputs) : IPanelGemv
 {
@@ -76,13 +76,13 @@ internal readonly unsafe struct Int8Gemv(float* row, int depth, byte* panels, ni
         }
     }
 
-    // sum + the products of a quad.
+    // Adds the products of a quad.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Add<L, V>(V sum, byte* codes, V x)
         where L : struct, ILanes<V> =>
         L.AddIntegers(sum, L.MultiplyAddWords(L.MultiplyAddSignedBytes(L.Load((float*)codes), x), L.Broadcast(BitConverter.Int32BitsToSingle(0x00010001))));
 
-    // The sums of a pair join its outputs.
+    // Scales the integer sums of a pair of vectors and adds them to the outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Finish<L, V>(float* y, byte* scales, V scale, V sum0, V sum1)
         where L : struct, ILanes<V>

@@ -6,19 +6,20 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>y = x W^T + bias for rows x against a packed matrix W.</summary>
 /// <remarks>
-/// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the width or the number of
+/// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the vector width or the number of
 /// rows: a row gives the same bits alone and in any batch. The bias is added last.
-/// One row reads its panels straight from memory. Several go through a tile, <see cref="FloatGemm"/> or <see cref="QuantizedGemm"/>.
-/// Workers take their parts as <see cref="WorkQueue"/>: who computes an output leaves no trace in it, and on a shared machine one processor may be
-/// far slower than the next.
+/// <para/>
+/// One row is a gemv, which streams the panels from memory once. Several rows are a gemm, <see cref="FloatGemm"/> or <see cref="QuantizedGemm"/>.
+/// Workers share the panels by work stealing (<see cref="WorkQueue"/>), because on a shared machine one core may be far slower than another. The result
+/// stays deterministic: each output is computed by one worker in a fixed order, whichever worker that is.
 /// </remarks>
 internal static unsafe class MatrixProduct
 {
     private const int Width = PackedMatrix.PanelWidth;
 
-    /// <summary>Room for the rows and weights that the workers put in order.</summary>
+    /// <summary>Scratch memory for packed rows and unpacked weights.</summary>
     /// <param name="workers">Workers that compute together.</param>
-    /// <param name="rows">Rows of the largest product, until <see cref="Reserve"/> makes more room.</param>
+    /// <param name="rows">Rows of the largest product, until <see cref="Reserve"/> is called with more.</param>
     /// <param name="inputs">Inputs of the largest product, likewise.</param>
     public static GemmScratch CreateScratch(int workers, int rows = 0, int inputs = 0)
     {
@@ -27,21 +28,22 @@ internal static unsafe class MatrixProduct
         return scratch;
     }
 
-    /// <summary>Makes room for products of some size, their last tile filled up, and forgets one that failed; called while no worker runs.</summary>
+    /// <summary>Grows the scratch for products of a size, rounded up to whole tiles, and drops the state of a product that failed half way.</summary>
+    /// <remarks>Must not be called while a worker runs.</remarks>
     public static void Reserve(GemmScratch scratch, int rows, int inputs) => scratch.Reserve((rows + QuantizedGemm.TileRows - 1) * inputs);
 
     /// <summary>Computes this worker's share of the product; all workers call it, and a barrier must follow before y is read.</summary>
-    /// <param name="worker">Who computes.</param>
-    /// <param name="scratch">As of <see cref="CreateScratch"/>, for all workers.</param>
+    /// <param name="worker">The calling worker.</param>
+    /// <param name="scratch">From <see cref="CreateScratch"/>, shared by all workers.</param>
     /// <param name="x">[rows, inputs] with a pitch of <paramref name="xPitch"/>.</param>
     /// <param name="xPitch">Distance between rows of x.</param>
     /// <param name="weight">[outputs, inputs]</param>
     /// <param name="bias">[outputs] or empty.</param>
     /// <param name="y">[rows, outputs] with a pitch of <paramref name="yPitch"/>; must not overlap x.</param>
     /// <param name="rows">How many rows.</param>
-    /// <param name="yPitch">Distance between rows of y; 0 where nothing is between them.</param>
+    /// <param name="yPitch">Distance between rows of y; 0 for contiguous rows.</param>
     /// <param name="fixedShares">
-    /// Whether of a single row each worker computes just the outputs that <see cref="Worker.Range"/> gives it, to go on with them without a barrier.
+    /// For a single row: each worker computes exactly the outputs that <see cref="Worker.Range"/> assigns to it, so that it can use them without a barrier.
     /// </param>
     public static void Forward(
         Worker worker, GemmScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows,
@@ -114,7 +116,7 @@ internal static unsafe class MatrixProduct
 
     private static void QueuedGemv(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
     {
-        // Six pieces or more for each worker, of as many panels as PanelGemv takes in step.
+        // At least six items for each worker, each of as many panels as PanelGemv interleaves.
         int length = (weight.Panels / (6 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
         WorkQueue queue = scratch.StartQueue(worker, (weight.Panels + length - 1) / length);
         bool isPacked = false;

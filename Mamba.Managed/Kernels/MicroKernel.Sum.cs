@@ -3,10 +3,11 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>The sums of one tile, in registers.</content>
+/// <content>The loop over the depth, with the sums of one tile in registers.</content>
 internal readonly unsafe partial struct MicroKernel
 {
-    // Accumulators as separate locals: the JIT keeps them in registers, and leaves out those beyond the constants Rows and Vectors.
+    // Accumulators are separate locals, since the JIT keeps locals in registers but not array elements. sizeof(Rows) and sizeof(Vectors) are constants,
+    // so accumulators that a tile does not have disappear.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Sum<L, V, Vectors, Rows, Order>(float* right, float* t, float* secondB, float* u)
         where L : struct, ILanes<V>
@@ -53,7 +54,8 @@ internal readonly unsafe partial struct MicroKernel
 
             int k = Depth;
 
-            // Four terms at a time: a processor whose other thread is busy has few slots left for counting. The widest tile is four times as large anyway.
+            // Unrolled by four: with a busy hyper-thread sibling there are few issue slots left for loop counters. The widest tile has four times as
+            // many multiply-adds in one term and needs no unrolling.
             for (; L.Count < Width && k >= 4; k -= 4)
             {
                 Fetch<L, V, Vectors>(ahead, second);
@@ -213,7 +215,7 @@ internal readonly unsafe partial struct MicroKernel
         }
     }
 
-    // The products of one term with all rows join the sums.
+    // Adds one term of the depth to the sums of all rows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Term<L, V, Vectors, Rows, Order>(
         int term, float* r, nint aPitch, float* w, float* x,
@@ -318,14 +320,14 @@ internal readonly unsafe partial struct MicroKernel
         }
     }
 
-    // Where the entries of the left side are.
+    // How A lies in memory.
     private interface ILayoutOfA
     {
         static abstract float Entry(float* r, nint pitch, int row, int term, int rows);
 
         static abstract int Step(int rows);
 
-        // From the end of a tile to the next.
+        // From the end of one tile's A to the start of the next.
         static abstract nint Next(int depth, nint pitch, int rows);
     }
 

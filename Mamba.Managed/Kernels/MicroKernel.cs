@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
@@ -5,11 +6,11 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>The innermost loop of every product of matrices: c = a b, or c += a b, for so few entries that their sums stay in registers.</summary>
+/// <summary>The gemm micro-kernel: c = a b, or c += a b, for a tile of c whose sums stay in registers.</summary>
 /// <remarks>
-/// Two vectors of columns for each row, and as many rows as the registers allow: 12 of 32 wide registers, 6 of 16. The chains hide the
-/// latency of the fused multiply-add, and each entry of a serves two of them. Fewer rows have tiles of their own, which do no more than they
-/// must. An entry is one chain of multiply-adds over the depth in ascending order, whatever the tile.
+/// A tile is two vectors wide and as high as the registers allow: 12 rows with 32 registers, 6 with 16. Its independent sums hide the latency of the
+/// fused multiply-add, and each broadcast entry of a is used twice. Each smaller number of rows has a kernel of its own, so that none computes rows
+/// that are not there. Every entry is one chain of multiply-adds over the depth in ascending order, whatever the tile.
 /// </remarks>
 internal readonly unsafe partial struct MicroKernel
 {
@@ -18,30 +19,31 @@ internal readonly unsafe partial struct MicroKernel
 
     private const int Width = PackedMatrix.PanelWidth;
 
-    // Two vectors of each row are eight chains, as many as two units of latency 4 have under way.
+    // Four rows of two vectors are eight independent sums, as many as two FMA units with a latency of 4 cycles can keep in flight.
     private const int FewestRows = 4;
 
-    /// <summary>Rows of the tallest tile here.</summary>
+    /// <summary>Rows of the tallest tile on this machine.</summary>
     public static int TallestRows => InstructionSets.HasWideTile ? MostRows : MostRows / 2;
 
-    /// <summary>How many of the tallest tiles come first. Two even ones end the rows rather than one of so few that it waits for its own sums.</summary>
+    /// <summary>How many of the tallest tiles come first.</summary>
+    /// <remarks>A last tile with too few rows could not hide the FMA latency; then the last two tiles share their rows evenly.</remarks>
     public static int WholeTiles(int rows)
     {
         int left = rows % TallestRows;
         return left is > 0 and < FewestRows && rows > TallestRows ? (rows / TallestRows) - 1 : rows / TallestRows;
     }
 
-    /// <summary>Rows of the first tile of some rows.</summary>
+    /// <summary>Rows of the first tile when <paramref name="rows"/> rows are left.</summary>
     public static int FirstRows(int rows) => WholeTiles(rows) > 0 ? TallestRows : rows > TallestRows ? (rows + 1) / 2 : rows;
 
-    /// <summary>Into how many parts rows can be cut.</summary>
+    /// <summary>Into how many parts the rows can be split without changing their tiles.</summary>
     public static int Parts(int rows)
     {
         int whole = WholeTiles(rows);
         return whole * TallestRows < rows ? whole + 1 : whole;
     }
 
-    /// <summary>One of at most <see cref="Parts"/> parts of rows, whose tiles are those of the whole.</summary>
+    /// <summary>Part <paramref name="index"/> of <paramref name="count"/>, at most <see cref="Parts"/>; its tiles are those of the whole.</summary>
     public static (int Start, int End) Part(int rows, int index, int count)
     {
         int parts = Parts(rows);
@@ -49,19 +51,19 @@ internal readonly unsafe partial struct MicroKernel
         return (start * TallestRows, end == parts ? rows : end * TallestRows);
     }
 
-    /// <summary>Panels of 16 columns that the widest tile covers here.</summary>
+    /// <summary>Panels of 16 columns that the widest tile covers on this machine.</summary>
     public static int WidestPanels => InstructionSets.HasWideTile ? 2 : 1;
 
-    /// <summary>[depth, rows]: some rows of the left side; or [rows, depth] where <see cref="APitch"/> is given.</summary>
+    /// <summary>Packed A, [depth, rows]; or strided A, [rows, depth], where <see cref="APitch"/> is not 0.</summary>
     public required float* A { get; init; }
 
-    /// <summary>Distance between rows of <see cref="A"/> that are read where they lie; 0 for a sliver, put in order by <see cref="GemmPacking"/>.</summary>
+    /// <summary>Distance between rows of strided A; 0 for A packed by <see cref="GemmPacking"/>.</summary>
     public required nint APitch { get; init; }
 
-    /// <summary>[depth, 16]: a panel of the right side.</summary>
+    /// <summary>[depth, 16]: a panel of B.</summary>
     public required float* B { get; init; }
 
-    /// <summary>[depth, 16]: the panel beside it, or null.</summary>
+    /// <summary>[depth, 16]: the next panel of B, or null.</summary>
     public required float* SecondB { get; init; }
 
     /// <summary>Terms of each sum.</summary>
@@ -73,19 +75,19 @@ internal readonly unsafe partial struct MicroKernel
     /// <summary>Distance between rows of <see cref="C"/>.</summary>
     public required nint CPitch { get; init; }
 
-    /// <summary>Part of the panel that is needed next: fetched meanwhile.</summary>
+    /// <summary>The part of the next panel to prefetch meanwhile.</summary>
     public required byte* PrefetchFrom { get; init; }
 
-    /// <summary>Bytes from <see cref="PrefetchFrom"/> to the same part of the panel beside it.</summary>
+    /// <summary>Bytes from <see cref="PrefetchFrom"/> to the same part of the panel after it.</summary>
     public required nint PrefetchPitch { get; init; }
 
-    /// <summary>Bytes of <see cref="PrefetchFrom"/> to fetch for each term.</summary>
+    /// <summary>Bytes by which the prefetch moves on with each term of the sums.</summary>
     public required nint PrefetchStep { get; init; }
 
     /// <summary>Whether the chains begin from what <see cref="C"/> holds, or from 0.</summary>
     public required bool Accumulate { get; init; }
 
-    /// <summary>How many tiles stand one below the other, each with the next rows of the left side and of the sums.</summary>
+    /// <summary>How many tiles to compute, one below the other, each with the next rows of A and C.</summary>
     public required int Count { get; init; }
 
     /// <summary>Computes the tiles.</summary>
@@ -93,7 +95,11 @@ internal readonly unsafe partial struct MicroKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Run(int rows)
     {
-        // Not through Widths: this is called for every tile, and one vector of 512 bits is right where there is no second panel.
+        Debug.Assert(A is not null && B is not null && C is not null && PrefetchFrom is not null, "no matrix");
+        Debug.Assert(rows >= 1 && rows <= TallestRows && Count >= 1 && Depth >= 1, "no tile");
+        Debug.Assert(SecondB is null || WidestPanels == 2, "a tile that is too wide");
+        Debug.Assert(rows * Count == 1 || CPitch >= (SecondB is null ? Width : 2 * Width), "rows of C that overlap");
+        // Not through Widths: how many vectors a tile has depends on both the width and the number of panels.
         switch (InstructionSets.Current)
         {
             case InstructionSet.Avx512 when SecondB is null:

@@ -3,10 +3,10 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Moves averages towards values: average = average + share (value - average).</summary>
+/// <summary>Exponential moving average: average = average + share (value - average).</summary>
 internal static unsafe class MovingAverage
 {
-    /// <summary>One step; every entry by itself, so the same bits however entries are shared out.</summary>
+    /// <summary>One step. Entries are independent, so the bits do not depend on how they are split among threads.</summary>
     /// <param name="average">[count]</param>
     /// <param name="value">[count]</param>
     /// <param name="share">How far to move, from 0 to 1.</param>

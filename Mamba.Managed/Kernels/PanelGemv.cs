@@ -3,24 +3,25 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>One row against neighboring panels of one type of weights.</summary>
+/// <summary>A gemv kernel for panels of one weight type.</summary>
 internal interface IPanelGemv
 {
-    /// <summary>Computes one, two or four pairs of vectors of outputs in step.</summary>
+    /// <summary>Computes one, two or four pairs of vectors of outputs, interleaved.</summary>
     /// <remarks>
-    /// A pair is two vectors side by side, in one panel or, where a vector is as wide as a panel, in two; the next pair is in the next panel or two.
+    /// A pair is two adjacent vectors: of one panel, or of two panels where a vector is as wide as a panel. The next pair is one panel, or two, further on.
     /// </remarks>
     /// <param name="panel">The first panel.</param>
-    /// <param name="lane">The first output of it.</param>
+    /// <param name="lane">The first output within the panel.</param>
     void Compute<L, V, Pairs>(int panel, int lane)
         where L : struct, ILanes<V>
         where Pairs : unmanaged, ICount;
 }
 
-/// <summary>The order in which a row passes over panels.</summary>
+/// <summary>The loop of a gemv over its panels.</summary>
 /// <remarks>
-/// Four panels in step are four streams from memory, and of each the processor reads ahead by itself. Where unpacking leaves it little room to
-/// run ahead, some processors still need <see cref="Fetch{L, V}"/>; then every line has to be asked for, or those asked for hide the stream.
+/// Four interleaved panels are four sequential streams, each of which the hardware prefetcher follows. Where unpacking leaves the core too little room to
+/// run ahead, some processors still need a software prefetch, <see cref="Fetch{L, V}"/>. It must then cover every line of the stream: software
+/// prefetches of only some lines hide the pattern from the hardware prefetcher.
 /// </remarks>
 internal static unsafe class PanelGemv
 {
@@ -30,20 +31,20 @@ internal static unsafe class PanelGemv
     public static void Compute<Row>(Row row, int count)
         where Row : struct, IPanelGemv => Widths.Run(new Panels<Row>(row), 0, count);
 
-    /// <summary>How far the second vector of a pair is from the first.</summary>
-    /// <param name="vector">What a vector takes of a panel.</param>
-    /// <param name="panel">From one panel to the next.</param>
+    /// <summary>Distance from the first vector of a pair to the second.</summary>
+    /// <param name="vector">Distance between two vectors of one panel.</param>
+    /// <param name="panel">Distance between two panels.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nint Second<L, V>(nint vector, nint panel)
         where L : struct, ILanes<V> => L.Count < Width ? vector : panel;
 
-    /// <summary>How far one pair is from the next.</summary>
-    /// <param name="panel">From one panel to the next.</param>
+    /// <summary>Distance from one pair to the next.</summary>
+    /// <param name="panel">Distance between two panels.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static nint Next<L, V>(nint panel)
         where L : struct, ILanes<V> => L.Count < Width ? panel : 2 * panel;
 
-    /// <summary>Asks for the lines of a pair of vectors.</summary>
+    /// <summary>Prefetches the cache lines of a pair of vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Fetch<L, V>(void* first, void* second)
         where L : struct, ILanes<V>
@@ -79,7 +80,7 @@ internal static unsafe class PanelGemv
         }
     }
 
-    // The range is panels. Vectors of 16 lanes take two at a time, and leave a last single one to narrower vectors.
+    // The range is panels. Vectors of 16 lanes take two panels at a time and leave a single last one to narrower vectors.
     private readonly struct Panels<Row>(Row row) : IRangeKernel
         where Row : struct, IPanelGemv
     {

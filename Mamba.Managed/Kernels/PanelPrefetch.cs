@@ -1,9 +1,9 @@
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Panels that are needed after those at hand, as they lie in memory: fetched meanwhile, a line now and then.</summary>
-/// <param name="first">The first of what is needed of a panel, or null if there is none.</param>
+/// <summary>Panels to prefetch for the next work item, a cache line at a time while the present one is computed.</summary>
+/// <param name="first">The first byte to prefetch, or null for nothing.</param>
 /// <param name="pitch">Bytes from one panel to the next.</param>
-/// <param name="bytes">Bytes that are needed of each.</param>
+/// <param name="bytes">Bytes to prefetch of each panel.</param>
 internal readonly unsafe struct PanelPrefetch(byte* first, nint pitch, nint bytes)
 {
     public byte* First { get; } = first;
@@ -12,10 +12,10 @@ internal readonly unsafe struct PanelPrefetch(byte* first, nint pitch, nint byte
 
     public nint Bytes { get; } = bytes;
 
-    /// <summary>The same of the panel after the first.</summary>
+    /// <summary>The same part of the panel that follows.</summary>
     public PanelPrefetch Next => new(First + Pitch, Pitch, Bytes);
 
-    /// <summary>What falls to the rows [start, end) of so many, that each tile fetches its part.</summary>
+    /// <summary>The share of the rows [start, end) of <paramref name="rows"/>, so that each tile prefetches its part.</summary>
     public PanelPrefetch Part(int start, int end, int rows)
     {
         nint from = Bytes * start / rows;

@@ -4,7 +4,7 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>y = x W^T for weights in quantized blocks, multiplied as integers; <see cref="BlockPanels"/> says what an output is.</summary>
+/// <summary>Products with quantized weights, y = x W^T, in integer arithmetic; <see cref="BlockPanels"/> defines an output.</summary>
 internal static unsafe class QuantizedGemm
 {
     /// <summary>Rows of one tile.</summary>
@@ -12,23 +12,23 @@ internal static unsafe class QuantizedGemm
 
     private const int Width = PackedMatrix.PanelWidth;
 
-    /// <summary>Up to this many rows each passes over the panels by itself: expanding weights for a tile would not pay.</summary>
+    /// <summary>Up to this many rows are computed as a gemv each: unpacking the weights for a tile would cost more than it saves.</summary>
     public const int GemvRows = 2;
 
-    // Inputs of a row that are converted at a time, a multiple of every block length.
+    // Inputs of a row that are quantized at a time: a multiple of every block length.
     private const int GemvDepth = 8192;
 
-    /// <summary>Numbers of 4 bytes that a worker needs for two panels, or for few rows.</summary>
+    /// <summary>4-byte words of scratch for each worker: two unpacked panels, or the quantized rows of a gemv.</summary>
     public static int OwnLength => Math.Max(
         BlockedGemm.ItemPanels * Width * (BlockedGemm.MostInputs / 16) * (2 + (2 * 16 / ICodePlanes.QuadLength)),
         GemvRows * QuantizedActivations.RowLength(GemvDepth, 16, words: false));
 
     /// <summary>Computes this worker's share of the product.</summary>
-    /// <param name="worker">Who computes.</param>
-    /// <param name="scratch">That of all workers.</param>
+    /// <param name="worker">The calling worker.</param>
+    /// <param name="scratch">Shared by all workers.</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
-    /// <param name="kernels">Those of the weights.</param>
+    /// <param name="kernels">The kernels for the format of the weights.</param>
     /// <param name="bias">[outputs] or null.</param>
     /// <param name="y">[rows, outputs]</param>
     public static void Run(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, BlockPanels kernels, float* bias, MatrixView y)
@@ -43,15 +43,15 @@ internal static unsafe class QuantizedGemm
     /// <param name="left">[<see cref="OwnLength"/>]</param>
     /// <param name="x">[rows, inputs]</param>
     /// <param name="weight">[outputs, inputs]</param>
-    /// <param name="kernels">Those of the weights.</param>
+    /// <param name="kernels">The kernels for the format of the weights.</param>
     /// <param name="y">[rows, outputs]</param>
-    /// <param name="panels">Which panels.</param>
-    /// <param name="isPacked">Whether <paramref name="left"/> holds these rows from a call for other panels.</param>
+    /// <param name="panels">The panels to compute.</param>
+    /// <param name="isPacked">Whether <paramref name="left"/> still holds these rows, quantized by a call for other panels.</param>
     [SkipLocalsInit]
     public static void Gemv(
         int* left, MatrixView x, PackedMatrix weight, BlockPanels kernels, MatrixView y, (int Start, int End) panels, bool isPacked)
     {
-        // So many panels stay in the first-level cache while all rows pass.
+        // Panels that stay in the L1 cache while both rows use them.
         const int Step = 4;
         float* edge = stackalloc float[Width];
         for (int row = 0; row < x.Rows; row++)
@@ -80,7 +80,7 @@ internal static unsafe class QuantizedGemm
                         kernels.Gemv(from, x.Columns, k, depth, weight.Panel(panel), count, y.At(row, panel * Width));
                     }
 
-                    // The last panel may be wider than the matrix.
+                    // The last panel may reach beyond the outputs.
                     if (panel <= whole && whole < Math.Min(panel + Step, panels.End))
                     {
                         Span<float> target = new(y.At(row, whole * Width), y.Columns - (whole * Width));
@@ -93,7 +93,7 @@ internal static unsafe class QuantizedGemm
         }
     }
 
-    // Sums are gathered in a buffer of their own: rows of y are often a multiple of 4096 bytes apart, which a processor takes for one place.
+    // Sums accumulate in a buffer on the stack: rows of y are often a multiple of 4096 bytes apart, and stores to them would suffer from 4K aliasing.
     [SkipLocalsInit]
     private static void Tiles(
         int* left, int depth, float* right, int count, BlockPanels kernels, MatrixView y, (int Start, int End) rows, int column, bool isFirst,
@@ -173,7 +173,7 @@ internal static unsafe class QuantizedGemm
         private int Length(int depth) => QuantizedActivations.RowLength(depth, kernels.GroupLength, kernels.TileTakesWords);
     }
 
-    // So that a copy is a few instructions and no call.
+    // The columns of one panel as a value type, so that a copy is a few vector moves instead of a call.
     [InlineArray(Width)]
     private struct PanelColumns
     {

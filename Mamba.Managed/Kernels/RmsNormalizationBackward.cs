@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Mamba.Managed.Kernels.Simd;
 
@@ -9,7 +10,7 @@ namespace Mamba.Managed.Kernels;
 /// <code>
 /// dx = r w dy - x r^3 mean(w dy x)        dw += sum over rows of dy x r
 /// </code>
-/// The means run in 16 virtual lanes and a fixed tree; dw is one chain over the rows in ascending order.
+/// Means have the fixed order of <see cref="VirtualLanes"/>; dw is one chain of multiply-adds over the rows in ascending order.
 /// </remarks>
 internal static unsafe class RmsNormalizationBackward
 {
@@ -24,6 +25,7 @@ internal static unsafe class RmsNormalizationBackward
     /// <returns>r, as <see cref="Weight"/> needs it.</returns>
     public static float Input(float* x, float* weight, float epsilon, float* dy, float* dx, int features, bool add)
     {
+        Debug.Assert(dx != x, "dx must not overwrite x");
         float inverse = 1 / MathF.Sqrt((VirtualLanes.Dot(x, x, null, features) / features) + epsilon);
         float pull = VirtualLanes.Dot(x, dy, weight, features) / features * inverse * inverse * inverse;
         Widths.Run(new InputKernel(x, weight, dy, dx, inverse, pull, add), 0, features);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -5,18 +6,18 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>How one type of 16 bits is read: as single precision, but for a factor that is a power of two.</summary>
+/// <summary>How a 16-bit type is converted to single precision, up to a factor that is a power of two.</summary>
 internal interface ISixteenBitCode
 {
-    /// <summary>What a number that was read must be multiplied by.</summary>
+    /// <summary>The factor that completes the conversion.</summary>
     static abstract float Factor { get; }
 
-    /// <summary>Encodes a number as the panel holds it.</summary>
-    /// <returns>False where it cannot.</returns>
+    /// <summary>Encodes a number as panels store it.</summary>
+    /// <returns>False for a number that panels cannot store.</returns>
     static abstract bool TryEncode(ushort value, out ushort code);
 
     /// <summary>Encodes eight numbers at once.</summary>
-    /// <returns>False where one is not an ordinary number: then <see cref="TryEncode(ushort, out ushort)"/> is to take them one by one.</returns>
+    /// <returns>False where one of them needs <see cref="TryEncode(ushort, out ushort)"/>: it is subnormal or cannot be stored.</returns>
     static abstract bool TryEncode(Vector128<ushort> values, out Vector128<ushort> codes);
 
     /// <summary>The numbers in the lower halves of all lanes.</summary>
@@ -28,7 +29,7 @@ internal interface ISixteenBitCode
         where L : struct, ILanes<V>;
 }
 
-/// <summary>Half precision, as of <see cref="ScaledHalf"/>.</summary>
+/// <summary>IEEE half precision, stored as <see cref="ScaledHalf"/>.</summary>
 internal readonly struct Float16Code : ISixteenBitCode
 {
     private const int Places = unchecked((int)0x8FFFE000);
@@ -49,7 +50,7 @@ internal readonly struct Float16Code : ISixteenBitCode
         where L : struct, ILanes<V> => L.Mask(L.ShiftRight(pairs, 3), Places);
 }
 
-/// <summary>The upper half of single precision.</summary>
+/// <summary>BFloat16: the upper half of a single-precision number.</summary>
 internal readonly struct BFloat16Code : ISixteenBitCode
 {
     public static float Factor => 1;
@@ -76,7 +77,7 @@ internal readonly struct BFloat16Code : ISixteenBitCode
         where L : struct, ILanes<V> => L.Mask(pairs, unchecked((int)0xFFFF0000));
 }
 
-/// <summary>Weights of 16 bits: a panel is [inputs / 2 rounded up, 16, 2], so that a lane holds two neighboring inputs of one output.</summary>
+/// <summary>Panels of 16-bit floating-point weights: [inputs / 2 rounded up, 16, 2], so that a 32-bit lane holds two consecutive inputs of one output.</summary>
 internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
     where TCode : struct, ISixteenBitCode
 {
@@ -91,7 +92,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
         uint* to = (uint*)panel + output;
         int together = Vector128<ushort>.Count;
 
-        // Neither Create nor an indexer: code that is compiled ahead of time calls them, and a young process has only their unoptimized code.
+        // No Vector128.Create and no indexer: ReadyToRun code calls them instead of inlining, and at startup those are still unoptimized.
         for (; values.Length >= together; values = values[together..], to += together / 2 * Width)
         {
             if (TCode.TryEncode(Vector128.LoadUnsafe(ref MemoryMarshal.GetReference(values)), out Vector128<ushort> codes))
@@ -121,6 +122,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
 
     public override float* Unpack(byte* panel, int first, int depth, float* scratch)
     {
+        Debug.Assert(first % 2 == 0 && panel is not null && scratch is not null, "an odd first input shares its lane with the one before");
         uint* pairs = (uint*)panel + ((long)first / 2 * Width);
         Widths.Run(new UnpackKernel((float*)pairs, depth, scratch));
         return scratch;
@@ -128,6 +130,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
 
     public override void Gemv(float* x, int inputs, byte* panels, int count, float* y)
     {
+        Debug.Assert(x is not null && panels is not null && y is not null && inputs >= 0 && count >= 1, "no row or no panels");
         if (TCode.Factor == 1 || IsBelow(x, inputs, float.MaxValue / TCode.Factor))
         {
             PanelGemv.Compute(new SixteenBitGemv<RowScaled>(x, inputs, (float*)panels, y), count);
@@ -154,7 +157,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
 
     private static ushort* At(byte* panel, int output, int k) => (ushort*)panel + (k / 2 * 2 * Width) + (2 * output) + (k % 2);
 
-    // False where an entry is NaN.
+    // Whether all magnitudes are below the limit; false where an entry is NaN.
     private static bool IsBelow(float* x, int inputs, float limit)
     {
         LargestMagnitude largest = new(x);
@@ -188,7 +191,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
         }
     }
 
-    // Magnitudes as integers: they have the same order, and NaN is above infinity.
+    // The bits of magnitudes, compared as integers, have the order of the magnitudes, with NaN above infinity.
     private struct LargestMagnitude(float* x) : IRangeKernel
     {
         public int Bits { get; private set; }
@@ -209,7 +212,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
         }
     }
 
-    // Which side takes the factor.
+    // Whether the activations or the weights are multiplied by the factor.
     private interface IScaling
     {
         static abstract V Row<L, V>(V value, V factor)
@@ -241,8 +244,8 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
             where L : struct, ILanes<V> => L.Multiply(value, factor);
     }
 
-    // Which side of a product takes the factor does not change its bits, but only the row's side takes it once for all outputs; there it must not
-    // overflow.
+    // The factor is a power of two, so the bits of a product do not depend on which side is multiplied by it. Scaling the activations costs one
+    // multiplication for all outputs, but is possible only where it cannot overflow.
     private readonly struct SixteenBitGemv<TScaling>(float* x, int inputs, float* panels, float* y) : IPanelGemv
         where TScaling : struct, IScaling
     {
@@ -258,7 +261,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
             float* from = x, end = x + inputs;
             for (; from < end; from += 2)
             {
-                // An odd input has no partner and a weight that is followed by zero; minus zero times it changes no sum, not even its sign.
+                // The last of an odd number of inputs shares its lane with a zero weight. Minus zero times that changes no sum, not even the sign of zero.
                 V low = TScaling.Row<L, V>(L.Broadcast(from[0]), factor);
                 V high = TScaling.Row<L, V>(L.Broadcast(from + 1 < end ? from[1] : -0f), factor);
                 PanelGemv.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
@@ -289,7 +292,7 @@ internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
             PanelGemv.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
         }
 
-        // Two inputs.
+        // Adds the products of two inputs.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static V Add<L, V>(V sum, V pairs, V low, V high, V factor)
             where L : struct, ILanes<V>

@@ -16,7 +16,7 @@ internal static unsafe class SoftmaxWeights
     {
         Throw.UnlessLength(x.Length, y.Length);
 
-        // An infinite scale would make 0 x infinity of the largest entry; this large a one separates any two floats as well.
+        // An infinite scale would turn the largest entry into 0 x infinity; the largest float separates any two different entries just as well.
         scale = MathF.Min(scale, float.MaxValue);
         fixed (float* input = x, output = y)
         {
@@ -24,7 +24,7 @@ internal static unsafe class SoftmaxWeights
         }
     }
 
-    /// <summary>The sum of the entries, in 8 chains of double precision and then by a fixed tree.</summary>
+    /// <summary>The sum of the entries in double precision: 8 partial sums, added in a fixed tree.</summary>
     public static double Sum(ReadOnlySpan<float> values)
     {
         double a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;

@@ -1,4 +1,5 @@
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Models;
 using Mamba.Managed.Threading;
 
@@ -10,8 +11,6 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
     // Every loop over channels is cut alike, so that a worker finds what it wrote itself without a barrier.
     private const int ChannelGrain = SelectiveScanBackward.BlockChannels;
     private const int CacheLine = 64 / sizeof(float);
-    private const float Log2E = 1.44269504088896341f;
-
     public MambaConfig Config => config;
 
     public TrainingWorkspace Workspace { get; } = new(config, workers);
@@ -91,7 +90,7 @@ internal sealed unsafe class TrainingStep(MambaConfig config, int workers) : IDi
             long at = Panels.Offset(c);
             for (int n = 0; n < config.DState; n++, at += Panels.Pitch(c))
             {
-                Workspace.Decay[at] = -MathF.Exp(block.ALog[((long)c * config.DState) + n]) * Log2E;
+                Workspace.Decay[at] = -MathF.Exp(block.ALog[((long)c * config.DState) + n]) * Elementary.Log2E;
             }
 
             for (int j = 0; j < config.DConv; j++)

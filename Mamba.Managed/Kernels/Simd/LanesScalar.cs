@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Mamba.Managed.Kernels.Simd;
 
-/// <summary>One lane: the tail of every kernel, and the whole kernel where there are no vectors.</summary>
+/// <summary>One lane: the tail of kernels, and whole kernels where there are no vectors.</summary>
 internal readonly unsafe struct LanesScalar : ILanes<float>
 {
     public static int Count => 1;
