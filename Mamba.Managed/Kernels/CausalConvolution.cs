@@ -15,7 +15,7 @@ internal static unsafe class CausalConvolution
     /// <param name="bias">[channels] or null.</param>
     /// <param name="window">[width, channels]: conv_state, the last inputs before row 0, oldest first; on return, up to the last row.</param>
     /// <param name="y">[length, channels]; must not overlap x.</param>
-    /// <param name="length">Rows.</param>
+    /// <param name="length">Rows; 0 is allowed.</param>
     /// <param name="channels">Channels of all arrays.</param>
     /// <param name="width">Width of the convolution.</param>
     /// <param name="silu">Whether SiLU follows.</param>
@@ -27,8 +27,8 @@ internal static unsafe class CausalConvolution
         float* next = null)
     {
         Debug.Assert(x is not null && weight is not null && window is not null && y is not null, "no array");
-        Debug.Assert(length >= 1 && width >= 1 && start >= 0 && start <= end && end <= channels && xPitch >= 0, "no range");
-        Debug.Assert(y >= x + ((length - 1L) * xPitch) + channels || y + ((long)length * channels) <= x, "y overlaps x");
+        Debug.Assert(length >= 0 && width >= 1 && start >= 0 && start <= end && end <= channels && xPitch >= 0, "no range");
+        Debug.Assert(length == 0 || y >= x + ((length - 1L) * xPitch) + channels || y + ((long)length * channels) <= x, "y overlaps x");
         Widths.Run(new Sequence(x, xPitch, weight, bias, window, y, length, channels, width, silu, next), start, end);
     }
 

@@ -80,9 +80,9 @@ internal readonly unsafe partial struct SelectiveScan : IRangeKernel
     public void Forward(int start, int end)
     {
         Debug.Assert(U is not null && Dt is not null && Decay is not null && B is not null && C is not null && State is not null, "no array");
-        Debug.Assert(Length >= 1 && States >= 1 && start >= 0 && start <= end && end <= Channels, "no range");
+        Debug.Assert(Length >= 0 && States >= 1 && start >= 0 && start <= end && end <= Channels, "no range");
         Debug.Assert(start % ChannelPanels.Width == 0 && (end == Channels || end % ChannelPanels.Width == 0), "a range that splits a panel of states");
-        Debug.Assert(Length == 1 || (DtPitch >= Channels && Pitch >= States && (Z is null || ZPitch >= Channels)), "rows that overlap");
+        Debug.Assert(Length <= 1 || (DtPitch >= Channels && Pitch >= States && (Z is null || ZPitch >= Channels)), "rows that overlap");
         Widths.Run(this, start, end);
     }
 
