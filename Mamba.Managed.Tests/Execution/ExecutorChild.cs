@@ -1,4 +1,5 @@
 using Mamba.Managed.Execution;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
 
