@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 using Mamba.Managed.Tensors.Blocks;
 using Mamba.Managed.Threading;
