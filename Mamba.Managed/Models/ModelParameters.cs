@@ -8,10 +8,10 @@ namespace Mamba.Managed.Models;
 /// <param name="Info">What it is.</param>
 internal readonly record struct ExpectedParameter(string Path, int[] Shape, ParameterInfo Info);
 
-/// <summary>Which parameters a configuration asks for: the one source of their names and shapes.</summary>
+/// <summary>The parameters of a configuration: the one source of their names and shapes.</summary>
 internal static class ModelParameters
 {
-    /// <summary>Every parameter in the order in which a new model draws them.</summary>
+    /// <summary>Every parameter in the order in which those of a new model are drawn.</summary>
     /// <param name="config">Validated.</param>
     public static IEnumerable<ExpectedParameter> Of(MambaConfig config)
     {
