@@ -10,6 +10,9 @@ namespace Mamba.Managed.Threading;
 /// </remarks>
 internal sealed class WorkerPool : IDisposable
 {
+    /// <summary>The most workers of a pool.</summary>
+    public const int MostWorkers = 1024;
+
     // About 50 us of spinning before sleeping: longer than the gap between two tokens, and too short to matter for power.
     private const int SpinsBeforeSleep = 2000;
 
@@ -40,7 +43,7 @@ internal sealed class WorkerPool : IDisposable
     internal WorkerPool(int threads, Action<Thread> start)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MostWorkers);
         Count = threads == 0 ? Environment.ProcessorCount : threads;
         this.threads = new Thread[Count - 1];
         bells = new SemaphoreSlim[Count - 1];
