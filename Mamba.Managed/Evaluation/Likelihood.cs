@@ -20,7 +20,7 @@ public readonly record struct Likelihood(double Nats, int Tokens)
     /// <param name="tokens">At least two token ids.</param>
     /// <param name="window">Tokens that the model sees together; at least two.</param>
     /// <param name="progress">Told how many tokens have been scored; null for nobody.</param>
-    /// <param name="cancellationToken">Looked at between chunks.</param>
+    /// <param name="cancellationToken">Checked between chunks.</param>
     /// <exception cref="ArgumentException">There are fewer than two tokens, or an id out of range.</exception>
     /// <exception cref="InvalidDataException">A logit is NaN or infinite.</exception>
     public static Likelihood Measure(

@@ -22,7 +22,7 @@ internal sealed class QuantizationStudy : IDisposable
     /// <param name="tokens">The text: at least two token ids.</param>
     /// <param name="window">Tokens that the model sees together.</param>
     /// <param name="threads">0 for one per processor. Their number does not change a result.</param>
-    /// <param name="cancellationToken">Looked at between chunks of the text.</param>
+    /// <param name="cancellationToken">Checked between chunks of the text.</param>
     public QuantizationStudy(
         MambaLanguageModel model, ReadOnlySpan<int> tokens, int window = 2048, int threads = 0, CancellationToken cancellationToken = default)
     {
@@ -53,7 +53,7 @@ internal sealed class QuantizationStudy : IDisposable
     /// <summary>Measures every matrix in every type that is smaller than its own and that its rows fit.</summary>
     /// <param name="types">The candidates; null for all of <see cref="Types"/>.</param>
     /// <param name="progress">Told the name of the tensor and the share of all work done, 0 to 1, after each candidate; null for nobody.</param>
-    /// <param name="cancellationToken">Looked at within each candidate.</param>
+    /// <param name="cancellationToken">Checked within each candidate.</param>
     public QuantizationReport Run(
         IReadOnlyList<ElementType>? types = null, IProgress<(string Tensor, double Share)>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -80,7 +80,7 @@ internal sealed class QuantizationStudy : IDisposable
 
     /// <summary>What the model loses, in nats per token, with some tensors in other types together.</summary>
     /// <param name="types">By the tensors' names; what is not named stays as it is.</param>
-    /// <param name="cancellationToken">Looked at between chunks of the text.</param>
+    /// <param name="cancellationToken">Checked between chunks of the text.</param>
     public double Measure(IReadOnlyDictionary<string, ElementType> types, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(types);

@@ -113,7 +113,7 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Runs to the last step of the recipe.</summary>
     /// <param name="progress">Told of every step, before a checkpoint of it is written; null for nobody.</param>
-    /// <param name="cancellationToken">Looked at between steps; a canceled run saves before it ends.</param>
+    /// <param name="cancellationToken">Checked between steps; a canceled run saves before it ends.</param>
     /// <exception cref="OperationCanceledException">The run was canceled; its state is saved where it has a folder.</exception>
     /// <exception cref="NonFiniteException">A loss or gradient is not finite; the run is as it was before the step.</exception>
     /// <exception cref="ObjectDisposedException">The run has been disposed.</exception>
