@@ -119,7 +119,7 @@ internal sealed class BatchSampler
         }
 
         epoch = wanted;
-        SeededRandom random = new(Options.Seed ^ (ulong)wanted * 0xD1342543DE82EF95);
+        SeededRandom random = SeededRandom.Of(Options.Seed, wanted);
         line = new DocumentLine(documents, from, to, random);
         if (Options.CarryState)
         {
