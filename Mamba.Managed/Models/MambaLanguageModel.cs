@@ -218,7 +218,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     private static MambaLanguageModel Build(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)
     {
         ResidualBlock[] layers = [.. Enumerable.Range(0, config.NLayer).Select(i => Block(Throw.Invariant($"backbone.layers.{i}")))];
-        Shared vocabulary = new(new Embedding(tensors["backbone.embeddings.weight"]), config.TieEmbeddings ? null : Linear("lm_head"));
+        Shared vocabulary = new(new Embedding(tensors[ModelParameters.Embedding]), config.TieEmbeddings ? null : Linear("lm_head"));
         return new(config, vocabulary, new(layers), Norm("backbone.norm_f"));
 
         ResidualBlock Block(string path) => new(Norm(path + ".norm"), Mixer(path + ".mixer"));
