@@ -61,7 +61,7 @@ internal sealed unsafe class MixerForward : IDisposable
     {
         (int rows, int inner, int rank, int states) = (x.Height, mixer.DInner, mixer.DtRank, mixer.DState);
         using SpanOwner<float> gatedRoom = SpanOwner<float>.Allocate(rows * 2 * inner), channelRoom = SpanOwner<float>.Allocate(rows * inner);
-        using SpanOwner<float> stepRoom = SpanOwner<float>.Allocate(rows * inner), selectedRoom = SpanOwner<float>.Allocate(rows * (rank + (2 * states)));
+        using SpanOwner<float> stepRoom = SpanOwner<float>.Allocate(rows * inner), dtBCRoom = SpanOwner<float>.Allocate(rows * (rank + (2 * states)));
 
         // [L, 2E]: the scan's input u beside the gate z.
         Span2D<float> gated = gatedRoom.Span.AsSpan2D(rows, 2 * inner);
@@ -74,9 +74,9 @@ internal sealed unsafe class MixerForward : IDisposable
         CausalConvolution.Forward(u, taps, mixer.Conv1d.Bias.ToFloats(), state.ConvState.AsSpan2D(mixer.DConv, inner), channels, silu: true);
 
         // [L, R + 2N]: dt, B and C.
-        Span2D<float> selected = selectedRoom.Span.AsSpan2D(rows, rank + (2 * states));
-        MatrixProduct.Forward(channels, xProj.Packed, mixer.XProj.Bias.ToFloats(), selected);
-        Span2D<float> dt = selected[.., ..rank], b = selected[.., rank..(rank + states)], c = selected[.., (rank + states)..];
+        Span2D<float> dtBC = dtBCRoom.Span.AsSpan2D(rows, rank + (2 * states));
+        MatrixProduct.Forward(channels, xProj.Packed, mixer.XProj.Bias.ToFloats(), dtBC);
+        Span2D<float> dt = dtBC[.., ..rank], b = dtBC[.., rank..(rank + states)], c = dtBC[.., (rank + states)..];
         if (mixer.MixerNormEpsilon is float epsilon)
         {
             RmsNormalization.Forward(dt, [], epsilon, dt);
