@@ -5,7 +5,10 @@ using Mamba.Managed.Models;
 namespace Mamba.Managed.Execution;
 
 /// <summary>Feeds any number of tokens, in several passes where needed: prompts in chunks, with cancellation, and batches of any size.</summary>
-/// <remarks>A call that throws or is canceled leaves every state as it was before the call.</remarks>
+/// <remarks>
+/// A call that throws or is canceled leaves every state as it was. The exception is a device failure in a call that fits one pass and feeds fewer
+/// than 16 tokens or several sequences: it makes no copies, see <see cref="IMambaExecutor.Run"/>.
+/// </remarks>
 public static class MambaExecutorExtensions
 {
     // From this many tokens on, a pass takes far longer than a copy of the state, so a copy to restore after a device failure costs little.
