@@ -8,7 +8,7 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba bench [MODEL]</c> or <c>--shape 130m</c>: speed, beside what the machine can do at most.</summary>
+/// <summary><c>mamba bench [MODEL]</c> or <c>--shape 130m</c>: speed, beside the measured peak of the machine.</summary>
 internal static class BenchCommand
 {
     public static Command Create()
@@ -18,8 +18,8 @@ internal static class BenchCommand
         Option<int> threads = Options.Threads();
         Option<string> type = new Option<string>("--type") { Description = "How weights are held; without it as in the file, or in f32." }.AcceptOnlyFromAmong(WeightTypes.Names);
         Option<int> promptLength = Options.Number("--prompt-length", "Tokens of the prompt.", InferenceBench.UsualPromptLength, 1, 1 << 24);
-        Option<int> sessions = Options.Number("--sessions", "Measure so many sessions decoded together as well; 0 for none.", 0, 0, CpuExecutor.MaxBatch);
-        Option<int> rounds = Options.Number("--rounds", "Measure each so often; the best counts.", 3, 1, 1000);
+        Option<int> sessions = Options.Number("--sessions", "Also measure this many sessions decoded together; 0 for none.", 0, 0, CpuExecutor.MaxBatch);
+        Option<int> rounds = Options.Number("--rounds", "Repetitions of each measurement; the best counts.", 3, 1, 1000);
         Option<bool> json = Options.Json();
         Option<bool> train = new("--train") { Description = "Measure training steps instead." };
         Option<int> batch = Options.Number("--batch", "Windows of a training batch.", 4, 1, 1 << 16);

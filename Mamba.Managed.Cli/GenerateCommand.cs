@@ -19,11 +19,11 @@ internal static class GenerateCommand
         Option<string> prompt = new("--prompt") { Description = "The text to continue; without it, that of --prompt-file or of standard input." };
         Option<string> promptFile = new("--prompt-file") { Description = "A file with the text to continue, in UTF-8." };
         Option<int> maxTokens = Options.Number("--max-tokens", "Most tokens to generate.", 400, 1, int.MaxValue);
-        Option<float> temperature = Options.Number("--temperature", "0 takes the most likely token; more is more even.", 0.8f, 0, 1e6f);
-        Option<int> topK = Options.Number("--top-k", "Keep the so many most likely tokens; 0 keeps all.", 0, 0, int.MaxValue);
+        Option<float> temperature = Options.Number("--temperature", "0 takes the most likely token; higher values are more random.", 0.8f, 0, 1e6f);
+        Option<int> topK = Options.Number("--top-k", "Keep this many of the most likely tokens; 0 keeps all.", 0, 0, int.MaxValue);
         Option<float> topP = Options.Number("--top-p", "Keep the fewest tokens with this probability together.", 1f, 1e-6f, 1);
         Option<float> minP = Options.Number("--min-p", "Keep tokens with at least this share of the best one's probability.", 0f, 0, 1);
-        Option<float> repetition = Options.Number("--repetition-penalty", "Above 1, tokens that stand in the text become less likely.", 1f, 1e-3f, 1e3f);
+        Option<float> repetition = Options.Number("--repetition-penalty", "Above 1, tokens that occur in the text become less likely.", 1f, 1e-3f, 1e3f);
         Option<ulong> seed = Options.Number<ulong>("--seed", "The same seed gives the same text.", 1, 0, ulong.MaxValue);
         Option<string[]> stop = new("--stop") { Description = "End before this text; may be given several times." };
         Option<int> threads = Options.Threads();

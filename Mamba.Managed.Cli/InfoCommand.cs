@@ -7,7 +7,7 @@ using Spectre.Console;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba info [MODEL]</c>: what a model is.</summary>
+/// <summary><c>mamba info [MODEL]</c>: a model's architecture, sizes and tokenizer.</summary>
 internal static class InfoCommand
 {
     public static Command Create()

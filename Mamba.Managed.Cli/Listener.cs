@@ -1,8 +1,8 @@
 namespace Mamba.Managed.Cli;
 
-/// <summary>Progress that is told on the thread that makes it, before it goes on: <see cref="Progress{T}"/> tells later, on another.</summary>
-/// <param name="told">What hears it.</param>
-internal sealed class Listener<T>(Action<T> told) : IProgress<T>
+/// <summary>Progress that is reported synchronously, on the calling thread; <see cref="Progress{T}"/> reports later, on another thread.</summary>
+/// <param name="handler">Receives each value.</param>
+internal sealed class Listener<T>(Action<T> handler) : IProgress<T>
 {
-    public void Report(T value) => told(value);
+    public void Report(T value) => handler(value);
 }

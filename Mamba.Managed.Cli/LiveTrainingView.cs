@@ -5,7 +5,7 @@ using Spectre.Console.Rendering;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>The last steps as a table, a progress bar and the last sample, drawn anew in place.</summary>
+/// <summary>The last steps as a table, a progress bar and the last sample, redrawn in place.</summary>
 internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
 {
     private const int Rows = 8;

@@ -7,7 +7,7 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba logits [MODEL] --tokens "1 2 3" --output F.safetensors</c>: what the model makes of tokens.</summary>
+/// <summary><c>mamba logits [MODEL] --tokens "1 2 3" --output F.safetensors</c>: the logits of each token.</summary>
 internal static class LogitsCommand
 {
     public static Command Create()
@@ -15,7 +15,7 @@ internal static class LogitsCommand
         Argument<string> model = Options.Model();
         Option<string> tokens = new("--tokens") { Description = "Token ids with spaces or commas between.", Required = true };
         Option<string> output = new("--output") { Description = "The safetensors file to write: logits [length, vocabulary] in float32.", Required = true };
-        Option<int> chunk = Options.Number("--chunk", "Feed the tokens so many at a time; 0 for all at once. The result is the same bits.", 0, 0, int.MaxValue);
+        Option<int> chunk = Options.Number("--chunk", "Tokens fed at a time; 0 for all at once. The result is the same bits.", 0, 0, int.MaxValue);
         Option<int> threads = Options.Threads();
         Command command = new("logits", "Write the logits of each token of a sequence.") { model, tokens, output, chunk, threads };
         command.SetAction(parsed =>

@@ -6,7 +6,7 @@ namespace Mamba.Managed.Cli;
 /// <summary>The loss curve of a run as <c>curve.svg</c> and <c>curve.png</c>.</summary>
 internal static class LossCurve
 {
-    // More points than pixels say nothing.
+    // More points than pixels would not be visible.
     private const int MostPoints = 1500;
 
     /// <summary>Draws the curve.</summary>

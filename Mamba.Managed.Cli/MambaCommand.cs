@@ -4,14 +4,14 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>The <c>mamba</c> command: its parts, and what its exit codes say.</summary>
+/// <summary>The <c>mamba</c> command: its subcommands and exit codes.</summary>
 internal static class MambaCommand
 {
     private const int Failure = 1;
     private const int UsageError = 2;
     private const int Interrupted = 130;
 
-    // A large model that is interrupted needs its time to finish a step and to save.
+    // A large model that is interrupted takes minutes to finish a step and to save.
     private static readonly TimeSpan SaveTime = TimeSpan.FromMinutes(10);
 
     /// <summary>Runs the command.</summary>
@@ -48,7 +48,7 @@ internal static class MambaCommand
         catch (Exception failure) when (failure is IOException or InvalidDataException or ArgumentException or UnauthorizedAccessException
             or OutOfMemoryException or InvalidOperationException or NotSupportedException or NonFiniteException or TypeInitializationException)
         {
-            // What a static constructor throws is wrapped; the line is about the cause.
+            // An exception of a static constructor is wrapped; the message is that of the cause.
             Exception cause = failure is TypeInitializationException { InnerException: { } inner } ? inner : failure;
             string line = LineOf(cause);
             await error.WriteLineAsync($"mamba: {line}").ConfigureAwait(false);
@@ -61,7 +61,7 @@ internal static class MambaCommand
         }
     }
 
-    // The name of a parameter, which .NET appends, means nothing to whoever typed a command.
+    // .NET appends the name of a parameter to the message, which means nothing to a user of the command.
     private static string LineOf(Exception cause)
     {
         string message = cause is ArgumentException { ParamName: { } name } ? cause.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : cause.Message;

@@ -4,11 +4,12 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>metrics.jsonl</c>: one JSON object a step, none twice and none left out, also where a run was killed and goes on.</summary>
-/// <remarks>A step is written before its checkpoint, and what lies after the checkpoint that a run goes on from is cut off first.</remarks>
+/// <summary><c>metrics.jsonl</c>: one JSON object for each step, exactly once, even if the run is killed and resumed.</summary>
+/// <remarks>A step is written before its checkpoint; when a run is resumed, steps after its checkpoint are removed from the file.</remarks>
 internal sealed class MetricsLog : IDisposable
 {
-    private const string Name = "metrics.jsonl";
+    /// <summary>The file's name in the run's folder.</summary>
+    public const string Name = "metrics.jsonl";
 
     private readonly List<Point> points = [];
     private readonly FileStream stream;
@@ -69,7 +70,7 @@ internal sealed class MetricsLog : IDisposable
     /// <inheritdoc/>
     public void Dispose() => stream.Dispose();
 
-    // Length of the lines up to a step; a line that a kill cut short ends what is kept.
+    // The length of the lines up to a step; an incomplete line, from a run that was killed, and all after it are dropped.
     private long Keep(long last)
     {
         using StreamReader reader = new(stream, new UTF8Encoding(false), detectEncodingFromByteOrderMarks: false, bufferSize: -1, leaveOpen: true);
@@ -106,6 +107,6 @@ internal sealed class MetricsLog : IDisposable
         }
     }
 
-    /// <summary>What the curve shows of a step.</summary>
+    /// <summary>The values of a step that the curve shows.</summary>
     public readonly record struct Point(long Step, double Loss, double? Validation);
 }

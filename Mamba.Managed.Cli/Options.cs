@@ -4,7 +4,7 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>Arguments and options that several commands share, and the checks that make a wrong value a usage error.</summary>
+/// <summary>Arguments and options that several commands share, and checks that make an invalid value a usage error.</summary>
 internal static class Options
 {
     /// <summary>The model that ships with the command.</summary>
@@ -35,7 +35,7 @@ internal static class Options
             }
             catch (InvalidOperationException error)
             {
-                // The parser looks at what is no number only after the validators.
+                // The parser reports a value that is not a number only after the validators have run.
                 result.AddError(error.Message);
                 return;
             }
@@ -48,8 +48,8 @@ internal static class Options
         return option;
     }
 
-    /// <summary>The value of an option where it is right.</summary>
-    /// <exception cref="ArgumentException">It is not; the message says what is expected.</exception>
+    /// <summary>The value of an option, checked.</summary>
+    /// <exception cref="ArgumentException">The value is out of range; the message says what is expected.</exception>
     public static T InRange<T>(ParseResult parsed, Option<T> option, Func<T, bool> isRight, string expected)
         where T : IFormattable
     {
@@ -57,7 +57,7 @@ internal static class Options
         return isRight(value) ? value : throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{option.Name}: expected {expected}, found {value}"));
     }
 
-    /// <summary>A learning rate that training takes.</summary>
+    /// <summary>The value of a learning rate option, checked.</summary>
     /// <exception cref="ArgumentException">It is out of range.</exception>
     public static double LearningRate(ParseResult parsed, Option<double> option) =>
         InRange(parsed, option, rate => rate > 0 && rate <= AdamW.MaxLearningRate, $"a number above 0 and up to {AdamW.MaxLearningRate}");

@@ -7,7 +7,7 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba perplexity [MODEL] --file F</c>: how well a model foretells a text.</summary>
+/// <summary><c>mamba perplexity [MODEL] --file F</c>: how well a model predicts a text.</summary>
 internal static class PerplexityCommand
 {
     public static Command Create()
@@ -19,7 +19,7 @@ internal static class PerplexityCommand
         Option<int> window = Options.Number("--window", "Tokens that the model sees together; the first of them is context only.", 2048, 2, int.MaxValue);
         Option<int> threads = Options.Threads();
         Option<bool> json = Options.Json();
-        Command command = new("perplexity", "Measure how well a model foretells a text.") { model, file, offset, length, window, threads, json };
+        Command command = new("perplexity", "Measure how well a model predicts a text.") { model, file, offset, length, window, threads, json };
         command.SetAction((parsed, cancel) =>
         {
             byte[] text = TextInput.Read(parsed.GetValue(file)!, parsed.GetValue(offset), parsed.GetValue(length));

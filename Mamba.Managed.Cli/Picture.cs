@@ -3,16 +3,16 @@ using ScottPlot;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>Plots as files.</summary>
+/// <summary>Writes plots to files.</summary>
 internal static class Picture
 {
     private const int Width = 900;
     private const int Height = 540;
 
-    /// <summary>Writes a plot as SVG and PNG, each as a whole.</summary>
+    /// <summary>Writes a plot as SVG and PNG, each atomically.</summary>
     /// <param name="plot">The plot.</param>
-    /// <param name="folder">Where the files go.</param>
-    /// <param name="name">Of the files, without an ending.</param>
+    /// <param name="folder">The folder of the files.</param>
+    /// <param name="name">The name of the files, without extension.</param>
     public static void Save(Plot plot, string folder, string name)
     {
         Write(".svg", Encoding.UTF8.GetBytes(plot.GetSvgXml(Width, Height)));

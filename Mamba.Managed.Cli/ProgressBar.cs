@@ -2,11 +2,11 @@ using Spectre.Console;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>A bar on standard error while something long runs.</summary>
+/// <summary>A progress bar on standard error.</summary>
 internal static class ProgressBar
 {
-    /// <summary>Runs <paramref name="work"/>, which says what it is at and how far, 0 to 1.</summary>
-    /// <remarks>There is a bar only where a person looks at it: pipes and logs get the result alone.</remarks>
+    /// <summary>Runs <paramref name="work"/>, which reports its current item and its progress, 0 to 1.</summary>
+    /// <remarks>The bar is shown on a terminal only, not in pipes and files.</remarks>
     public static T Run<T>(TextWriter error, string title, Func<IProgress<(string What, double Share)>, T> work)
     {
         if (Console.IsErrorRedirected || !ReferenceEquals(error, Console.Error))

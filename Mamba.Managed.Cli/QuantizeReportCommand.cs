@@ -10,7 +10,7 @@ using Spectre.Console;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba quantize-report [MODEL] --file F</c>: what each matrix loses in each type, which types to take, and the model in them.</summary>
+/// <summary><c>mamba quantize-report [MODEL] --file F</c>: the cost of each type for each matrix, recommended types, and the model in them.</summary>
 internal static class QuantizeReportCommand
 {
     private static readonly Dictionary<string, ElementType> names = QuantizationStudy.Types.ToDictionary(NameOf);
@@ -65,7 +65,7 @@ internal static class QuantizeReportCommand
         return command;
     }
 
-    // Looked at before what may take an hour.
+    // Checked first, since the measurement may take an hour.
     private static void RequireFile(string? destination)
     {
         if (destination is null)
@@ -84,7 +84,7 @@ internal static class QuantizeReportCommand
         }
     }
 
-    // The type of most weights, by which the file is called.
+    // The type of most weights, for the file's general.file_type.
     private static ElementType MostOf(QuantizationReport report, QuantizationChoice choice) =>
         report.Tensors.GroupBy(tensor => choice.Types[tensor.Name]).MaxBy(group => group.Sum(tensor => tensor.Tensor.Count))!.Key;
 
@@ -124,7 +124,7 @@ internal static class QuantizeReportCommand
         json.WriteEndObject();
     }
 
-    // Two figures in a cell: the error in percent, and the change in thousandths of a nat per token.
+    // Two numbers in a cell: the error in percent, and the change in thousandths of a nat per token.
     private static void Print(TextWriter output, QuantizationReport report, QuantizationChoice choice)
     {
         ElementType[] types = [.. QuantizationStudy.Types.Where(type => report.Tensors.Any(tensor => tensor.Candidates.Any(c => c.Type == type)))];
@@ -140,7 +140,7 @@ internal static class QuantizeReportCommand
 
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
 
-        // Where nobody looks there is no width to keep to.
+        // Pipes and files have no width: the table must not be wrapped to the default.
         console.Profile.Width = Math.Max(console.Profile.Width, Console.IsOutputRedirected || !ReferenceEquals(output, Console.Out) ? 200 : 0);
         console.Write(table);
         long now = report.Tensors.Sum(tensor => tensor.Tensor.ByteLength);

@@ -1,9 +1,10 @@
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Evaluation;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>What is seen and kept of a run while it trains: the view, <c>metrics.jsonl</c> and the loss curve.</summary>
+/// <summary>The output of a training run: the view, <c>metrics.jsonl</c> and the loss curve.</summary>
 internal sealed class RunRecord : IDisposable
 {
     private readonly Trainer trainer;
@@ -11,10 +12,10 @@ internal sealed class RunRecord : IDisposable
     private readonly MetricsLog metrics;
     private readonly TrainingProgress progress;
 
-    /// <summary>Begins, or goes on with what the folder holds.</summary>
+    /// <summary>Begins a record, or continues that in the folder.</summary>
     /// <param name="trainer">The run.</param>
-    /// <param name="folder">Its folder; made when there is none.</param>
-    /// <param name="view">Where it is seen.</param>
+    /// <param name="folder">Its folder; created if it does not exist.</param>
+    /// <param name="view">Shows the run.</param>
     public RunRecord(Trainer trainer, string folder, TrainingView view)
     {
         (this.trainer, this.folder, View) = (trainer, folder, view);
@@ -26,8 +27,8 @@ internal sealed class RunRecord : IDisposable
 
     public TrainingView View { get; }
 
-    /// <summary>Refuses a folder that holds something else, or a run that is not to go on.</summary>
-    /// <exception cref="IOException">The folder has files in it, or is one.</exception>
+    /// <summary>Rejects a folder with other files, or with a run that is not to be resumed.</summary>
+    /// <exception cref="IOException">The folder is not empty, or the path is a file.</exception>
     public static void CheckFolder(string folder, bool resume)
     {
         if (File.Exists(folder))
@@ -41,7 +42,7 @@ internal sealed class RunRecord : IDisposable
         }
     }
 
-    /// <summary>Goes on from the newest checkpoint that is whole, and says which are not.</summary>
+    /// <summary>Resumes from the newest undamaged checkpoint, and reports the damaged ones.</summary>
     public static void Resume(Trainer trainer, TextWriter error)
     {
         foreach (string damaged in trainer.Resume())
@@ -51,11 +52,11 @@ internal sealed class RunRecord : IDisposable
     }
 
     /// <summary>Trains to the end.</summary>
-    /// <param name="accuracy">What is right after a step, where it is measured; null for no measure but the loss.</param>
-    /// <param name="each">Told of every step.</param>
-    /// <param name="cancel">Saves and ends.</param>
+    /// <param name="accuracy">Returns the accuracy after a step, or null if it is not measured there; null to measure the loss only.</param>
+    /// <param name="each">Receives every step.</param>
+    /// <param name="cancel">Saves and ends the run.</param>
     /// <exception cref="OperationCanceledException">The run was canceled; it is saved.</exception>
-    /// <exception cref="IOException">A file could not be written; what was saved before is whole.</exception>
+    /// <exception cref="IOException">A file could not be written; earlier checkpoints are intact.</exception>
     public void Train(Func<TrainingReport, double?>? accuracy, Action<TrainingReport> each, CancellationToken cancel)
     {
         try
@@ -94,11 +95,11 @@ internal sealed class RunRecord : IDisposable
         }
     }
 
-    // A run that was killed before its first checkpoint leaves these; nothing is lost with them.
+    // A run that was killed before its first checkpoint leaves only these files, which may be overwritten.
     private static bool IsKept(string path) =>
-        Path.GetFileName(path) is not ("metrics.jsonl" or "tokenizer.json") && !path.EndsWith(".tmp", StringComparison.Ordinal);
+        Path.GetFileName(path) is not (MetricsLog.Name or ModelTokenizer.FileName) && !path.EndsWith(".tmp", StringComparison.Ordinal);
 
-    // A step of the trainer is over, its checkpoint not yet written.
+    // Called after a step and before its checkpoint is written.
     private void Report(TrainingReport report, double? accuracy)
     {
         progress.Add(report);

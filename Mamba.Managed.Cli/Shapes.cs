@@ -2,7 +2,7 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>The shapes that <c>--shape</c> names: a small one over bytes, and those of the published checkpoints.</summary>
+/// <summary>The shapes of <c>--shape</c>: a small byte-level one, and those of the published checkpoints.</summary>
 internal static class Shapes
 {
     private const int PublishedVocabulary = 50280;

@@ -4,10 +4,10 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>The text that a model is measured on: a part of a file, as tokens.</summary>
+/// <summary>The text on which a model is measured: a part of a file, as tokens.</summary>
 internal static class TextInput
 {
-    /// <summary>Some bytes of a file.</summary>
+    /// <summary>A range of a file's bytes.</summary>
     /// <param name="path">The file.</param>
     /// <param name="offset">The first byte.</param>
     /// <param name="length">How many; 0 for the rest.</param>

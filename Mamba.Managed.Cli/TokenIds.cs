@@ -2,12 +2,12 @@ using System.Globalization;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>Token ids as a person writes them.</summary>
+/// <summary>Parses token ids separated by spaces or commas.</summary>
 internal static class TokenIds
 {
     private static readonly char[] Separators = [' ', ',', '\t', '\r', '\n', '[', ']'];
 
-    /// <exception cref="ArgumentException">Something is no id, or there is none.</exception>
+    /// <exception cref="ArgumentException">A part is not an id, or there are no ids.</exception>
     public static int[] Parse(string text)
     {
         int[] ids = [.. text.Split(Separators, StringSplitOptions.RemoveEmptyEntries).Select(part =>

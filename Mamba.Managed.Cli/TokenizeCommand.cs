@@ -64,7 +64,7 @@ internal static class TokenizeCommand
     private static Argument<string[]> Arguments(string what, int least) =>
         new($"[MODEL] {what}") { Description = $"Model folder or GGUF file, which may hold a tokenizer alone; then {what}.", Arity = new ArgumentArity(least, 2) };
 
-    // A tokenizer of its own needs no model beside it; without one the model's vocabulary says whether bytes serve.
+    // A folder may contain a tokenizer alone. Without one the model is opened: with a vocabulary of 256 its tokens are bytes.
     private static Tokenizer Load(string[] values)
     {
         string path = values.Length == 2 ? values[0] : Options.DefaultModel;

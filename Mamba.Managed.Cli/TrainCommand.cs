@@ -5,7 +5,7 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary><c>mamba train --data F --output DIR</c>: trains a model from scratch, or goes on from one.</summary>
+/// <summary><c>mamba train --data F --output DIR</c>: trains a new model, or continues training one.</summary>
 internal static class TrainCommand
 {
     private static readonly Dictionary<string, ElementType> types = new()
@@ -120,7 +120,7 @@ internal static class TrainCommand
                 },
             };
 
-            // Ctrl+C is listened for once this returns.
+            // The command line handles Ctrl+C only once this returns, so the run goes to another thread.
             InvocationConfiguration streams = parsed.InvocationConfiguration;
             return Task.Run(() => TrainingRun.Execute(settings, streams.Output, streams.Error, cancel), CancellationToken.None);
         });

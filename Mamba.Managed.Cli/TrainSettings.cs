@@ -6,19 +6,17 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>What <c>mamba train</c> is asked to do.</summary>
+/// <summary>The settings of <c>mamba train</c>.</summary>
 internal sealed record TrainSettings
 {
-    /// <summary>What to do where memory is too small.</summary>
+    /// <summary>The remedy that an error names if memory does not suffice.</summary>
     public const string MemoryRemedy = "lower --batch or --length and raise --accumulate";
-
-    private const string TokenizerName = "tokenizer.json";
 
     public required string Data { get; init; }
 
     public required string Output { get; init; }
 
-    /// <summary>A model to go on from; null to begin with random weights.</summary>
+    /// <summary>A model to continue from; null for random weights.</summary>
     public string? Init { get; init; }
 
     /// <summary>A <c>config.json</c> for random weights.</summary>
@@ -34,7 +32,7 @@ internal sealed record TrainSettings
 
     public int? Expand { get; init; }
 
-    /// <summary>Tokens held out at the end of the data where 1 or more, a share of them below.</summary>
+    /// <summary>Held out at the end of the data: a number of tokens if 1 or more, otherwise a share of them.</summary>
     public double Validation { get; init; }
 
     public int SampleEvery { get; init; }
@@ -43,11 +41,11 @@ internal sealed record TrainSettings
 
     public bool Resume { get; init; }
 
-    /// <summary>The recipe, all but the validation tokens.</summary>
+    /// <summary>The recipe, except the number of validation tokens.</summary>
     public required TrainerOptions Trainer { get; init; }
 
-    /// <summary>The first weights, their tokenizer, and the file of the tokenizer where it has one.</summary>
-    /// <remarks>The trainer copies the weights; then the source that they may lie in is to be disposed.</remarks>
+    /// <summary>The initial weights, their tokenizer, and the tokenizer's file if there is one.</summary>
+    /// <remarks>The source, if any, owns the weights: it is disposed after the trainer has copied them.</remarks>
     public (MambaLanguageModel Model, Tokenizer Tokenizer, string? TokenizerFile, ModelSource? Source) Load()
     {
         ulong seed = Trainer.Batch.Seed;
@@ -55,16 +53,16 @@ internal sealed record TrainSettings
         {
             ModelSource source = ModelSource.Open(Init);
             Tokenizer tokenizer = source.Tokenizer;
-            string file = Path.Combine(Init, TokenizerName);
+            string file = Path.Combine(Init, ModelTokenizer.FileName);
             return tokenizer is ByteTokenizer || File.Exists(file)
                 ? (source.Model, tokenizer, File.Exists(file) ? file : null, source)
-                : throw new ArgumentException($"--init {Init}: expected a model folder with {TokenizerName}, found a GGUF file with a tokenizer that a folder cannot hold; give the folder it was made from");
+                : throw new ArgumentException($"--init {Init}: expected a model folder with {ModelTokenizer.FileName}, found a GGUF file with a tokenizer that a folder cannot hold; give the folder it was made from");
         }
 
         if (Config is not null)
         {
             MambaConfig config = ConfigFile.Read(Config);
-            string folder = Path.GetDirectoryName(Path.GetFullPath(Config))!, file = Path.Combine(folder, TokenizerName);
+            string folder = Path.GetDirectoryName(Path.GetFullPath(Config))!, file = Path.Combine(folder, ModelTokenizer.FileName);
             return (MambaLanguageModel.Create(config, seed), ModelTokenizer.Load(folder, config), File.Exists(file) ? file : null, null);
         }
 
@@ -76,14 +74,14 @@ internal sealed record TrainSettings
             NLayer = Layers ?? shape.NLayer,
             DState = States ?? shape.DState,
             DInner = checked((Expand ?? 2) * width),
-            VocabSize = 256,
+            VocabSize = ByteTokenizer.Size,
         }.Validate();
         CheckMemory(sizes, Trainer, MemoryRemedy);
         return (MambaLanguageModel.Create(sizes, seed), new ByteTokenizer(), null, null);
     }
 
-    /// <summary>The recipe over some data.</summary>
-    /// <exception cref="ArgumentException">The data are too few.</exception>
+    /// <summary>The recipe for the given data.</summary>
+    /// <exception cref="ArgumentException">There are too few tokens for a batch.</exception>
     public TrainerOptions For(TokenDocuments documents)
     {
         long tokens = documents.TokenCount, held = Validation < 1 ? (long)(tokens * Validation) : (long)Math.Min(Validation, long.MaxValue / 2);
@@ -95,8 +93,8 @@ internal sealed record TrainSettings
                 $"{Data}: expected at least {(long)windows * length} tokens for --batch {windows} of --length {length}, found {Math.Max(0, tokens - held)} of {tokens} beside {held} for validation; give more data, or a smaller --length, --batch or --validation"));
     }
 
-    /// <summary>Refuses sizes that this machine cannot hold, before memory is taken.</summary>
-    /// <exception cref="ArgumentException">Model and batch ask for more than there is.</exception>
+    /// <summary>Rejects sizes that do not fit this machine's memory, before any is allocated.</summary>
+    /// <exception cref="ArgumentException">Model and batch need more memory than there is.</exception>
     public static void CheckMemory(MambaConfig config, TrainerOptions trainer, string remedy)
     {
         double rows = (double)trainer.Batch.Windows * trainer.Batch.Length, width = config.DModel, inner = config.DInner;

@@ -12,7 +12,7 @@ internal static class TrainingBench
     private const int Rounds = 5;
     private const int PeakRounds = 3;
 
-    /// <summary>Trains on random tokens.</summary>
+    /// <summary>Measures training steps on random tokens.</summary>
     /// <param name="model">Float32 weights in memory of their own; written.</param>
     /// <param name="windows">Windows of a batch.</param>
     /// <param name="length">Tokens of a window.</param>
@@ -33,7 +33,7 @@ internal static class TrainingBench
             pass.Run(model, batch, gradients);
             optimizer.Step(gradients, 1e-3, pass);
 
-            // Code is compiled and memory touched in a first round that does not count.
+            // The first round does not count: code is compiled and memory touched in it.
             if (round >= 0)
             {
                 speeds[round] = windows * length / Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -43,7 +43,7 @@ internal static class TrainingBench
         using Process process = Process.GetCurrentProcess();
         long memory = process.PeakWorkingSet64;
 
-        // A busy machine hides its peak, which would flatter the share: the greatest of several counts.
+        // Other load lowers the measured peak and would make the share look better, so the greatest of several measurements counts.
         double peak = Enumerable.Range(0, PeakRounds).Max(_ => MachineLimits.Measure(threads).FmaGigaflopsPerSecond);
         double share = 6.0 * model.Config.ParameterCount * speeds.Max() / 1e9 / peak;
         return new(pass.Threads, speeds, peak, share, memory, model.Config.ParameterCount);

@@ -2,9 +2,9 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>Speed of a run and the time that is left, smoothed over the last steps.</summary>
+/// <summary>Speed of a run and remaining time, smoothed over the last steps.</summary>
 /// <param name="steps">Steps of the whole run.</param>
-/// <param name="parameters">Of the model.</param>
+/// <param name="parameters">The number of the model's parameters.</param>
 /// <param name="peak">Multiply-adds of this machine, in 10^9 operations a second.</param>
 internal sealed class TrainingProgress(long steps, long parameters, double peak)
 {

@@ -7,7 +7,7 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>A run of <c>mamba train</c>: model, data, steps, and everything that is written beside the checkpoints.</summary>
+/// <summary>A run of <c>mamba train</c>: model, data, steps, and the files beside the checkpoints.</summary>
 internal sealed class TrainingRun : IDisposable
 {
     private const int SampleTokens = 200;
@@ -57,7 +57,7 @@ internal sealed class TrainingRun : IDisposable
         view.Run(() => run.Train(cancel));
     }
 
-    /// <summary>Says how many lines were left out, and what is wrong with the first of them.</summary>
+    /// <summary>Reports how many lines were left out, and the errors of the first of them.</summary>
     public static void SayBadLines(string data, DocumentReport read, TextWriter error)
     {
         foreach (string line in read.FirstBad)
@@ -96,7 +96,7 @@ internal sealed class TrainingRun : IDisposable
         using TextGenerator generator = new(executor, tokenizer, new() { MaxTokens = SampleTokens, Temperature = 0.8f, Seed = (ulong)trainer.Step });
         string text = generator.GenerateAsync(settings.SamplePrompt).GetAwaiter().GetResult().Text;
 
-        // What an untrained model says would command the terminal.
+        // An untrained model generates control characters, which the terminal would interpret.
         return string.Concat(text.Select(letter => char.IsControl(letter) && letter is not ('\n' or '\t') ? '\uFFFD' : letter));
     }
 }

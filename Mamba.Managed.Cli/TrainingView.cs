@@ -4,21 +4,21 @@ using Spectre.Console;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>Where a run is seen: plain lines in a file or pipe, a live table on a terminal.</summary>
+/// <summary>Shows a training run: plain lines in a file or pipe, a live table on a terminal.</summary>
 internal class TrainingView(TextWriter output)
 {
     private static readonly TimeSpan LineInterval = TimeSpan.FromSeconds(2);
 
     private long lastLine;
 
-    /// <summary>The view that suits where the output goes.</summary>
+    /// <summary>The view for an output.</summary>
     public static TrainingView For(TextWriter output) =>
         Console.IsOutputRedirected || !ReferenceEquals(output, Console.Out) ? new TrainingView(output) : new LiveTrainingView(output);
 
-    /// <summary>Shows what the body does, from begin to end.</summary>
+    /// <summary>Runs the body, which reports to this view.</summary>
     public virtual void Run(Action body) => body();
 
-    /// <summary>Shows a step: each validation and the last, and of the others one now and then.</summary>
+    /// <summary>Shows a step: every one that was validated, the last, and of the others at most one in two seconds.</summary>
     public virtual void Show(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best, double? accuracy = null)
     {
         if (report.Validation is not null || accuracy is not null || progress.Done >= 1 || lastLine == 0 || TimeProvider.System.GetElapsedTime(lastLine) > LineInterval)
@@ -31,13 +31,13 @@ internal class TrainingView(TextWriter output)
         }
     }
 
-    /// <summary>Says one line.</summary>
+    /// <summary>Writes one line.</summary>
     public virtual void Say(string line) => output.WriteLine(line);
 
     /// <summary>Shows generated text.</summary>
     public virtual void Sample(string text) => Say("sample: " + text.ReplaceLineEndings("\n        "));
 
-    /// <summary>What was measured after a step: the loss of validation, the share of right answers.</summary>
+    /// <summary>The measurements after a step: validation loss and accuracy.</summary>
     protected static IEnumerable<string> Measured(TrainingReport report, double? accuracy)
     {
         if (report.Validation is double loss)

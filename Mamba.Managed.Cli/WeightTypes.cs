@@ -4,10 +4,10 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>The types that <c>--type</c> names, of files and of weights in memory.</summary>
+/// <summary>The types of <c>--type</c>, for files and for weights in memory.</summary>
 internal static class WeightTypes
 {
-    // As in llama-quantize, the mixes of K blocks have a short name too.
+    // As in llama-quantize, the mixes of K formats have a short name too.
     private static readonly Dictionary<string, GgufFileType> types = new()
     {
         ["f32"] = GgufFileType.F32,
@@ -30,11 +30,11 @@ internal static class WeightTypes
 
     public static string[] Names => [.. types.Keys];
 
-    /// <summary>The types that a file's tensors take.</summary>
+    /// <summary>The mix of types of a name.</summary>
     public static GgufFileType Of(string name) => types[name];
 
-    /// <summary>The one type that a folder's tensors take.</summary>
-    /// <exception cref="ArgumentException">The name is one of blocks, which only GGUF files hold.</exception>
+    /// <summary>The type of all tensors of a model folder.</summary>
+    /// <exception cref="ArgumentException">The type is quantized, which only GGUF files support.</exception>
     public static ElementType OfFolder(string name) => Of(name) switch
     {
         GgufFileType.F32 => ElementType.Float32,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# benchmark.sh [FILTER]: runs the benchmark suites that FILTER names ('*' for all, the default; '*MixerSuite*' for one), with short runs in one
-# process, and keeps their tables under docs/benchmarks/<this CPU>/. OUT names another folder.
+# benchmark.sh [FILTER]: runs the benchmark suites that match FILTER ('*' for all, the default; '*MixerSuite*' for one), with short runs in one
+# process, and writes their tables to docs/benchmarks/<this CPU>/, or to the folder OUT.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cpu=$(sed -n 's/^model name[^:]*: //p;s/^cpu family[^:]*: /family /p;s/^model[[:space:]]*: /model /p' /proc/cpuinfo | head -3 | LC_ALL=C sort | tr '\n' ' ' |

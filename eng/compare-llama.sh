@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# compare-llama.sh: prompt, generation and batched decode beside llama.cpp at the 130m shape, each weight format, both sides in turn ROUNDS
-# times. A cell is the best of REPETITIONS in every round, on both sides alike; a share is the best speed over the best limit, which is measured
-# far more often. One line a cell; exits 1 where one is below its target.
+# compare-llama.sh: compares prefill, decode and batched decode with llama.cpp at the 130m shape, for each weight format; both sides run
+# alternately, ROUNDS times. A cell is the best of REPETITIONS in every round, on both sides alike; a share is the best speed over the best
+# limit, which is measured far more often. Prints one line for each cell; exits 1 if one is below its target.
 #   LLAMA_BIN  the folder of llama-bench and llama-batched-bench
-#   MODELS     the folder of 130m-TYPE.gguf. What it lacks is made: PEERS is then the folder of random_model.py and hf_to_gguf.py, which
-#              PYTHON runs, and LLAMA_BIN has llama-quantize too
+#   MODELS     the folder of 130m-TYPE.gguf. Missing files are made: PEERS must then be the folder of random_model.py and hf_to_gguf.py, which
+#              PYTHON runs, and LLAMA_BIN must contain llama-quantize too
 #   TYPES, THREADS, ROUNDS, REPETITIONS   what to measure; all six formats, 2, 3 and 5 by default
 set -euo pipefail
 llama=${LLAMA_BIN:?expected the folder of llama-bench and llama-batched-bench}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# compare-torch.sh: training speed beside eager PyTorch at the tiny shape, 4 windows of 128 tokens, in one run; and the share of the FMA peak
-# and the memory of a step at the 130m shape, 1 window of 512. MAMBA_TORCH names torch_mamba.py, PYTHON the interpreter that has torch,
-# THREADS how many threads both use. Exits 1 below 40 times PyTorch, below 45 % of the peak, or above 16 bytes a parameter and 350 MB.
+# compare-torch.sh: compares the speed of training with eager PyTorch at the tiny shape, 4 windows of 128 tokens, in one run; and measures the
+# share of the FMA peak and the memory of a step at the 130m shape, 1 window of 512. MAMBA_TORCH is the path of torch_mamba.py, PYTHON a Python
+# with PyTorch, THREADS the number of threads of both. Exits 1 below 40 times PyTorch, below 45 % of the peak, or above 16 bytes a parameter
+# plus 350 MB.
 set -euo pipefail
 peer=${MAMBA_TORCH:?expected the path of torch_mamba.py}
 python=${PYTHON:-/usr/bin/python3}

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """default-model-golden.py MODEL TEXT: what PyTorch computes in double precision from the weights of a byte-level model folder.
 
-Prints the golden.json that the tests hold the default model to: the mean cost of the first 512 validation bytes in one window (the
-first is context only), and the bytes that follow a prompt when the most likely is taken each time. TEXT is tinyshakespeare.txt.
+Prints the golden.json of the default model's tests: the mean loss of the first 512 validation bytes in one window (the first is
+context only), and the greedy continuation of a prompt. TEXT is tinyshakespeare.txt.
 """
 import json
 import math

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# first-token.sh MODEL.gguf: the time from the start of a process to its first token, weights and tokenizer loaded and a prompt of 8 tokens
-# read; best of five, published for the JIT and as native AOT. The targets are those of the 130m shape in Q8_0: 600 ms, and 250 ms as native
-# AOT. THREADS is 2 by default. Exits 1 above a target. Native AOT needs a C linker and zlib's headers (Debian: gcc, zlib1g-dev).
+# first-token.sh MODEL.gguf: measures the time from the start of a process to its first token, including loading of weights and tokenizer and
+# a prompt of 8 tokens; best of five, once with the JIT and once as native AOT. The targets are for the 130m shape in Q8_0: 600 ms, and 250 ms
+# as native AOT. THREADS is 2 by default. Exits 1 above a target. Native AOT needs a C linker and zlib's headers (Debian: gcc, zlib1g-dev).
 set -euo pipefail
 model=$(realpath "${1:?expected a GGUF file with a tokenizer}")
 threads=${THREADS:-2}

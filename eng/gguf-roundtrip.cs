@@ -1,9 +1,9 @@
 #:project ../Mamba.Managed/Mamba.Managed.csproj
 #:property PublishAot=false
 
-// What eng/gguf-roundtrip.sh asks of this library:
+// This library's side of eng/gguf-roundtrip.sh:
 //   convert SOURCE FILE.gguf TYPE     writes a GGUF file
-//   perplexity FILE.gguf TEXT WINDOW  prints the perplexity as llama-perplexity reckons it
+//   perplexity FILE.gguf TEXT WINDOW  prints the perplexity as llama-perplexity computes it
 using System.Globalization;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Checkpoints.Gguf;

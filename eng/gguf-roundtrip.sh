@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# gguf-roundtrip.sh TEXT: files that this library writes give the same perplexity in llama.cpp, and files that llama-quantize writes the
-# same here, within 0.5 %. TEXT is plain text of 20,000 bytes or so. LLAMA_BIN names the folder with llama-perplexity and llama-quantize.
-# One line a file; exits 1 where they differ by more.
+# gguf-roundtrip.sh TEXT: compares perplexities of this library and llama.cpp, for files that this library writes and for files that
+# llama-quantize writes. TEXT is plain text of about 20,000 bytes. LLAMA_BIN is the folder of llama-perplexity and llama-quantize. Prints one
+# line for each file; exits 1 if two perplexities differ by more than 0.5 %.
 set -euo pipefail
 text=$(realpath "${1:?expected a text file}")
 llama=${LLAMA_BIN:?expected the folder of llama-perplexity and llama-quantize}

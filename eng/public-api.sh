@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the public API of the library as it is now to its baseline, PublicAPI.Unshipped.txt. The build fails where code and baseline differ,
-# so that a change of the API is always seen in review.
+# Writes the present public API of the library to its baseline, PublicAPI.Unshipped.txt. The build fails if code and baseline differ, so that
+# every change of the API is visible in review.
 set -euo pipefail
 cd "$(dirname "$0")/../Mamba.Managed"
 echo "#nullable enable" > PublicAPI.Unshipped.txt

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# test-arm64.sh: publishes the tests for linux-arm64 and runs there what says that results are right and the same on every machine: the goldens
-# (logits, states, gradients, training, tokenizers and the command, against float64), the one-result tests, and the hashes of logits, states and
-# training runs, whose constants are those of AVX-512. Arm64 is emulated by qemu where the machine is another; that takes some three minutes.
-# What is lacking comes from Debian by apt-get into CACHE, artifacts/arm64 by default, without root and without a change to the system: the
-# emulator, and the libraries for Arm64 that the runtime loads. Exits 1 where a test fails.
+# test-arm64.sh: publishes the tests for linux-arm64 and runs the tests of numerical results: the goldens (logits, states, gradients, training,
+# tokenizers and the command, against float64), the one-result tests, and the hashes of logits, states and training runs, whose constants are
+# those of AVX-512. On another machine Arm64 is emulated by qemu, which takes about three minutes. The emulator, and the Arm64 libraries that the
+# runtime loads, are downloaded from Debian with apt-get into CACHE, artifacts/arm64 by default, without root and without a change to the
+# system. Exits 1 if a test fails.
 set -euo pipefail
 filter='FullyQualifiedName~Golden|FullyQualifiedName~OneResultTests|FullyQualifiedName~BitsTests'
 libraries=(libc6 libgcc-s1 libstdc++6 libssl3 zlib1g)
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 cache=$(realpath -m "${CACHE:-artifacts/arm64}")
 mkdir -p "$cache"
 
-# Lists and caches of its own, so that Arm64 need not be added to the system's architectures.
+# apt-get gets package lists and caches of its own, so that Arm64 need not be added to the system's architectures.
 apt() {
     mkdir -p "$cache/apt/lists/partial" "$cache/apt/cache/archives/partial"
     apt-get -qq -o Dir::State::Lists="$cache/apt/lists" -o Dir::Cache="$cache/apt/cache" -o APT::Sandbox::User=root \

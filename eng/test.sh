@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the whole suite under each instruction-set path that this machine has, then without any hardware intrinsics. Exits 1 where a pass fails.
+# Runs the whole test suite under each instruction-set path that this machine has, then without hardware intrinsics. Exits 1 if a run fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dotnet build Mamba.Managed.sln -c Release -v quiet

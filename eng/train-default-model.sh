@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # train-default-model.sh TEXT DIR: the recipe of the default model. TEXT is tinyshakespeare.txt, whose last 100,000 bytes are validation.
 # The same text and recipe give the same bits on any number of threads: those of Mamba.Managed.Cli/DefaultModel, see docs/default-model.md.
-# Run it again to go on after it was stopped.
+# If it was stopped, run it again to resume.
 set -euo pipefail
 text=$(realpath "${1:?expected tinyshakespeare.txt}")
 run=$(realpath -m "${2:?expected a folder for the run}")

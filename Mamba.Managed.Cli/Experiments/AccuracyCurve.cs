@@ -6,12 +6,12 @@ using ScottPlot.TickGenerators;
 
 namespace Mamba.Managed.Cli.Experiments;
 
-/// <summary>Right answers at each length, as <c>accuracy.svg</c> and <c>accuracy.png</c>; the length of training is marked.</summary>
+/// <summary>The accuracy at each length, as <c>accuracy.svg</c> and <c>accuracy.png</c>; the length of training is marked.</summary>
 internal static class AccuracyCurve
 {
     /// <summary>Draws the curve.</summary>
-    /// <param name="settings">The task, and where the pictures go.</param>
-    /// <param name="found">One point each.</param>
+    /// <param name="settings">The task, and the folder for the pictures.</param>
+    /// <param name="found">One point for each length.</param>
     public static void Draw(ExperimentSettings settings, IReadOnlyList<TaskAccuracy> found)
     {
         using Plot plot = new();

@@ -3,12 +3,12 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli.Experiments;
 
-/// <summary><c>accuracy.json</c>: the task, and how often the trained model was right at each length.</summary>
+/// <summary><c>accuracy.json</c>: the task, and the accuracy of the trained model at each length.</summary>
 internal static class AccuracyFile
 {
     private const string Name = "accuracy.json";
 
-    /// <summary>Writes the file as a whole.</summary>
+    /// <summary>Writes the file atomically.</summary>
     public static void Write(ExperimentSettings settings, IReadOnlyList<TaskAccuracy> found) => AtomicFile.Write(Path.Combine(settings.Output, Name), stream =>
     {
         using Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true });

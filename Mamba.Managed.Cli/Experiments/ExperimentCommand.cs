@@ -14,7 +14,7 @@ internal static class ExperimentCommand
     {
         Create(
             new SelectiveCopying(),
-            "Repeat 16 data tokens that lie scattered among noise.",
+            "Repeat 16 data tokens that are scattered among noise.",
             new(Length: 8192, Shortest: 64, Steps: 16_000, Batch: 16, LearningRate: 3e-3, LastRate: 0, Dropout: 0, Longest: 1 << 16)),
         Create(
             new InductionHeads(),
@@ -30,8 +30,8 @@ internal static class ExperimentCommand
         Option<int> windows = Options.Number("--batch", "Sequences of a batch; selective copying takes fewer of the longer ones.", recipe.Batch, 1, int.MaxValue);
         Option<double> peak = new("--learning-rate") { Description = "The rate after a short warm-up; it goes down half a cosine.", DefaultValueFactory = _ => recipe.LearningRate };
         Option<ulong> seed = Options.Number<ulong>("--seed", "The same seed gives the same run.", 1, 0, ulong.MaxValue);
-        Option<int> most = Options.Number("--longest", "Greatest length that the trained model is asked at.", recipe.Longest, ExperimentSettings.LeastMeasured, 1 << 30);
-        Option<int> sequences = Options.Number("--sequences", "Sequences that it is asked at each length.", 64, 1, 1 << 20);
+        Option<int> most = Options.Number("--longest", "Greatest length at which the trained model is measured.", recipe.Longest, ExperimentSettings.LeastMeasured, 1 << 30);
+        Option<int> sequences = Options.Number("--sequences", "Sequences measured at each length.", 64, 1, 1 << 20);
         Option<int> threads = Options.Threads();
         Option<bool> resume = new("--resume") { Description = "Go on from the newest checkpoint in the folder, to the same bits." };
         Command command = new(task.Name, description) { output, trained, total, windows, peak, seed, most, sequences, threads, resume };
@@ -59,21 +59,21 @@ internal static class ExperimentCommand
                 },
             };
 
-            // Ctrl+C is listened for once this returns.
+            // The command line handles Ctrl+C only once this returns, so the run goes to another thread.
             InvocationConfiguration streams = parsed.InvocationConfiguration;
             return Task.Run(() => ExperimentRun.Execute(settings, streams.Output, streams.Error, cancel), CancellationToken.None);
         });
         return command;
     }
 
-    /// <summary>What solves a task.</summary>
-    /// <param name="Length">Of the sequences.</param>
+    /// <summary>Hyperparameters that solve a task.</summary>
+    /// <param name="Length">The length of the sequences.</param>
     /// <param name="Shortest">The least length of training; null for <paramref name="Length"/> alone.</param>
-    /// <param name="Steps">Of the whole run.</param>
+    /// <param name="Steps">Steps of the whole run.</param>
     /// <param name="Batch">Sequences of a batch of the least length.</param>
-    /// <param name="LearningRate">After the warm-up.</param>
-    /// <param name="LastRate">The rate at the end, as a share of that.</param>
-    /// <param name="Dropout">Share of each block's output that is dropped.</param>
-    /// <param name="Longest">Greatest length that the trained model is asked at.</param>
+    /// <param name="LearningRate">The rate after the warm-up.</param>
+    /// <param name="LastRate">The rate at the end, as a share of <paramref name="LearningRate"/>.</param>
+    /// <param name="Dropout">Dropout rate of each block's output.</param>
+    /// <param name="Longest">Greatest length at which the trained model is measured.</param>
     private sealed record Recipe(int Length, int? Shortest, long Steps, int Batch, double LearningRate, double LastRate, float Dropout, int Longest);
 }

@@ -5,10 +5,10 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli.Experiments;
 
-/// <summary>A run of <c>mamba experiment</c>: trains a small model on a task, then asks it at every length.</summary>
+/// <summary>A run of <c>mamba experiment</c>: trains a small model on a task, then measures its accuracy at every length.</summary>
 internal static class ExperimentRun
 {
-    /// <summary>Trains, measures, and leaves a model folder with metrics, <c>accuracy.json</c> and the pictures.</summary>
+    /// <summary>Trains, measures, and writes a model folder with metrics, <c>accuracy.json</c> and the pictures.</summary>
     /// <exception cref="OperationCanceledException">The run was canceled; it is saved.</exception>
     public static void Execute(ExperimentSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
     {
@@ -41,7 +41,7 @@ internal static class ExperimentRun
         return TaskAccuracy.Measure(executor, settings.Task, settings.Trainer.Batch.Length, ExperimentSettings.SequencesInTraining, cancel).Share;
     }
 
-    // Of the weights in the folder, as whoever loads them finds them.
+    // Measures the published weights of the folder, the ones that others load.
     private static IEnumerable<TaskAccuracy> Measure(ExperimentSettings settings, TrainingView view, CancellationToken cancel)
     {
         using CpuExecutor executor = CpuExecutor.Load(settings.Output, settings.Trainer.Threads);

@@ -4,26 +4,26 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli.Experiments;
 
-/// <summary>What <c>mamba experiment</c> is asked to do.</summary>
+/// <summary>The settings of <c>mamba experiment</c>.</summary>
 internal sealed record ExperimentSettings
 {
-    /// <summary>The least length that a trained model is measured at.</summary>
+    /// <summary>The least length at which a trained model is measured.</summary>
     public const int LeastMeasured = 64;
 
-    /// <summary>Sequences that are asked with each checkpoint.</summary>
+    /// <summary>Sequences measured at each checkpoint.</summary>
     public const int SequencesInTraining = 64;
 
     public required SyntheticTask Task { get; init; }
 
     public required string Output { get; init; }
 
-    /// <summary>How training reaches its length; null for that length alone.</summary>
+    /// <summary>How the length of training grows; null for a constant length.</summary>
     public LengthGrowth? Growth { get; init; }
 
-    /// <summary>The greatest length that a trained model is measured at.</summary>
+    /// <summary>The greatest length at which a trained model is measured.</summary>
     public required int Longest { get; init; }
 
-    /// <summary>Sequences that are asked at each length.</summary>
+    /// <summary>Sequences measured at each length.</summary>
     public required int Sequences { get; init; }
 
     public bool Resume { get; init; }
@@ -33,7 +33,7 @@ internal sealed record ExperimentSettings
     /// <summary>The paper's sizes: two layers, 64 features.</summary>
     public static MambaConfig Model { get; } = new MambaConfig { DModel = 64, NLayer = 2, VocabSize = SyntheticTask.VocabSize }.Validate();
 
-    /// <summary>Powers of two.</summary>
+    /// <summary>The lengths at which a trained model is measured: powers of two.</summary>
     public IEnumerable<int> Lengths
     {
         get

@@ -6,27 +6,27 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli.Experiments;
 
-/// <summary>How often a model gives the answers of a task at some length.</summary>
-/// <param name="Length">Of the sequences.</param>
-/// <param name="Sequences">How many there were.</param>
-/// <param name="Right">Answers that were the likeliest token.</param>
-/// <param name="Asked">Answers that were asked for.</param>
+/// <summary>The accuracy of a model on a task at one length.</summary>
+/// <param name="Length">The length of the sequences.</param>
+/// <param name="Sequences">The number of sequences.</param>
+/// <param name="Right">Targets that were the most likely token.</param>
+/// <param name="Asked">All targets.</param>
 internal sealed record TaskAccuracy(int Length, int Sequences, long Right, long Asked)
 {
-    // Every run is measured on the same sequences, which are those of no run's training.
+    // All runs are measured on the same sequences, which are not used in training.
     private const ulong Seed = 0x6D616D6261;
     private const int ChunkLength = 4096;
 
-    /// <summary>Right answers of those asked for.</summary>
+    /// <summary>The accuracy, 0 to 1.</summary>
     public double Share => (double)Right / Asked;
 
-    /// <summary>Asks a model, feeding it each sequence in chunks: memory does not grow with the length.</summary>
+    /// <summary>Measures a model. Each sequence is fed in chunks, so that memory does not grow with the length.</summary>
     /// <param name="executor">The model.</param>
-    /// <param name="task">What is asked.</param>
-    /// <param name="length">Of each sequence.</param>
-    /// <param name="sequences">How many.</param>
-    /// <param name="cancel">Looked at between chunks.</param>
-    /// <exception cref="OperationCanceledException">The measure was canceled.</exception>
+    /// <param name="task">The task.</param>
+    /// <param name="length">The length of each sequence.</param>
+    /// <param name="sequences">The number of sequences.</param>
+    /// <param name="cancel">Checked between chunks.</param>
+    /// <exception cref="OperationCanceledException">The measurement was canceled.</exception>
     public static TaskAccuracy Measure(IMambaExecutor executor, SyntheticTask task, int length, int sequences, CancellationToken cancel)
     {
         using SequenceState state = executor.CreateState();

@@ -4,16 +4,20 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>Reads <c>config.json</c> in the layouts of Hugging Face and of the original repository, and writes the former.</summary>
+/// <summary>Reads <c>config.json</c> in the layouts of Hugging Face and of state-spaces/mamba, and writes the former.</summary>
 /// <remarks>
 /// A field that is absent has the default of the library that wrote the file: transformers' <c>MambaConfig</c> and
-/// <c>FalconMambaConfig</c>, or <c>MambaConfig</c> and <c>Mamba</c> of state-spaces/mamba. What this library cannot compute is refused by name.
+/// <c>FalconMambaConfig</c>, or <c>MambaConfig</c> and <c>Mamba</c> of state-spaces/mamba. A feature that this library does not support is an error
+/// that names the field.
 /// </remarks>
 internal static class ConfigFile
 {
+    /// <summary>The file's name in a model folder.</summary>
+    public const string Name = "config.json";
+
     private const int MaxLength = 1 << 20;
 
-    // transformers has one switch for both projections; this field is written only where they differ.
+    // transformers has one flag, use_bias, for both projections; this field of our own is written only where they differ.
     private const string OutProjBiasField = "use_out_proj_bias";
 
     private static readonly string[] ssmFields =
@@ -34,10 +38,10 @@ internal static class ConfigFile
         };
     });
 
-    /// <summary>Writes the layout of Hugging Face, under a temporary name that is then renamed.</summary>
-    /// <param name="path">The file to make or to replace.</param>
-    /// <param name="config">What to write.</param>
-    /// <param name="type">How the weights are stored beside it.</param>
+    /// <summary>Writes the layout of Hugging Face, to a temporary file that is then renamed.</summary>
+    /// <param name="path">The file to create or to replace.</param>
+    /// <param name="config">The configuration.</param>
+    /// <param name="type">The type of the weights beside it, for <c>torch_dtype</c>.</param>
     /// <exception cref="ArgumentException">The configuration is not valid.</exception>
     internal static void Write(string path, MambaConfig config, ElementType type)
     {

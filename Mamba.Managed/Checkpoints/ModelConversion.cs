@@ -7,37 +7,37 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>Takes models from any file that this library reads to the types and files that are wanted.</summary>
+/// <summary>Converts models between files and element types.</summary>
 public static class ModelConversion
 {
-    private const int Bytes = 256;
+    
 
-    /// <summary>Writes a model as a GGUF file that llama.cpp reads too, with its tokenizer, or that of bytes where the model has 256 tokens and no tokenizer of its own.</summary>
+    /// <summary>Writes a model as a GGUF file that llama.cpp reads too, with its tokenizer; a model of 256 tokens without one gets the byte tokenizer.</summary>
     /// <param name="source">A folder or a GGUF file.</param>
     /// <param name="destination">The file; replaced when it exists.</param>
     /// <param name="type">Which types the tensors take.</param>
     /// <param name="threads">Threads that quantize; 0 for one per processor. Their number does not change the file.</param>
-    /// <param name="matrices">Types that single matrices take instead, by their names in the model, as a <c>quantize-report</c> has them; null for none.</param>
+    /// <param name="matrices">Other types for single matrices, by their names in the model, for example those of a <c>quantize-report</c>; null for none.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
     /// <exception cref="InvalidDataException">The source is malformed, or its tokenizer of a kind that is not supported.</exception>
     /// <exception cref="ArgumentException">
-    /// A weight is not finite, the tokenizer has more tokens than the embedding, or <paramref name="matrices"/> names what is no matrix of the
-    /// model or a type that its rows do not fit.
+    /// A weight is not finite, the tokenizer has more tokens than the embedding, or <paramref name="matrices"/> contains a name that is no matrix of
+    /// the model, or a type whose blocks do not divide its rows.
     /// </exception>
     public static void ToGguf(
         string source, string destination, GgufFileType type, int threads = 0, IReadOnlyDictionary<string, ElementType>? matrices = null)
     {
         using ModelSource opened = ModelSource.Open(source);
         GgufVocabulary? vocabulary = opened.Metadata is { } metadata ? GgufVocabulary.Read(metadata) : OfFolder(source, opened.Config);
-        vocabulary ??= opened.Config.VocabSize == Bytes ? GgufVocabulary.OfBytes() with { EndTokenId = opened.Config.EndTokenId } : null;
+        vocabulary ??= opened.Config.VocabSize == ByteTokenizer.Size ? GgufVocabulary.OfBytes() with { EndTokenId = opened.Config.EndTokenId } : null;
         string name = opened.Metadata?.GetString("general.name") ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
         GgufCheckpoint.Save(destination, opened.Model, type, vocabulary, name, threads, matrices);
     }
 
-    /// <summary>Writes a model as a folder as of <see cref="Checkpoint.Save"/>, with <c>tokenizer.json</c> where the source has a tokenizer.</summary>
-    /// <remarks>That of a folder is copied as it is, of whatever kind it may be.</remarks>
+    /// <summary>Writes a model as a folder, see <see cref="Checkpoint.Save"/>, with <c>tokenizer.json</c> if the source has a tokenizer.</summary>
+    /// <remarks>A folder's <c>tokenizer.json</c> is copied unchanged, even of a kind that is not supported.</remarks>
     /// <param name="source">A folder or a GGUF file.</param>
-    /// <param name="destination">The folder; what it holds of a model is replaced, and a tokenizer removed where the source has none.</param>
+    /// <param name="destination">The folder; a model in it is replaced, and its tokenizer is removed if the source has none.</param>
     /// <param name="type">Float32, Float16 or BFloat16.</param>
     /// <param name="threads">Threads that convert; 0 for one per processor.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
@@ -63,16 +63,16 @@ public static class ModelConversion
         }
         else
         {
-            // One that was left would be taken for this model's.
+            // A tokenizer of a model that was here before would be taken for this model's.
             File.Delete(copy);
         }
     }
 
-    /// <summary>The model with every parameter in one type, for files that hold no blocks.</summary>
+    /// <summary>The model with every parameter in one type that is not quantized.</summary>
     /// <param name="model">Of any types.</param>
     /// <param name="type">Float32, Float16 or BFloat16.</param>
     /// <param name="threads">Threads that convert; 0 for one per processor.</param>
-    /// <exception cref="ArgumentException">The type stores blocks or integers.</exception>
+    /// <exception cref="ArgumentException">The type is quantized or Int64.</exception>
     public static MambaLanguageModel ConvertTo(this MambaLanguageModel model, ElementType type, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -81,13 +81,13 @@ public static class ModelConversion
             : model.Map("", (_, tensor) => tensor.ConvertTo(type, threads));
     }
 
-    /// <summary>The model with every parameter in the type that it would have in a GGUF file.</summary>
+    /// <summary>The model with every parameter in its type of a GGUF file.</summary>
     /// <param name="model">Of any types.</param>
     /// <param name="type">Which types the tensors take.</param>
     /// <param name="threads">Threads that convert; 0 for one per processor. Their number does not change the bits.</param>
     /// <param name="release">
-    /// Whether the memory of a tensor is given back once all that share it were converted, so that the model is never in memory twice: the
-    /// model as it was must not be used afterwards.
+    /// Whether the memory of a tensor is freed once all parameters that share it are converted, so that the model is never in memory twice; the
+    /// original model must not be used afterwards.
     /// </param>
     /// <exception cref="ArgumentException">A quantized type is to hold a value that is not finite or beyond 65504.</exception>
     public static MambaLanguageModel ConvertTo(this MambaLanguageModel model, GgufFileType type, int threads = 0, bool release = false)
@@ -99,7 +99,7 @@ public static class ModelConversion
             return model.Map("", convert);
         }
 
-        // A tensor that has its type already is not taken over, so that its buffer is never done with.
+        // A tensor that has its type already is returned itself: its buffer stays in use and is not freed.
         BufferUses uses = new(model.Parameters().Select(parameter => parameter.Value));
         return model.Map("", (path, tensor) =>
         {
@@ -113,7 +113,7 @@ public static class ModelConversion
         });
     }
 
-    /// <summary>Takes each parameter to the type that it would have in a GGUF file, for <see cref="MambaLanguageModel.Map"/> and <see cref="MambaLanguageModel.Create"/>.</summary>
+    /// <summary>A map that converts each parameter to its type of a GGUF file, for <see cref="MambaLanguageModel.Map"/> and <see cref="MambaLanguageModel.Create"/>.</summary>
     /// <param name="type">Which types the tensors take.</param>
     /// <param name="config">The model's sizes.</param>
     /// <param name="threads">Threads that convert; 0 for one per processor. Their number does not change the bits.</param>

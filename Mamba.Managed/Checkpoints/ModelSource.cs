@@ -7,8 +7,8 @@ namespace Mamba.Managed.Checkpoints;
 
 /// <summary>A model in a folder or a GGUF file, opened once: configuration, tokenizer and weights.</summary>
 /// <remarks>
-/// The files stay mapped, and the weights in them, until the source is disposed; the model and its tensors go with it, while configuration and
-/// tokenizer stay. Any number of threads may use a source.
+/// The weights stay in the mapped files until the source is disposed. That disposes the model and its tensors; configuration and tokenizer remain
+/// usable. Any number of threads may use a source.
 /// </remarks>
 public sealed class ModelSource : IDisposable
 {
@@ -30,11 +30,11 @@ public sealed class ModelSource : IDisposable
     public MambaConfig Config { get; }
 
     /// <summary>
-    /// The tokenizer: the <c>tokenizer.json</c> of the folder, or what the GGUF file carries; bytes where neither has one and the vocabulary
-    /// is 256. Made when it is first asked for.
+    /// The tokenizer: the <c>tokenizer.json</c> of the folder, or that of the GGUF file; bytes if there is none and the vocabulary is 256. Made at
+    /// first use.
     /// </summary>
     /// <exception cref="FileNotFoundException">The folder has no <c>tokenizer.json</c> and the vocabulary is not 256.</exception>
-    /// <exception cref="InvalidDataException">The tokenizer is damaged, of a kind that is not supported, absent, or names more tokens than the model has.</exception>
+    /// <exception cref="InvalidDataException">The tokenizer is damaged, not supported, absent, or has more tokens than the model.</exception>
     public Tokenizer Tokenizer
     {
         get
@@ -46,11 +46,9 @@ public sealed class ModelSource : IDisposable
         }
     }
 
-    /// <summary>The model; its weights stay in the mapped files until they are touched. Made when it is first asked for.</summary>
-    /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
-    /// <exception cref="InvalidDataException">
-    /// A file is malformed, or the tensors are not those that the configuration asks for; all that are not are listed.
-    /// </exception>
+    /// <summary>The model; its weights are read from the mapped files when they are touched. Made at first use.</summary>
+    /// <exception cref="FileNotFoundException">A file is missing in the folder.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, or the tensors do not fit the configuration; the message lists all that differ.</exception>
     /// <exception cref="ObjectDisposedException">The source has been disposed.</exception>
     public MambaLanguageModel Model
     {
@@ -61,7 +59,7 @@ public sealed class ModelSource : IDisposable
                 ObjectDisposedException.ThrowIf(disposed, this);
                 if (model is null)
                 {
-                    // An executor that takes the weights over leaves nothing to tell them by.
+                    // Computed now: an executor that takes over the weights disposes them.
                     MambaLanguageModel built = Build();
                     (model, fingerprint) = (built, ModelFingerprint.Of(built));
                 }
@@ -72,8 +70,8 @@ public sealed class ModelSource : IDisposable
     }
 
     /// <summary>The fingerprint of <see cref="Model"/>, which saved states are bound to.</summary>
-    /// <exception cref="FileNotFoundException">As of <see cref="Model"/>.</exception>
-    /// <exception cref="InvalidDataException">As of <see cref="Model"/>.</exception>
+    /// <exception cref="FileNotFoundException">See <see cref="Model"/>.</exception>
+    /// <exception cref="InvalidDataException">See <see cref="Model"/>.</exception>
     /// <exception cref="ObjectDisposedException">The source has been disposed.</exception>
     public ModelFingerprint Fingerprint
     {
@@ -95,8 +93,8 @@ public sealed class ModelSource : IDisposable
     /// A folder with <c>config.json</c> in the layout of Hugging Face or of state-spaces/mamba, and <c>model.safetensors</c>, an index with its
     /// shards, or <c>pytorch_model.bin</c>; or a GGUF file of the architecture <c>mamba</c>: Mamba, or Falcon-Mamba with <c>dt_b_c_rms</c>.
     /// </param>
-    /// <exception cref="FileNotFoundException">There is neither, or the folder lacks its configuration.</exception>
-    /// <exception cref="InvalidDataException">The configuration is malformed or not supported, or the GGUF file.</exception>
+    /// <exception cref="FileNotFoundException">The path does not exist, or the folder has no configuration.</exception>
+    /// <exception cref="InvalidDataException">The configuration or the GGUF file is malformed or not supported.</exception>
     public static ModelSource Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -122,7 +120,7 @@ public sealed class ModelSource : IDisposable
         }
     }
 
-    /// <summary>Disposes the model's tensors and unmaps the files; a read that another thread has begun is finished first.</summary>
+    /// <summary>Disposes the model's tensors and unmaps the files, after reads in progress on other threads.</summary>
     public void Dispose()
     {
         lock (weightsGate)

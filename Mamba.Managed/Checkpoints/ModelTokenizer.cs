@@ -4,19 +4,19 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>The tokenizers of models: the <c>tokenizer.json</c> of a folder, or what a GGUF file carries.</summary>
-/// <remarks><see cref="ModelSource"/> gives that of a whole model.</remarks>
+/// <summary>The tokenizers of models: the <c>tokenizer.json</c> of a folder, or that of a GGUF file.</summary>
+/// <remarks><see cref="ModelSource.Tokenizer"/> is that of an opened model.</remarks>
 internal static class ModelTokenizer
 {
     internal const string FileName = "tokenizer.json";
-    private const int ByteVocabulary = 256;
+    
 
-    /// <summary>The tokenizer in a folder; bytes where there is none and the vocabulary is 256.</summary>
-    /// <param name="folder">Needs neither configuration nor weights.</param>
+    /// <summary>The tokenizer in a folder; bytes if there is none and the vocabulary is 256.</summary>
+    /// <param name="folder">It may be without configuration and weights.</param>
     /// <param name="config">The configuration of the model that will read the tokens.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">The folder has no <c>tokenizer.json</c> and the vocabulary is not 256.</exception>
-    /// <exception cref="InvalidDataException">The file is damaged, of a kind that is not supported, or names more tokens than the model has.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, not supported, or has more tokens than the model.</exception>
     public static Tokenizer Load(string folder, MambaConfig config)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -28,14 +28,14 @@ internal static class ModelTokenizer
 
         string path = Path.Combine(folder, FileName);
         return File.Exists(path) ? Fitting(folder, TokenizerFile.Read(path, config.EndTokenId).ToTokenizer(), config)
-            : config.VocabSize == ByteVocabulary ? new ByteTokenizer()
+            : config.VocabSize == ByteTokenizer.Size ? new ByteTokenizer()
             : throw new FileNotFoundException(
-                Throw.Invariant($"{path}: expected this file, as a vocabulary of {config.VocabSize} is not that of bytes ({ByteVocabulary}); add it to the folder"));
+                Throw.Invariant($"{path}: expected this file, as a vocabulary of {config.VocabSize} is not that of bytes ({ByteTokenizer.Size}); add it to the folder"));
     }
 
-    /// <summary>The tokenizer that a folder or a GGUF file holds, whatever model it may be of; null where it holds none.</summary>
-    /// <param name="path">Needs neither configuration nor weights.</param>
-    /// <exception cref="InvalidDataException">The file is damaged, or the tokenizer of a kind that is not supported.</exception>
+    /// <summary>The tokenizer in a folder or a GGUF file, of any model; null if there is none.</summary>
+    /// <param name="path">It may be without configuration and weights.</param>
+    /// <exception cref="InvalidDataException">The file is damaged, or the tokenizer is not supported.</exception>
     public static Tokenizer? Find(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -54,10 +54,10 @@ internal static class ModelTokenizer
         return GgufVocabulary.Read(file.Metadata)?.ToTokenizer();
     }
 
-    /// <summary>The tokenizer that a GGUF file carries; bytes where there is none and the vocabulary is 256.</summary>
+    /// <summary>The tokenizer of a GGUF file; bytes if there is none and the vocabulary is 256.</summary>
     internal static Tokenizer Of(string path, GgufMetadata metadata, MambaConfig config) =>
         GgufVocabulary.Read(metadata) is { } vocabulary ? Fitting(path, vocabulary.ToTokenizer(), config)
-        : config.VocabSize == ByteVocabulary ? new ByteTokenizer()
+        : config.VocabSize == ByteTokenizer.Size ? new ByteTokenizer()
         : throw new InvalidDataException($"{path}: expected a tokenizer in the file, found none; convert the model again with its tokenizer");
 
     private static Tokenizer Fitting(string path, Tokenizer tokenizer, MambaConfig config) => tokenizer.VocabularySize <= config.VocabSize

@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>The instructions of a pickle that tensors and containers need; the names are those of CPython's Lib/pickletools.py.</summary>
+/// <summary>The pickle opcodes that tensors and containers need; the names are those of CPython's Lib/pickletools.py.</summary>
 internal enum PickleOpcode : byte
 {
     Mark = (byte)'(',

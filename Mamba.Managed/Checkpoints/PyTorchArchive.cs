@@ -7,14 +7,14 @@ namespace Mamba.Managed.Checkpoints;
 /// <code>
 /// NAME/data.pkl: a pickled dictionary of tensors     NAME/data/KEY: the elements of one storage     NAME/byteorder: "little"
 /// </code>
-/// The archive is the zip file that <c>torch.save</c> writes since PyTorch 1.6. Nothing in it is executed: the pickle is read by a
-/// machine that knows only tensors and containers. The file must not be shortened while it is open.
+/// The archive is the zip file that <c>torch.save</c> writes since PyTorch 1.6. Nothing in it is executed: <see cref="Unpickler"/> supports only
+/// tensors and containers. The file must not be truncated while it is open.
 /// </remarks>
 internal sealed class PyTorchArchive : IDisposable
 {
     private const string PickleName = "data.pkl";
 
-    // A head that is tied to the embedding repeats it, so that a whole file may be asked for almost twice.
+    // A tied head is the embedding's storage under a second name, so the tensors may together have almost twice the bytes of the file.
     private const int MostUses = 2;
 
     private readonly MappedFile file;
@@ -78,7 +78,7 @@ internal sealed class PyTorchArchive : IDisposable
             regions[name] = value as TensorRegion
                 ?? throw new InvalidDataException($"{name}: expected a tensor, found another value; save the model's state_dict alone");
 
-            // Whoever copies the tensors, as every executor does, copies what two names share twice.
+            // A consumer that copies tensors, as every executor does, copies a storage once for each name that shares it.
             bytes += regions[name].Length;
             if (bytes > MostUses * fileLength)
             {

@@ -8,8 +8,8 @@ namespace Mamba.Managed.Checkpoints;
 /// <code>
 /// | n: 8 bytes, little-endian | header: n bytes of JSON | data of the tensors, one after another |
 /// </code>
-/// The format is that of huggingface/safetensors. A header that is not a multiple of 8 bytes, or tensors of mixed types, leave data
-/// that are not aligned to their type; x64 and Arm64 read such elements correctly. The file must not be shortened while it is open.
+/// The format is that of huggingface/safetensors. After a header that is not a multiple of 8 bytes, or with tensors of mixed types, data may be
+/// unaligned for their type; x64 and Arm64 read such elements correctly. The file must not be truncated while it is open.
 /// </remarks>
 internal sealed class SafetensorsFile : IDisposable
 {
@@ -42,11 +42,11 @@ internal sealed class SafetensorsFile : IDisposable
         return new SafetensorsFile(MappedFile.Open(file), header);
     });
 
-    /// <summary>Writes a file under a temporary name beside <paramref name="path"/>, flushes it to the disk and renames it.</summary>
-    /// <param name="path">The file to make or to replace.</param>
+    /// <summary>Writes a file: to a temporary file beside <paramref name="path"/> that is flushed to the disk and renamed.</summary>
+    /// <param name="path">The file to create or to replace.</param>
     /// <param name="tensors">By name. Wider element types are written first, so that all data are aligned; otherwise the order is kept.</param>
-    /// <param name="metadata">Texts to keep in the header.</param>
-    /// <exception cref="ArgumentException">Two tensors have one name, or one is named <c>__metadata__</c>.</exception>
+    /// <param name="metadata">Strings for the header's <c>__metadata__</c>.</param>
+    /// <exception cref="ArgumentException">Two tensors have the same name, or a tensor is named <c>__metadata__</c>.</exception>
     public static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(tensors);

@@ -6,9 +6,9 @@ namespace Mamba.Managed.Checkpoints;
 
 /// <summary>The JSON header of a safetensors file: <c>{"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}</c>.</summary>
 /// <remarks>
-/// The format's rules are held to: names appear once, and the tensors cover the data from its first byte to its last without
-/// gap or overlap. At most <see cref="TensorRegion.MaxCount"/> tensors and as many metadata entries are taken, so that a header
-/// cannot ask for much more memory than it takes itself.
+/// The rules of the format are enforced: names appear once, and the tensors cover the data from the first byte to the last without
+/// gap or overlap. At most <see cref="TensorRegion.MaxCount"/> tensors and as many metadata entries are accepted, so that a header
+/// cannot cost much more memory than its own length.
 /// </remarks>
 internal sealed class SafetensorsHeader
 {
@@ -17,7 +17,7 @@ internal sealed class SafetensorsHeader
     /// <summary>Where each tensor lies, in the order of the header.</summary>
     public Dictionary<string, TensorRegion> Regions { get; } = [];
 
-    /// <summary>Free text of whoever wrote the file.</summary>
+    /// <summary>Free text of the writer.</summary>
     public Dictionary<string, string> Metadata { get; } = [];
 
     /// <summary>Reads and checks a header.</summary>

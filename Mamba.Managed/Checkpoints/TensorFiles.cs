@@ -3,7 +3,7 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>The files of a checkpoint folder: their tensors, mapped, under the names that the files give them.</summary>
+/// <summary>The weight files of a model folder: their tensors, mapped, under the names in the files.</summary>
 internal sealed class TensorFiles : IDisposable
 {
     /// <summary>The file that holds every tensor, and the one that is written.</summary>
@@ -23,8 +23,8 @@ internal sealed class TensorFiles : IDisposable
     /// <summary>The tensors of all files; disposed with them.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => tensors;
 
-    /// <summary>Maps what the folder holds: one safetensors file, an index and its shards, or a PyTorch archive, in this order.</summary>
-    /// <exception cref="FileNotFoundException">The folder holds none of them, or not every shard.</exception>
+    /// <summary>Maps the first of these that the folder has: one safetensors file, an index and its shards, or a PyTorch archive.</summary>
+    /// <exception cref="FileNotFoundException">The folder has none of them, or a shard is missing.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, or the index and its shards disagree.</exception>
     public static TensorFiles Open(string folder)
     {
@@ -82,7 +82,7 @@ internal sealed class TensorFiles : IDisposable
             AddShard(Path.Combine(folder, shard));
         }
 
-        // A shard that holds tensors the index does not name is settled later, when names are held against the configuration.
+        // Tensors that the index does not name are found later, when all names are compared with the configuration.
         string[] lost = [.. shardOf.Keys.Where(name => !tensors.ContainsKey(name))];
         if (lost.Length > 0)
         {
@@ -97,7 +97,7 @@ internal sealed class TensorFiles : IDisposable
         {
             string shard = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : string.Empty;
 
-            // The name is joined to the folder's, so it must not lead out of it on any system.
+            // The name is appended to the folder's path, so it must not lead out of the folder on any system.
             if (!shard.EndsWith(".safetensors", StringComparison.Ordinal) || shard.AsSpan().IndexOfAny("/\\:\0") >= 0)
             {
                 throw new InvalidDataException($"weight_map: expected names of safetensors files in the same folder, found {entry.Value.GetRawText()} for {entry.Name}");

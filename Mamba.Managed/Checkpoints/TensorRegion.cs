@@ -2,10 +2,10 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>Where a tensor lies in a file: what a header says of it, checked, before anything is mapped.</summary>
+/// <summary>The type, shape and place of a tensor in a file, as a header states them, checked before anything is mapped.</summary>
 internal sealed class TensorRegion
 {
-    /// <summary>The most tensors that the files of a model may hold together, so that a header cannot ask for much more memory than it takes itself.</summary>
+    /// <summary>The most tensors in all files of a model, so that a header cannot cost much more memory than its own length.</summary>
     public const int MaxCount = 1 << 14;
 
     /// <summary>The most dimensions of a tensor.</summary>
@@ -30,10 +30,10 @@ internal sealed class TensorRegion
     /// <summary>Where the first element lies in the file, in bytes.</summary>
     public long Offset { get; }
 
-    /// <summary>Length in bytes, as type and shape ask for.</summary>
+    /// <summary>Length in bytes, computed from type and shape.</summary>
     public long Length { get; }
 
-    /// <summary>Checks a shape and works out how many bytes it takes; that they lie in the file is the caller's to check.</summary>
+    /// <summary>Checks a shape and computes its length in bytes; the caller checks that these lie in the file.</summary>
     /// <exception cref="InvalidDataException">A dimension or the number of elements is out of range.</exception>
     public static TensorRegion Create(string name, ElementType type, ReadOnlySpan<long> shape, long offset)
     {

@@ -5,11 +5,11 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>Reads the pickle of a PyTorch archive: a machine that knows dictionaries, lists, tuples, numbers, texts and tensors.</summary>
+/// <summary>Reads the pickle of a PyTorch archive: a stack machine with dictionaries, lists, tuples, numbers, strings and tensors only.</summary>
 /// <remarks>
-/// A pickle is a program for a stack machine that may name any Python function and call it. Here a name is looked up in a list
-/// of seven, and "calling" one of them is a case of <see cref="Call"/>; nothing else exists to be called. Reading is one loop without
-/// recursion; the number of steps bounds the time, the stack and every container, and a text is never longer than the pickle.
+/// A pickle is a program for a stack machine that may name any Python function and call it. Here only seven names are known, and a call of
+/// one of them is a case of <see cref="Call"/>; nothing else can be called. Reading is one loop without recursion; the limit on steps
+/// bounds the time, the stack and every container, and a string is never longer than the pickle.
 /// Opcodes and their meaning: Lib/pickletools.py of CPython, protocols 2 to 5.
 /// </remarks>
 internal sealed class Unpickler
@@ -40,14 +40,14 @@ internal sealed class Unpickler
         RebuildParameter,
     }
 
-    /// <summary>Runs a pickle to its end and returns what it leaves.</summary>
-    /// <param name="pickle">The whole of <c>data.pkl</c>.</param>
+    /// <summary>Runs a pickle to its end and returns the value on the stack.</summary>
+    /// <param name="pickle">The contents of <c>data.pkl</c>.</param>
     /// <param name="locate">Where the storage of a key lies in the file, in bytes.</param>
     /// <returns>
     /// <see langword="null"/>, <see cref="bool"/>, <see cref="long"/>, <see cref="string"/>, an array (tuple), a list, a dictionary by name,
     /// or a <see cref="TensorRegion"/>. A container may contain itself.
     /// </returns>
-    /// <exception cref="InvalidDataException">The pickle is damaged, too long, or asks for anything but tensors and containers.</exception>
+    /// <exception cref="InvalidDataException">The pickle is damaged, too long, or contains anything but tensors and containers.</exception>
     public static object? Read(byte[] pickle, Func<string, (long Offset, long Length)> locate)
     {
         Unpickler machine = new(pickle, locate);
@@ -174,7 +174,7 @@ internal sealed class Unpickler
         long expected = 1;
         for (int i = shape.Length - 1; i >= 0; i--)
         {
-            // The stride of a dimension of one is never used, and PyTorch leaves any value there.
+            // The stride of a dimension of length 1 is never used, and PyTorch stores an arbitrary value there.
             if (shape[i] != 1 && stride[i] != expected)
             {
                 return false;
@@ -217,7 +217,7 @@ internal sealed class Unpickler
         }
     }
 
-    /// <summary>Attributes, such as the <c>_metadata</c> of a state dictionary, say nothing about tensors: they are read and dropped.</summary>
+    /// <summary>Attributes, such as the <c>_metadata</c> of a state dictionary, do not concern tensors: they are read and ignored.</summary>
     private void SetAttributes(object?[] attributes)
     {
         if (Peek() is not Dictionary<string, object?> || attributes is not [Dictionary<string, object?>])

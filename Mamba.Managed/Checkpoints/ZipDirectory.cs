@@ -3,12 +3,12 @@ using System.Text;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>The central directory of a zip archive whose entries are stored as they are, so that each can be mapped where it lies.</summary>
+/// <summary>The central directory of a zip archive whose entries are stored uncompressed, so that each can be mapped in place.</summary>
 /// <remarks>
 /// <code>
 /// | local header, name, extra, data | ... | central directory | [zip64 end, locator] | end record |
 /// </code>
-/// Layout from PKWARE's APPNOTE 6.3.10. Compressed entries are refused, so no entry can be larger than the file.
+/// Layout from PKWARE's APPNOTE 6.3.10. Compressed entries are rejected, so no entry can be larger than the file.
 /// </remarks>
 internal sealed class ZipDirectory
 {
@@ -35,7 +35,7 @@ internal sealed class ZipDirectory
     /// <summary>The names of all entries, in the order of the directory.</summary>
     public IEnumerable<string> Names => entries.Keys;
 
-    /// <summary>Reads the directory; the entries are looked at when located.</summary>
+    /// <summary>Reads the directory; an entry is checked when it is located.</summary>
     /// <exception cref="InvalidDataException">There is no directory, or it contradicts itself or the file's length.</exception>
     public static ZipDirectory Read(FileStream file)
     {
@@ -130,7 +130,7 @@ internal sealed class ZipDirectory
         throw new InvalidDataException("expected a zip64 end record, found none; the file is damaged");
     }
 
-    /// <summary>Takes the first entry of the remaining directory and returns its length in bytes.</summary>
+    /// <summary>Adds the first entry of the remaining directory and returns its length in bytes.</summary>
     private int Add(ReadOnlySpan<byte> rest)
     {
         if (rest.Length < EntryLength || !rest.StartsWith("PK\x1\x2"u8))
@@ -161,7 +161,7 @@ internal sealed class ZipDirectory
         return length;
     }
 
-    /// <summary>The sizes and the offset of an entry; saturated ones stand, in this order, in the zip64 field.</summary>
+    /// <summary>The sizes and the offset of an entry; values that do not fit 32 bits are in the zip64 field, in this order.</summary>
     private static (long Unpacked, long Packed, long Header) Sizes(string name, ReadOnlySpan<byte> entry, ReadOnlySpan<byte> extra)
     {
         while (extra.Length >= 4 && U16(extra, 0) != Zip64Field)

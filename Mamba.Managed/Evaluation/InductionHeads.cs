@@ -2,7 +2,7 @@ using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Evaluation;
 
-/// <summary>Recall what followed a special token: random tokens, a special one among them, and at the end the special one again.</summary>
+/// <summary>Recall the token after a special token: random tokens with a special one among them, and the special one again at the end.</summary>
 /// <remarks>
 /// Gu and Dao 2023, section 4.1.2 and appendix E.1, after Olsson et al. 2022. The special token <c>*</c> is anywhere but in the last two places:
 /// <code>
@@ -12,7 +12,7 @@ namespace Mamba.Managed.Evaluation;
 /// </remarks>
 internal sealed class InductionHeads : SyntheticTask
 {
-    /// <summary>The token whose follower is asked for.</summary>
+    /// <summary>The token whose successor is the answer.</summary>
     public const int Special = VocabSize - 1;
 
     /// <inheritdoc/>

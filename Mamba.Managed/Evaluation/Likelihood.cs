@@ -4,7 +4,7 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Evaluation;
 
-/// <summary>How well a model foretold tokens: the sum of -ln p over those that were scored.</summary>
+/// <summary>How well a model predicts tokens: the sum of -ln p over the scored ones.</summary>
 /// <param name="Nats">The sum, in nats.</param>
 /// <param name="Tokens">How many tokens it is over.</param>
 public readonly record struct Likelihood(double Nats, int Tokens)
@@ -19,8 +19,8 @@ public readonly record struct Likelihood(double Nats, int Tokens)
     /// <param name="executor">The model.</param>
     /// <param name="tokens">At least two token ids.</param>
     /// <param name="window">Tokens that the model sees together; at least two.</param>
-    /// <param name="progress">Told how many tokens have been scored; null for nobody.</param>
-    /// <param name="cancellationToken">Looked at between chunks.</param>
+    /// <param name="progress">Receives the number of tokens scored so far; null for none.</param>
+    /// <param name="cancellationToken">Checked between chunks.</param>
     /// <exception cref="ArgumentException">There are fewer than two tokens, or an id out of range.</exception>
     /// <exception cref="InvalidDataException">A logit is NaN or infinite.</exception>
     public static Likelihood Measure(

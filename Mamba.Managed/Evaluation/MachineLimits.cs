@@ -7,10 +7,10 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Evaluation;
 
-/// <summary>What this machine can do at most, measured now: the limits that decode and prefill run against.</summary>
+/// <summary>The measured peak of this machine: memory bandwidth bounds decode, multiply-adds bound prefill.</summary>
 /// <param name="ReadGigabytesPerSecond">Bytes read from memory, in 10^9 a second; the ceiling of decode.</param>
 /// <param name="FmaGigaflopsPerSecond">Float32 operations of fused multiply-adds, two each, in 10^9 a second; the ceiling of prefill.</param>
-/// <remarks>The clock of a machine that is shared changes from second to second: compare with work measured in the same run.</remarks>
+/// <remarks>The speed of a shared machine changes from second to second: compare only with work measured in the same run.</remarks>
 internal sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGigaflopsPerSecond)
 {
     private const int Rounds = 5;
@@ -23,9 +23,8 @@ internal sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGi
         using WorkerPool pool = new(threads);
         using ReadRegion read = new();
         FmaRegion multiply = new();
-        return new(
-            ReadRegion.Bytes / Best(pool, read) / 1e9,
-            (double)FmaRegion.FlopsPerWorker * pool.Count / Best(pool, multiply) / 1e9);
+        double readSeconds = Best(pool, read), multiplySeconds = Best(pool, multiply);
+        return new(ReadRegion.Bytes / readSeconds / 1e9, (double)multiply.FlopsPerWorker * pool.Count / multiplySeconds / 1e9);
     }
 
     private static double Best(WorkerPool pool, IRegion region)
@@ -61,7 +60,7 @@ internal sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGi
                 : Vector128.IsHardwareAccelerated ? Vector128.Sum(Sum<Lanes128, Vector128<float>>(from, to))
                 : Sum<LanesScalar, float>(from, to);
 
-            // The sum has to go somewhere, or there would be no reason to read.
+            // The sum is stored, or the compiler could drop the reads.
             Volatile.Write(ref total, sum);
         }
 
@@ -89,32 +88,35 @@ internal sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGi
         }
     }
 
-    /// <summary>Twelve chains of multiply-adds in registers: enough to fill two units of latency 4 or 5.</summary>
+    /// <summary>Twelve chains of multiply-adds in registers on every worker.</summary>
     private sealed class FmaRegion : IRegion
     {
-        private const int Steps = 2_000_000;
         private float total;
+        private long flops;
 
-        private static int Lanes => InstructionSets.Current switch
+        /// <summary>Operations of one worker in one run; 0 before the first.</summary>
+        public long FlopsPerWorker => Volatile.Read(ref flops);
+
+        public void Execute(Worker worker)
         {
-            InstructionSet.Avx512 => 16,
-            InstructionSet.Avx2 => 8,
-            InstructionSet.Vector128 => 4,
-            _ => 1,
-        };
+            FmaChains chains = default;
+            Widths.Run(ref chains);
+            Volatile.Write(ref total, chains.Result);
+            Volatile.Write(ref flops, chains.Flops);
+        }
+    }
 
-        public static long FlopsPerWorker => 2L * 12 * Lanes * Steps;
+    /// <summary>Twelve independent chains: enough for two units of latency 4 or 5.</summary>
+    private struct FmaChains : IKernel
+    {
+        private const int Steps = 2_000_000;
 
-        public void Execute(Worker worker) => Volatile.Write(ref total, InstructionSets.Current switch
-        {
-            InstructionSet.Avx512 => Vector512.Sum(Chains<Lanes512, Vector512<float>>()),
-            InstructionSet.Avx2 => Vector256.Sum(Chains<Lanes256, Vector256<float>>()),
-            InstructionSet.Vector128 => Vector128.Sum(Chains<Lanes128, Vector128<float>>()),
-            _ => Chains<LanesScalar, float>(),
-        });
+        public float Result { get; private set; }
+
+        public long Flops { get; private set; }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static V Chains<L, V>()
+        public unsafe void Run<L, V>()
             where L : struct, ILanes<V>
         {
             V x = L.Broadcast(0.999f), y = L.Broadcast(0.001f);
@@ -135,7 +137,10 @@ internal sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGi
                 l = L.MultiplyAdd(l, x, y);
             }
 
-            return L.Add(L.Add(L.Add(a, b), L.Add(c, d)), L.Add(L.Add(L.Add(e, f), L.Add(g, h)), L.Add(L.Add(i, j), L.Add(k, l))));
+            // The sum is stored, or the compiler could drop the chains.
+            float* lanes = stackalloc float[L.Count];
+            L.Store(lanes, L.Add(L.Add(L.Add(a, b), L.Add(c, d)), L.Add(L.Add(L.Add(e, f), L.Add(g, h)), L.Add(L.Add(i, j), L.Add(k, l)))));
+            (Result, Flops) = (lanes[0], 2L * 12 * L.Count * Steps);
         }
     }
 }

@@ -2,43 +2,43 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Evaluation;
 
-/// <summary>What it costs to hold one tensor in another type.</summary>
+/// <summary>The cost of storing one tensor in another type.</summary>
 /// <param name="Type">The type.</param>
-/// <param name="Bytes">What the tensor takes in it.</param>
+/// <param name="Bytes">The tensor's size in this type.</param>
 /// <param name="RelativeError">Root mean square of the change of the elements, over their root mean square.</param>
-/// <param name="NatsPerToken">What the model loses, in nats per token, when this tensor alone is held so; below 0 where the text happens to gain.</param>
+/// <param name="NatsPerToken">The model's loss increase, in nats per token, when only this tensor is stored so; negative if the loss happens to fall.</param>
 internal sealed record QuantizationCandidate(ElementType Type, long Bytes, double RelativeError, double NatsPerToken);
 
-/// <summary>One tensor, and the types that it might be held in.</summary>
+/// <summary>One tensor, and the types in which it could be stored.</summary>
 /// <param name="Name">The path in the model's tree, which is its name in checkpoints.</param>
 /// <param name="Tensor">The tensor as it is.</param>
 /// <param name="Candidates">Largest first.</param>
 internal sealed record QuantizedTensor(string Name, Tensor Tensor, IReadOnlyList<QuantizationCandidate> Candidates);
 
 /// <summary>A type for each tensor.</summary>
-/// <param name="Types">By the tensors' names; what is not named stays as it is.</param>
-/// <param name="Bytes">What all tensors of the report take so.</param>
-/// <param name="ExpectedNats">The sum of what each costs alone, in nats per token, gains counted as losses.</param>
+/// <param name="Types">By the tensors' names; tensors that are not named keep their type.</param>
+/// <param name="Bytes">The size of all tensors of the report in these types.</param>
+/// <param name="ExpectedNats">The sum of the single costs, in nats per token, gains counted as losses.</param>
 internal sealed record QuantizationChoice(IReadOnlyDictionary<string, ElementType> Types, long Bytes, double ExpectedNats)
 {
-    /// <summary>What the model loses with all of them together, measured, in nats per token.</summary>
+    /// <summary>The measured loss increase with all of these types together, in nats per token.</summary>
     public double MeasuredNats { get; init; }
 }
 
-/// <summary>What each matrix of a model loses in each type, as <see cref="QuantizationStudy"/> measured it on a text.</summary>
-/// <param name="Baseline">The text under the model as it is.</param>
+/// <summary>The loss increase for each matrix of a model in each type, as <see cref="QuantizationStudy"/> measured it on a text.</summary>
+/// <param name="Baseline">The likelihood of the text under the unchanged model.</param>
 /// <param name="Tensors">The matrices, in the order of the tree.</param>
 internal sealed record QuantizationReport(Likelihood Baseline, IReadOnlyList<QuantizedTensor> Tensors)
 {
-    // Costs below this are the rounding of the sum over a text.
+    // Costs below this are rounding errors of the sum over a text.
     private const double Smallest = 1e-9;
 
-    /// <summary>The types that save the most bytes for what they cost.</summary>
+    /// <summary>The types that save the most bytes for their cost: a greedy choice.</summary>
     /// <param name="budget">Nats per token that all of them may cost together.</param>
     /// <remarks>
-    /// Costs are taken to add up, and a gain on one text to be chance, so it counts as a loss of its size. From the model as it is, the
-    /// step that saves most bytes per nat is taken, again and again, while it fits the budget. <see cref="QuantizationChoice.MeasuredNats"/>
-    /// is not set; <see cref="QuantizationStudy.Measure"/> finds it.
+    /// Costs are assumed to add up, and a gain on one text to be chance, so it counts as a loss of its size. Starting from the unchanged model, the
+    /// change that saves most bytes per nat is made repeatedly while it fits the budget. <see cref="QuantizationChoice.MeasuredNats"/> is not
+    /// set; <see cref="QuantizationStudy.Measure"/> measures it.
     /// </remarks>
     public QuantizationChoice Recommend(double budget)
     {

@@ -7,8 +7,8 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Evaluation;
 
-/// <summary>Measures what a model loses on a text when its matrices are held in smaller types.</summary>
-/// <remarks>Costs are differences on the same tokens, so they are exact to far less than a text's own spread.</remarks>
+/// <summary>Measures how much a model's loss on a text grows when its matrices are stored in smaller types.</summary>
+/// <remarks>Costs are differences on the same tokens, so their error is far below the variation of the loss between texts.</remarks>
 internal sealed class QuantizationStudy : IDisposable
 {
     private readonly MambaLanguageModel model;
@@ -17,12 +17,12 @@ internal sealed class QuantizationStudy : IDisposable
     private readonly int threads;
     private readonly CpuExecutor executor;
 
-    /// <summary>Prepares the model and measures it as it is.</summary>
+    /// <summary>Prepares the model and measures the baseline.</summary>
     /// <param name="model">The weights; kept.</param>
     /// <param name="tokens">The text: at least two token ids.</param>
     /// <param name="window">Tokens that the model sees together.</param>
     /// <param name="threads">0 for one per processor. Their number does not change a result.</param>
-    /// <param name="cancellationToken">Looked at between chunks of the text.</param>
+    /// <param name="cancellationToken">Checked between chunks of the text.</param>
     public QuantizationStudy(
         MambaLanguageModel model, ReadOnlySpan<int> tokens, int window = 2048, int threads = 0, CancellationToken cancellationToken = default)
     {
@@ -40,20 +40,20 @@ internal sealed class QuantizationStudy : IDisposable
         }
     }
 
-    /// <summary>The types that a matrix may be held in, largest first.</summary>
+    /// <summary>The types in which a matrix may be stored, largest first.</summary>
     public static IReadOnlyList<ElementType> Types { get; } =
     [
         ElementType.Float16, ElementType.BFloat16, ElementType.Q8_0, ElementType.Q6_K, ElementType.Q5_1, ElementType.Q5_K, ElementType.Q5_0,
         ElementType.Q4_1, ElementType.Q4_K, ElementType.Q4_0, ElementType.Q3_K, ElementType.Q2_K,
     ];
 
-    /// <summary>The text under the model as it is.</summary>
+    /// <summary>The likelihood of the text under the unchanged model.</summary>
     public Likelihood Baseline { get; }
 
     /// <summary>Measures every matrix in every type that is smaller than its own and that its rows fit.</summary>
     /// <param name="types">The candidates; null for all of <see cref="Types"/>.</param>
-    /// <param name="progress">Told the name of the tensor and the share of all work done, 0 to 1, after each candidate; null for nobody.</param>
-    /// <param name="cancellationToken">Looked at within each candidate.</param>
+    /// <param name="progress">Receives the name of the tensor and the share of all work done, 0 to 1, after each candidate; null for none.</param>
+    /// <param name="cancellationToken">Checked within each candidate.</param>
     public QuantizationReport Run(
         IReadOnlyList<ElementType>? types = null, IProgress<(string Tensor, double Share)>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -78,9 +78,9 @@ internal sealed class QuantizationStudy : IDisposable
         return new(Baseline, found);
     }
 
-    /// <summary>What the model loses, in nats per token, with some tensors in other types together.</summary>
-    /// <param name="types">By the tensors' names; what is not named stays as it is.</param>
-    /// <param name="cancellationToken">Looked at between chunks of the text.</param>
+    /// <summary>The loss increase, in nats per token, with several tensors in other types together.</summary>
+    /// <param name="types">By the tensors' names; tensors that are not named keep their type.</param>
+    /// <param name="cancellationToken">Checked between chunks of the text.</param>
     public double Measure(IReadOnlyDictionary<string, ElementType> types, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(types);

@@ -14,8 +14,8 @@ internal sealed class SyntheticBatches : IBatchSource
 
     /// <summary>Prepares to draw.</summary>
     /// <param name="task">The task.</param>
-    /// <param name="options">The length, the seed, and the sequences of a batch; where lengths grow, half as many of twice the least length, at least one.</param>
-    /// <param name="growth">How the length is reached; null for that length alone.</param>
+    /// <param name="options">The length, the seed, and the sequences of a batch. With <paramref name="growth"/> each doubling of the length halves their number, down to one.</param>
+    /// <param name="growth">How the length grows during the run; null for that length from the start.</param>
     /// <exception cref="ArgumentException">An option is out of range, or a length too short for the task.</exception>
     public SyntheticBatches(SyntheticTask task, BatchOptions options, LengthGrowth? growth = null)
     {
@@ -43,7 +43,7 @@ internal sealed class SyntheticBatches : IBatchSource
         return Draw(number * options.Windows, Math.Max(1, options.Windows >> doubled), options.Length >> (doublings - doubled));
     }
 
-    /// <summary>None: as no sequence is seen twice, the loss of training is that of new sequences already.</summary>
+    /// <summary>None: no sequence is seen twice, so the training loss is already that of unseen sequences.</summary>
     public IEnumerable<TrainingBatch> Validation() => [];
 
     private TrainingBatch Draw(long first, int count, int length)

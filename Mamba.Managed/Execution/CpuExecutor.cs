@@ -6,16 +6,16 @@ namespace Mamba.Managed.Execution;
 
 /// <summary>Runs a Mamba model on the processor's cores.</summary>
 /// <remarks>
-/// The weights are copied once into the order in which the kernels read them; the model and the file behind it are not needed afterwards.
-/// A pass has at most 512 tokens, so the memory of an executor does not grow with the input. A chunk of a long prompt has in a small model
-/// so many fewer, down to 128 or 64 a thread, that what lies between the layers takes some sixteenth of the weights' memory.
+/// The weights are packed once for the kernels; the model and its file are not needed afterwards. A pass has at most 512 tokens, and long prompts
+/// run in chunks, so the memory of an executor does not grow with the input. Small models use fewer rows, down to 128 or 64 a thread, so that
+/// activations take at most about 1/16 of the weights' memory.
 /// </remarks>
 public sealed class CpuExecutor : IMambaExecutor
 {
     /// <summary>The most tokens of one pass, over all its sequences: <see cref="MaxRows"/>.</summary>
     public const int MaxBatch = 512;
 
-    private const int MostThreads = 1024;
+    
 
     // On two threads a chunk of 256 instead of 512 makes prompts of quantized models 1 to 3 % slower, on 8 and 16 threads 3 to 8 %.
     private const int ChunkStep = 64;
@@ -33,19 +33,19 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <summary>Prepares a model.</summary>
     /// <param name="model">The weights, of any floating-point type.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
-    /// <exception cref="ArgumentException">The model's tensors are not those that its configuration asks for.</exception>
+    /// <exception cref="ArgumentException">The model's tensors do not fit its configuration.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public CpuExecutor(MambaLanguageModel model, int threads = 0)
         : this(model, threads, release: false)
     {
     }
 
-    // Threads are started last, so that what fails before leaves none.
+    // Threads are started last, so that an earlier failure leaves none running.
     private CpuExecutor(MambaLanguageModel model, int threads, bool release)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MostThreads);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, WorkerPool.MostWorkers);
         threads = threads == 0 ? Environment.ProcessorCount : threads;
         model.Validate();
         Config = model.Config;
@@ -65,10 +65,10 @@ public sealed class CpuExecutor : IMambaExecutor
         }
     }
 
-    /// <summary>Loads a model and prepares it, giving the file's pages back as the weights are taken over: they are never in memory twice.</summary>
-    /// <param name="path">A model folder, as of <see cref="ModelSource.Open"/>, or a GGUF file.</param>
+    /// <summary>Loads a model and prepares it. The pages of the file are dropped while its weights are packed, so that they are never in memory twice.</summary>
+    /// <param name="path">A model folder, see <see cref="ModelSource.Open"/>, or a GGUF file.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
-    /// <exception cref="FileNotFoundException">There is neither, or the folder lacks a file.</exception>
+    /// <exception cref="FileNotFoundException">The path does not exist, or a file is missing in the folder.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, or its tensors do not fit its configuration.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public static CpuExecutor Load(string path, int threads = 0)
@@ -77,8 +77,10 @@ public sealed class CpuExecutor : IMambaExecutor
         return TakeOver(source.Model, threads);
     }
 
-    /// <summary>Prepares a model and gives the memory of its weights back as they are taken over: they are never in memory twice.</summary>
-    /// <param name="model">The weights, of any floating-point type. Disposed, but for those in a mapped file, which are read again when they are used.</param>
+    /// <summary>Prepares a model and frees its weights while they are packed, so that they are never in memory twice.</summary>
+    /// <param name="model">
+    /// The weights, of any floating-point type. They are disposed, except those in a mapped file, whose pages are dropped and read again when used.
+    /// </param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
     /// <exception cref="ArgumentOutOfRangeException">A negative number of threads, or more than 1024.</exception>
     public static CpuExecutor TakeOver(MambaLanguageModel model, int threads = 0) => new(model, threads, release: true);
@@ -98,7 +100,7 @@ public sealed class CpuExecutor : IMambaExecutor
     /// <summary>Threads that compute, the caller included.</summary>
     public int Threads => pool.Count;
 
-    /// <summary>Bytes that one step of one sequence reads, weights in the types in which they are held and its state: what decode asks of the memory.</summary>
+    /// <summary>Bytes that one decode step of one sequence reads: the packed weights and the state. Memory bandwidth over this bounds the speed of decode.</summary>
     public long StepBytes => region.StepBytes + (layout.Length(0) * sizeof(float));
 
     /// <inheritdoc cref="IMambaExecutor.CreateState"/>
@@ -131,7 +133,7 @@ public sealed class CpuExecutor : IMambaExecutor
         }
     }
 
-    /// <summary>Waits for the pass that runs and frees everything: threads, weights and room for activations.</summary>
+    /// <summary>Waits for the running pass and frees threads, weights and activations.</summary>
     public void Dispose()
     {
         lock (gate)
@@ -146,10 +148,10 @@ public sealed class CpuExecutor : IMambaExecutor
         }
     }
 
-    /// <summary>A state to copy another into for the length of a call; its contents are any.</summary>
+    /// <summary>A state for a temporary copy during one call; its contents are arbitrary.</summary>
     internal CpuState Borrow() => Interlocked.Exchange(ref spare, null) ?? CreateState();
 
-    /// <summary>Takes back what was borrowed, and keeps one: each prompt would else ask for new memory, and leave holes when it is freed.</summary>
+    /// <summary>Returns a borrowed state. One is kept for reuse, so that prompts do not allocate and free memory each time, which would fragment it.</summary>
     internal void Return(CpuState state)
     {
         if (Interlocked.CompareExchange(ref spare, state, null) is not null)
@@ -163,7 +165,7 @@ public sealed class CpuExecutor : IMambaExecutor
         }
     }
 
-    /// <summary>Takes over changed tensors of the model that this executor was made of.</summary>
+    /// <summary>Repacks the tensors that changed since the executor was made.</summary>
     internal void Repack(MambaLanguageModel before, MambaLanguageModel after)
     {
         after.Validate();

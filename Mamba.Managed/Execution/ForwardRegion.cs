@@ -10,8 +10,8 @@ namespace Mamba.Managed.Execution;
 
 /// <summary>One pass of the tokens of several sequences through all layers, as the workers of a pool run it together.</summary>
 /// <remarks>
-/// Residual and norm are shared out by rows. A single row is so little that every worker does it for itself, in memory of its own, and none
-/// waits for another.
+/// Residual and norm are divided among the workers by rows. For a single row every worker computes them itself, in its own copy: that is faster
+/// than a barrier.
 /// </remarks>
 internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 {
@@ -31,8 +31,8 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
 
     /// <summary>Packs a model.</summary>
     /// <param name="model">The weights.</param>
-    /// <param name="threads">Threads that pack, and will compute.</param>
-    /// <param name="release">Whether the memory of each tensor is given back once all layers that share it are packed.</param>
+    /// <param name="threads">The number of threads for packing, and for the passes.</param>
+    /// <param name="release">Whether the memory of each tensor is freed once all layers that share it are packed.</param>
     public ForwardRegion(MambaLanguageModel model, int threads, bool release)
     {
         pass = new MixerPass(threads);
@@ -53,7 +53,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
                     CompileKernels(blocks[i]);
                 }
             });
-            finalNorm = Copy(model.NormF);
+            finalNorm = model.NormF.Weight.ToFloats();
             Release(model.NormF);
         }
         catch
@@ -71,16 +71,16 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
     }
 
-    /// <summary>Bytes of weights that one step reads, but for the one row of the embedding.</summary>
+    /// <summary>Bytes of weights that one decode step reads, except the row of the embedding.</summary>
     public long StepBytes =>
         head.ByteLength + (finalNorm.Length * sizeof(float)) + blocks.Sum(block => block.Mixer.ByteLength + (block.Norm.Length * sizeof(float)));
 
     /// <summary>Bytes that a pass keeps for each of its rows.</summary>
     public long RowBytes => MixerPass.RowBytes(blocks[0].Mixer) + (2L * config.DModel * sizeof(float));
 
-    /// <summary>Packs those parts anew whose tensors changed.</summary>
-    /// <param name="before">The model that is packed.</param>
-    /// <param name="after">The same with other tensors, norms of the model excepted.</param>
+    /// <summary>Repacks the parts whose tensors changed.</summary>
+    /// <param name="before">The model that is packed now.</param>
+    /// <param name="after">The same model with other tensors; the final norm must be the same.</param>
     public void Repack(MambaLanguageModel before, MambaLanguageModel after)
     {
         if (Differ(before.Vocabulary, after.Vocabulary))
@@ -112,7 +112,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         residual.Dispose();
         normal.Dispose();
 
-        // What was not packed, because packing failed before it came to it, is null.
+        // If packing failed, the parts after the failure are null.
         embedding?.Dispose();
         head?.Dispose();
         foreach ((_, PackedMixer? mixer) in blocks)
@@ -121,8 +121,8 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
     }
 
-    /// <summary>Takes the memory that a pass needs, so that nothing is asked for once states move.</summary>
-    /// <exception cref="OutOfMemoryException">The system has not that much memory; the next call tries again.</exception>
+    /// <summary>Allocates the memory of a pass in advance, so that no allocation can fail once states are being advanced.</summary>
+    /// <exception cref="OutOfMemoryException">The system does not have that much memory; the next call tries again.</exception>
     public void Reserve(int rows)
     {
         int copies = Math.Max(rows, threads);
@@ -131,9 +131,9 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         pass.Reserve(blocks[0].Mixer, rows);
     }
 
-    /// <summary>Runs one pass, after <see cref="Reserve"/> of its rows.</summary>
-    /// <param name="pool">Who computes.</param>
-    /// <param name="batch">The tokens, whose they are, and which logits are wanted.</param>
+    /// <summary>Runs one pass; <see cref="Reserve"/> was called for its rows.</summary>
+    /// <param name="pool">The workers.</param>
+    /// <param name="batch">The tokens, their sequences, and which logits are wanted.</param>
     /// <param name="logits">[logit rows, vocab_size]</param>
     public void Run(WorkerPool pool, PassBatch batch, Span<float> logits)
     {
@@ -176,9 +176,9 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             }
 
             AwaitRows(worker);
-            if (batch.IsClosing && i == blocks.Length - 1)
+            if (batch.IsLastOnly && i == blocks.Length - 1)
             {
-                Close(worker);
+                LastLayer(worker);
                 return;
             }
 
@@ -194,12 +194,12 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         Project(worker);
     }
 
-    // The last layer, where logits of last rows are wanted or none: nobody reads what the other rows give, so they only move the states on.
-    private void Close(Worker worker)
+    // The last layer of a pass that needs logits of last rows only, or none: the other rows only advance the states, their outputs are not computed.
+    private void LastLayer(Worker worker)
     {
         int width = config.DModel, last = blocks.Length - 1;
         (float[] norm, PackedMixer mixer) = blocks[last];
-        pass.Advance(worker, mixer, normal.Slice(OwnMemory(worker), rows * width), rows, batch.Silent, last);
+        pass.Advance(worker, mixer, normal.Slice(OwnMemory(worker), rows * width), rows, batch.StateOnly, last);
         if (logitRows == 0)
         {
             return;
@@ -213,7 +213,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
 
         worker.Barrier();
-        pass.Forward(worker, mixer, normal.Slice(0, logitRows * width), Mixed(0, logitRows), logitRows, batch.Closing, last);
+        pass.Forward(worker, mixer, normal.Slice(0, logitRows * width), Mixed(0, logitRows), logitRows, batch.LastRows, last);
         worker.Barrier();
         for (int i = start; i < end; i++)
         {
@@ -229,9 +229,10 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         return (packed, vocabulary.Head is null ? packed : new PackedMatrix(vocabulary.Head.Weight, threads));
     }
 
-    private static (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block) => (Copy(block.Norm), new PackedMixer(block.Mixer));
+    private static (float[] Norm, PackedMixer Mixer) Pack(ResidualBlock block) => (block.Norm.Weight.ToFloats(), new PackedMixer(block.Mixer));
 
-    // A few rows and a single one go through a block, so that kernels are compiled while others pack weights and not while a first token waits.
+    // Runs several rows and then one row through a block, so that the JIT compiles the kernels while other threads pack weights, not during the first
+    // token.
     private void CompileKernels((float[] Norm, PackedMixer Mixer) block)
     {
         (float[] norm, PackedMixer mixer) = block;
@@ -244,12 +245,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         TensorPrimitives.Add(row, row, row);
     }
 
-    private static float[] Copy(RmsNorm norm)
-    {
-        float[] weight = new float[norm.Weight.Count];
-        norm.Weight.CopyTo(weight);
-        return weight;
-    }
+    
 
     private void Project(Worker worker)
     {
@@ -258,7 +254,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             return;
         }
 
-        // The rows whose logits are wanted may be another worker's.
+        // Another worker may have computed the rows whose logits are wanted.
         AwaitRows(worker);
         int own = OwnMemory(worker);
         (int start, int end) = RowsOf(worker, logitRows);
@@ -272,7 +268,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         MatrixProduct.Forward(worker, pass.Scratch, normal.Slice(own, logitRows * config.DModel), config.DModel, head, [], output, logitRows);
     }
 
-    // The row from which logits are computed.
+    // The row of the pass that row `index` of the logits comes from.
     private int LogitRow(int index) => batch.LogitRows[index];
 
     private (int Start, int End) RowsOf(Worker worker, int total) => rows == 1 ? (0, 1) : worker.Range(total);
@@ -287,7 +283,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         }
     }
 
-    // What a mixer gives takes the place of what it was given; of a single row it lies behind the copies of the workers.
+    // The mixer's output overwrites its input; for a single row it is stored behind the workers' copies.
     private Span<float> Mixed(int row, int count) => normal.Slice(((rows == 1 ? threads : 0) + row) * config.DModel, count * config.DModel);
 
     private void AddMixed(int own, int from, int to)

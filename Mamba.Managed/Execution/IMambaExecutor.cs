@@ -2,24 +2,24 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Execution;
 
-/// <summary>A whole model ready to run on some device: the seam between generation and whatever computes.</summary>
+/// <summary>A whole model ready to run on some device: the interface between generation and the backend that computes.</summary>
 /// <remarks>
 /// An executor runs one pass at a time; calls from several threads wait for one another, and <see cref="IDisposable.Dispose"/> waits for the
-/// pass that runs. Logits and states are the same bits whether tokens arrive at once, in chunks or singly, alone or in a batch, whatever
-/// logits are asked for. What is above a pass - prompts in chunks, cancellation, many sequences - is in <see cref="MambaExecutorExtensions"/>.
+/// running pass. Logits and states are the same bits whether tokens arrive at once, in chunks or one by one, alone or in a batch, and whichever
+/// logits are requested. Operations of several passes - prompts in chunks, cancellation, large batches - are in <see cref="MambaExecutorExtensions"/>.
 /// </remarks>
 public interface IMambaExecutor : IDisposable
 {
     /// <summary>The model's sizes; a row of logits has <see cref="MambaConfig.VocabSize"/> entries.</summary>
     MambaConfig Config { get; }
 
-    /// <summary>Which model it is, so that saved states are given to no other.</summary>
+    /// <summary>Identifies the model: a saved state is restored only with the fingerprint that it was saved with.</summary>
     ModelFingerprint Fingerprint { get; }
 
     /// <summary>The most tokens of one pass, over all its sequences.</summary>
     int MaxRows { get; }
 
-    /// <summary>The tokens of one long prompt that a pass takes best: at most <see cref="MaxRows"/>, fewer where more would only take memory.</summary>
+    /// <summary>The best chunk length for a long prompt, in tokens: at most <see cref="MaxRows"/>, less where longer chunks would cost memory and gain little.</summary>
     int PromptChunk => MaxRows;
 
     /// <summary>The state before the first token.</summary>
@@ -28,11 +28,11 @@ public interface IMambaExecutor : IDisposable
 
     /// <summary>Feeds tokens to one or several sequences, in one pass.</summary>
     /// <param name="tokens">The tokens of all sequences, one sequence after the other; at least one, at most <see cref="MaxRows"/>.</param>
-    /// <param name="batch">The sequences; each state appears once and is moved on by its tokens.</param>
-    /// <param name="logits">[rows, vocab_size]: the rows asked for, in the order of the tokens.</param>
+    /// <param name="batch">The sequences; each state appears once and is advanced by its tokens.</param>
+    /// <param name="logits">[rows, vocab_size]: the requested rows, in the order of the tokens.</param>
     /// <remarks>
-    /// Arguments are copied before they are checked and used. A call that throws leaves every state as it was; only where the device itself
-    /// fails midway are the states of the batch unusable, and say so, until they are cleared or given another state's contents.
+    /// Arguments are copied before they are checked and used. A call that throws leaves every state as it was, with one exception: if the device
+    /// fails during the pass, the states of the batch are unusable. Using one then throws, until it is cleared or overwritten with another state.
     /// </remarks>
     /// <exception cref="ArgumentException">
     /// An id out of range, lengths that do not agree, a state that appears twice, that another kind of executor made, or of another model's sizes.

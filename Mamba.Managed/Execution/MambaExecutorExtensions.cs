@@ -1,21 +1,25 @@
 using System.Buffers;
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Execution;
 
-/// <summary>Feeds tokens in as many passes as they take: prompts in chunks, with cancellation, and batches of any size.</summary>
-/// <remarks>A call that throws or is canceled leaves every state as it was before the call.</remarks>
+/// <summary>Feeds any number of tokens, in several passes where needed: prompts in chunks, with cancellation, and batches of any size.</summary>
+/// <remarks>
+/// A call that throws or is canceled leaves every state as it was. The exception is a device failure in a call that fits one pass and feeds fewer
+/// than 16 tokens or several sequences: it makes no copies, see <see cref="IMambaExecutor.Run"/>.
+/// </remarks>
 public static class MambaExecutorExtensions
 {
-    // So many tokens take far longer than a copy of the state, which is worth having where a device fails within a pass.
+    // From this many tokens on, a pass takes far longer than a copy of the state, so a copy to restore after a device failure costs little.
     private const int WorthCopy = 16;
 
     /// <summary>Feeds tokens to one sequence.</summary>
     /// <param name="executor">The model.</param>
     /// <param name="tokens">At least one token id.</param>
-    /// <param name="state">The sequence so far; moved on by the tokens.</param>
+    /// <param name="state">The sequence so far; advanced by the tokens.</param>
     /// <param name="logits">[vocab_size]: of the last token only, or [tokens, vocab_size]: of each token.</param>
-    /// <param name="cancellationToken">Looked at between chunks.</param>
+    /// <param name="cancellationToken">Checked between chunks.</param>
     /// <exception cref="ArgumentException">No tokens, an id out of range, logits of another length, or a state of another model's sizes.</exception>
     /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public static void Prefill(
@@ -61,11 +65,11 @@ public static class MambaExecutorExtensions
         ArrayPool<int>.Shared.Return(ones);
     }
 
-    /// <summary>Feeds tokens to several sequences, to each as many as it has.</summary>
+    /// <summary>Feeds tokens to several sequences, a different number to each.</summary>
     /// <param name="executor">The model.</param>
     /// <param name="tokens">The tokens of all sequences, one sequence after the other.</param>
     /// <param name="lengths">[sequences]: how many tokens belong to each, at least one.</param>
-    /// <param name="states">[sequences]: all different; each moved on by its tokens.</param>
+    /// <param name="states">[sequences]: all different; each is advanced by its tokens.</param>
     /// <param name="logits">[sequences, vocab_size]: of each last token, or [tokens, vocab_size]: of each token.</param>
     /// <exception cref="ArgumentException">An id out of range, a state that appears twice, or lengths that do not agree.</exception>
     public static void Forward(
@@ -122,7 +126,7 @@ public static class MambaExecutorExtensions
         }
     }
 
-    // Whole sequences join a pass while they fit; what is longer goes alone, in chunks.
+    // Whole sequences share a pass while they fit; a longer sequence runs alone, in chunks.
     private static void Passes(IMambaExecutor executor, ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits)
     {
         int vocabulary = executor.Config.VocabSize;
@@ -177,7 +181,7 @@ public static class MambaExecutorExtensions
             Throw.Argument("expected at least one token, found none", nameof(tokens));
         }
 
-        PassBatch.CheckTokens(tokens, vocabulary);
+        Embedding.RequireTokens(tokens, vocabulary);
     }
 
     private static void CheckLengths(ReadOnlySpan<SequenceInput> batch, int tokens)
@@ -192,18 +196,14 @@ public static class MambaExecutorExtensions
         Throw.UnlessLength(total, tokens);
     }
 
-    // Over several passes no single one would notice that a state appears twice.
+    // A pass checks its own states only; over several passes a state could appear twice.
     private static void CheckStates(ReadOnlySpan<SequenceInput> batch)
     {
-        Dictionary<SequenceState, int> seen = new(batch.Length, ReferenceEqualityComparer.Instance);
-        for (int i = 0; i < batch.Length; i++)
+        foreach (SequenceInput input in batch)
         {
-            ArgumentNullException.ThrowIfNull(batch[i].State, "states");
-            if (!seen.TryAdd(batch[i].State, i))
-            {
-                Throw.Argument(
-                    Throw.Invariant($"expected a state of its own for each sequence, found the same at {seen[batch[i].State]} and {i}"), "states");
-            }
+            ArgumentNullException.ThrowIfNull(input.State, "states");
         }
+
+        PassBatch.RequireDistinct(batch, new(batch.Length, ReferenceEqualityComparer.Instance), "states");
     }
 }

@@ -6,46 +6,46 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Execution;
 
-/// <summary>Rows of one sequence within a pass, and what its layers remember.</summary>
+/// <summary>The rows of one sequence within a pass, and the states of its layers.</summary>
 /// <param name="Start">The first row.</param>
 /// <param name="Length">How many rows.</param>
 /// <param name="Layers">The state of each layer.</param>
 internal readonly record struct Sequence(int Start, int Length, MixerState[] Layers);
 
-/// <summary>Runs mixers over the rows of several sequences, as the workers of a pool do it together; holds the memory in between.</summary>
+/// <summary>Runs mixers over the rows of several sequences on all workers of a pool; owns the activations.</summary>
 /// <remarks>
-/// Rows of all sequences stand one below the other; only convolution and scan know where a sequence begins. Each phase is shared out by
-/// rows, outputs or channels, with a barrier before the next; after the last the caller sets the barrier.
+/// The rows of all sequences form one matrix; only convolution and scan distinguish the sequences. Each phase is divided among the workers by
+/// rows, outputs or channels, with a barrier before the next phase. The barrier after the last phase is the caller's.
 /// </remarks>
 internal sealed unsafe class MixerPass(int workers) : IDisposable
 {
     private readonly Activations gated = new(0);
     private readonly Activations channels = new(1);
-    private readonly Activations selected = new(3);
+    private readonly Activations dtBC = new(3);
 
-    /// <summary>Room for products, also for others of the same workers.</summary>
+    /// <summary>Scratch memory of the products; the same workers may use it for other products too.</summary>
     public GemmScratch Scratch { get; } = MatrixProduct.CreateScratch(workers);
 
-    /// <summary>Makes room, and forgets a pass that failed; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
+    /// <summary>Makes room and resets what a failed pass left; called before the workers start. Allocates only when a pass is larger than all before.</summary>
     public void Reserve(PackedMixer mixer, int rows)
     {
         MatrixProduct.Reserve(Scratch, rows, MostInputs(mixer));
 
-        // Offsets within what is reserved need no check later.
+        // Checked here once: offsets within the reserved memory cannot overflow later.
         gated.Reserve(checked(rows * GatedPitch(mixer.InProj)));
         channels.Reserve(checked(rows * mixer.DInner));
-        selected.Reserve(checked(rows * mixer.XProj.Outputs));
+        dtBC.Reserve(checked(rows * mixer.XProj.Outputs));
     }
 
-    /// <summary>Bytes that <see cref="Reserve"/> takes for each row.</summary>
+    /// <summary>Bytes that <see cref="Reserve"/> allocates for each row.</summary>
     public static long RowBytes(PackedMixer mixer) =>
         sizeof(float) * ((long)MostInputs(mixer) + GatedPitch(mixer.InProj) + mixer.DInner + mixer.XProj.Outputs);
 
     /// <summary>Computes one mixer.</summary>
-    /// <param name="worker">Who computes.</param>
+    /// <param name="worker">The calling worker.</param>
     /// <param name="mixer">The weights.</param>
-    /// <param name="x">[rows, d_model]; complete, as after a barrier.</param>
-    /// <param name="y">[rows, d_model]; may be <paramref name="x"/> itself where all workers have the same.</param>
+    /// <param name="x">[rows, d_model]; complete: other workers' rows were awaited by a barrier.</param>
+    /// <param name="y">[rows, d_model]; may be <paramref name="x"/> itself if all workers pass the same memory.</param>
     /// <param name="rows">Rows of all sequences.</param>
     /// <param name="sequences">Which rows belong together.</param>
     /// <param name="layer">The index of the mixer's state in each sequence.</param>
@@ -57,11 +57,11 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         MatrixProduct.Forward(worker, Scratch, channels.Slice(0, rows * mixer.DInner), mixer.DInner, mixer.OutProj, mixer.OutBias, y, rows);
     }
 
-    /// <summary>Moves the states of one mixer on, without its output: neither gate nor projection out are computed.</summary>
-    /// <param name="worker">Who computes.</param>
+    /// <summary>Advances the states of one mixer without its output: gate and output projection are not computed.</summary>
+    /// <param name="worker">The calling worker.</param>
     /// <param name="mixer">The weights.</param>
-    /// <param name="x">[rows, d_model]; complete, as after a barrier.</param>
-    /// <param name="rows">Rows from which sequences take theirs.</param>
+    /// <param name="x">[rows, d_model]; complete: other workers' rows were awaited by a barrier.</param>
+    /// <param name="rows">Rows of <paramref name="x"/>, of which the sequences may cover only some.</param>
     /// <param name="sequences">Which rows belong together.</param>
     /// <param name="layer">The index of the mixer's state in each sequence.</param>
     public void Advance(Worker worker, PackedMixer mixer, ReadOnlySpan<float> x, int rows, ReadOnlySpan<Sequence> sequences, int layer) =>
@@ -70,7 +70,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     /// <summary>Computes one mixer for one sequence, on the calling thread.</summary>
     /// <param name="mixer">The weights.</param>
     /// <param name="x">[rows, d_model]</param>
-    /// <param name="state">Moved on by the rows.</param>
+    /// <param name="state">The sequence so far; advanced by the rows.</param>
     /// <param name="y">[rows, d_model]; may be <paramref name="x"/> itself.</param>
     public static void Forward(PackedMixer mixer, ReadOnlySpan<float> x, MixerState state, Span<float> y)
     {
@@ -87,12 +87,12 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         Scratch.Dispose();
         gated.Dispose();
         channels.Dispose();
-        selected.Dispose();
+        dtBC.Dispose();
     }
 
     private static int MostInputs(PackedMixer mixer) => Math.Max(Math.Max(mixer.DModel, mixer.DInner), mixer.DtRank);
 
-    // A line more than a row holds: rows would else be a multiple of 4096 bytes apart and share the same few sets of a cache.
+    // One cache line of padding: otherwise rows would often lie a multiple of 4096 bytes apart and compete for the same cache sets.
     private static int GatedPitch(PackedMatrix inProj) => inProj.Outputs + (Prefetch.LineBytes / sizeof(float));
 
     private void Advance(
@@ -106,7 +106,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         worker.Barrier();
         Convolve(worker, mixer, sequences, layer, pitch);
         worker.Barrier();
-        MatrixProduct.Forward(worker, Scratch, channels.Slice(0, rows * inner), inner, mixer.XProj, [], selected.Slice(0, rows * projected), rows);
+        MatrixProduct.Forward(worker, Scratch, channels.Slice(0, rows * inner), inner, mixer.XProj, [], dtBC.Slice(0, rows * projected), rows);
         if (sequences[0].Length == 1)
         {
             Fetch(worker, mixer, sequences[0].Layers[layer].SsmState);
@@ -116,16 +116,16 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         worker.Barrier();
         if (mixer.NormEpsilon is float epsilon)
         {
-            NormalizeSelection(worker, mixer, rows, epsilon);
+            NormalizeDtBC(worker, mixer, rows, epsilon);
             worker.Barrier();
         }
 
-        // In place of the convolution's inputs, which nobody reads any more.
+        // Delta overwrites the convolution's inputs, which are not needed any more.
         MatrixProduct.Forward(
-            worker, Scratch, selected.Slice(0, rows * projected), projected, mixer.DtProj, [], gated.Slice(0, last + inner), rows, pitch, fixedShares: true);
+            worker, Scratch, dtBC.Slice(0, rows * projected), projected, mixer.DtProj, [], gated.Slice(0, last + inner), rows, pitch, fixedShares: true);
         if (rows > 1)
         {
-            // Of a single row a worker has computed the steps of just those channels that it scans.
+            // For a single row each worker has computed Delta of exactly the channels that it scans (fixed shares), so no barrier is needed.
             worker.Barrier();
         }
 
@@ -133,13 +133,13 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     }
 
     // Falcon-Mamba: dt, B and C each by their own RMS.
-    private void NormalizeSelection(Worker worker, PackedMixer mixer, int rows, float epsilon)
+    private void NormalizeDtBC(Worker worker, PackedMixer mixer, int rows, float epsilon)
     {
         int projected = mixer.XProj.Outputs;
         (int start, int end) = worker.Range(rows);
         for (int row = start; row < end; row++)
         {
-            Span<float> all = selected.Slice(row * projected, projected);
+            Span<float> all = dtBC.Slice(row * projected, projected);
             Normalize(all[..mixer.DtRank], epsilon);
             Normalize(all.Slice(mixer.DtRank, mixer.DState), epsilon);
             Normalize(all[^mixer.DState..], epsilon);
@@ -173,8 +173,8 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     {
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
-        float* u = channels.Start, select = selected.Start, dt = gated.Start, z = dt + inner;
-        fixed (float* decay = mixer.Decay, fastest = mixer.MaxDecay, d = mixer.D, bias = mixer.DtBias)
+        float* u = channels.Start, select = dtBC.Start, dt = gated.Start, z = dt + inner;
+        fixed (float* decay = mixer.Decay, maxDecay = mixer.MaxDecay, d = mixer.D, bias = mixer.DtBias)
         {
             for (int i = 0; i < sequences.Length; i++)
             {
@@ -191,7 +191,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                         Bias = bias,
                         Softplus = true,
                         Decay = decay,
-                        MaxDecay = fastest,
+                        MaxDecay = maxDecay,
                         B = select + (row * projected) + mixer.DtRank,
                         C = select + (row * projected) + mixer.DtRank + mixer.DState,
                         Pitch = projected,
@@ -211,7 +211,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         }
     }
 
-    // A single step reads states and decays once: they are asked for while others still compute.
+    // A decode step reads states and decays only once: a software prefetch overlaps with the product that other workers are still computing.
     private static void Fetch(Worker worker, PackedMixer mixer, ReadOnlySpan<float> values)
     {
         (int start, int end) = worker.Range(mixer.DInner, PackedMatrix.PanelWidth);

@@ -6,7 +6,7 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Execution;
 
-/// <summary>A mixer's weights in the form in which the CPU kernels read them.</summary>
+/// <summary>A mixer's weights, packed for the CPU kernels.</summary>
 internal sealed class PackedMixer : IDisposable
 {
     private readonly TensorBuffer room;
@@ -18,15 +18,15 @@ internal sealed class PackedMixer : IDisposable
         DConv = mixer.Conv1d.Weight.Shape[^1];
         NormEpsilon = mixer.MixerNormEpsilon;
         (room, matrices) = Pack(mixer.InProj.Weight, mixer.XProj.Weight, mixer.DtProj.Weight, mixer.OutProj.Weight);
-        (InProj, InBias) = (matrices[0], Copy(mixer.InProj.Bias));
+        (InProj, InBias) = (matrices[0], mixer.InProj.Bias.ToFloats());
         (ValueProj, ValueBias) = (InProj.Top(DInner), InBias.Length > 0 ? InBias[..DInner] : []);
         (XProj, DtProj) = (matrices[1], matrices[2]);
-        (OutProj, OutBias) = (matrices[3], Copy(mixer.OutProj.Bias));
+        (OutProj, OutBias) = (matrices[3], mixer.OutProj.Bias.ToFloats());
         ConvWeight = CausalConvolution.Transpose(mixer.Conv1d.Weight);
-        ConvBias = Copy(mixer.Conv1d.Bias);
-        DtBias = Copy(mixer.DtProj.Bias);
+        ConvBias = mixer.Conv1d.Bias.ToFloats();
+        DtBias = mixer.DtProj.Bias.ToFloats();
         (Decay, MaxDecay) = Decays(mixer.ALog);
-        D = Copy(mixer.D);
+        D = mixer.D.ToFloats();
     }
 
     public int DModel => InProj.Inputs;
@@ -45,7 +45,7 @@ internal sealed class PackedMixer : IDisposable
 
     public float[] InBias { get; }
 
-    /// <summary>[d_inner, d_model]: that half of <see cref="InProj"/> which gives the convolution's inputs; the other gives gates.</summary>
+    /// <summary>[d_inner, d_model]: the half of <see cref="InProj"/> that computes the convolution's inputs; the other half computes the gate z.</summary>
     public PackedMatrix ValueProj { get; }
 
     public float[] ValueBias { get; }
@@ -64,7 +64,7 @@ internal sealed class PackedMixer : IDisposable
     /// <summary>[d_state, d_inner] as <see cref="ChannelPanels"/>: A log2(e).</summary>
     public float[] Decay { get; }
 
-    /// <summary>[d_inner]: the greatest magnitude in <see cref="Decay"/> of each channel.</summary>
+    /// <summary>[d_inner]: for each channel the greatest magnitude in <see cref="Decay"/>.</summary>
     public float[] MaxDecay { get; }
 
     public float[] D { get; }
@@ -78,7 +78,7 @@ internal sealed class PackedMixer : IDisposable
         InProj.ByteLength + XProj.ByteLength + DtProj.ByteLength + OutProj.ByteLength
         + (sizeof(float) * (InBias.Length + ConvWeight.Length + ConvBias.Length + DtBias.Length + Decay.Length + D.Length + OutBias.Length));
 
-    /// <summary>Frees the matrices; nothing may compute with them any more.</summary>
+    /// <summary>Frees the matrices; no pass may use them any more.</summary>
     public void Dispose()
     {
         foreach (PackedMatrix matrix in matrices)
@@ -89,7 +89,7 @@ internal sealed class PackedMixer : IDisposable
         room.Dispose();
     }
 
-    // One after the other, as a step reads them: together even small ones fill large pages.
+    // All matrices in one allocation, in the order in which a decode step reads them, so that small ones share huge pages too.
     private static (TensorBuffer Room, PackedMatrix[] Packed) Pack(params ReadOnlySpan<Tensor> weights)
     {
         long length = 0;
@@ -115,7 +115,7 @@ internal sealed class PackedMixer : IDisposable
     {
         (int channels, int states) = (aLog.Shape[0], aLog.Shape[1]);
         ChannelPanels panels = new(channels, states);
-        float[] decay = new float[channels * states], fastest = new float[channels];
+        float[] decay = new float[channels * states], maxDecay = new float[channels];
         float[] logs = ArrayPool<float>.Shared.Rent(decay.Length);
         aLog.CopyTo(logs.AsSpan(0, decay.Length));
         fixed (float* from = logs, to = decay)
@@ -129,17 +129,10 @@ internal sealed class PackedMixer : IDisposable
             long at = panels.Offset(channel);
             for (int n = 0; n < states; n++, at += panels.Pitch(channel))
             {
-                fastest[channel] = MathF.Max(fastest[channel], -decay[at]);
+                maxDecay[channel] = MathF.Max(maxDecay[channel], -decay[at]);
             }
         }
 
-        return (decay, fastest);
-    }
-
-    private static float[] Copy(Tensor? tensor)
-    {
-        float[] values = new float[tensor?.Count ?? 0];
-        tensor?.CopyTo(values);
-        return values;
+        return (decay, maxDecay);
     }
 }

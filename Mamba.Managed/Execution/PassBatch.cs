@@ -1,11 +1,12 @@
+using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Execution;
 
-/// <summary>The arguments of one pass on the processor: copied first and checked then, since another thread may write to what a caller gave.</summary>
+/// <summary>The arguments of one pass: copied before they are checked, since another thread may write to the caller's memory meanwhile.</summary>
 /// <param name="config">The model's sizes.</param>
-/// <param name="layout">That of its states.</param>
+/// <param name="layout">The layout of the model's states.</param>
 /// <param name="most">The most tokens of a pass.</param>
 internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most)
 {
@@ -14,12 +15,12 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
     private readonly CpuState[] states = new CpuState[most];
     private readonly TensorBuffer.Lease[] leases = new TensorBuffer.Lease[most];
     private readonly Sequence[] sequences = new Sequence[most];
-    private readonly Sequence[] silent = new Sequence[most];
-    private readonly Sequence[] closing = new Sequence[most];
+    private readonly Sequence[] stateOnly = new Sequence[most];
+    private readonly Sequence[] lastRows = new Sequence[most];
     private readonly int[] logitRows = new int[most];
-    private readonly HashSet<CpuState> distinct = new(most, ReferenceEqualityComparer.Instance);
+    private readonly HashSet<SequenceState> distinct = new(most, ReferenceEqualityComparer.Instance);
     private int leased;
-    private int closed;
+    private int lastCount;
 
     /// <summary>Tokens of all sequences.</summary>
     public int Rows { get; private set; }
@@ -36,19 +37,19 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
     /// <summary>The rows whose logits are wanted, in order.</summary>
     public ReadOnlySpan<int> LogitRows => logitRows.AsSpan(0, LogitCount);
 
-    /// <summary>How many <see cref="LogitRows"/> there are.</summary>
+    /// <summary>The number of <see cref="LogitRows"/>.</summary>
     public int LogitCount { get; private set; }
 
-    /// <summary>Whether logits are wanted after the last token of a sequence at most, so that the last layer need not compute the others' outputs.</summary>
-    public bool IsClosing { get; private set; }
+    /// <summary>Whether logits are wanted only after last tokens of sequences, or not at all: the last layer then skips the outputs of other rows.</summary>
+    public bool IsLastOnly { get; private set; }
 
-    /// <summary>[sequences]: the rows of each whose outputs nobody wants, where <see cref="IsClosing"/>.</summary>
-    public ReadOnlySpan<Sequence> Silent => silent.AsSpan(0, Count);
+    /// <summary>[sequences]: the rows of each sequence that only advance its state, if <see cref="IsLastOnly"/>.</summary>
+    public ReadOnlySpan<Sequence> StateOnly => stateOnly.AsSpan(0, Count);
 
-    /// <summary>Of those sequences whose last row is wanted, that row, counted among the wanted ones, where <see cref="IsClosing"/>.</summary>
-    public ReadOnlySpan<Sequence> Closing => closing.AsSpan(0, closed);
+    /// <summary>The last row of each sequence that wants logits, as an index into <see cref="LogitRows"/>, if <see cref="IsLastOnly"/>.</summary>
+    public ReadOnlySpan<Sequence> LastRows => lastRows.AsSpan(0, lastCount);
 
-    /// <summary>Copies and checks the arguments and takes leases on the states; what throws takes none.</summary>
+    /// <summary>Copies and checks the arguments and takes leases on the states; a call that throws holds none.</summary>
     public void Take(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, int logits)
     {
         if (batch.IsEmpty || tokens.IsEmpty)
@@ -68,7 +69,7 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
         (Rows, Count) = (tokens.Length, batch.Length);
         try
         {
-            CheckTokens(Tokens, config.VocabSize);
+            Embedding.RequireTokens(Tokens, config.VocabSize);
             CheckLengths(logits);
             TakeStates();
         }
@@ -81,7 +82,7 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
         Arrange();
     }
 
-    /// <summary>Moves the positions on.</summary>
+    /// <summary>Advances the positions of all states.</summary>
     public void Advance()
     {
         for (int i = 0; i < Count; i++)
@@ -90,7 +91,7 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
         }
     }
 
-    /// <summary>Says of every state that the pass failed on its way.</summary>
+    /// <summary>Marks every state as unusable: the pass failed after some layers were advanced.</summary>
     public void Tear()
     {
         for (int i = 0; i < Count; i++)
@@ -99,7 +100,7 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
         }
     }
 
-    /// <summary>Gives the leases back and holds no state any more.</summary>
+    /// <summary>Ends the leases and drops all references to states.</summary>
     public void Release()
     {
         for (int i = 0; i < leased; i++)
@@ -113,18 +114,28 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
         Array.Clear(inputs, 0, Count);
         Array.Clear(states, 0, Count);
         Array.Clear(sequences, 0, Count);
-        Array.Clear(silent, 0, Count);
-        Array.Clear(closing, 0, Count);
+        Array.Clear(stateOnly, 0, Count);
+        Array.Clear(lastRows, 0, Count);
     }
 
-    /// <summary>Throws unless every token is one of the vocabulary.</summary>
-    public static void CheckTokens(ReadOnlySpan<int> tokens, int vocabulary)
+    /// <summary>Throws unless every sequence has a state of its own.</summary>
+    /// <param name="batch">The sequences.</param>
+    /// <param name="seen">Empty; holds the states afterwards.</param>
+    /// <param name="argument">The name of the argument that holds the states.</param>
+    public static void RequireDistinct(ReadOnlySpan<SequenceInput> batch, HashSet<SequenceState> seen, string argument)
     {
-        foreach (int token in tokens)
+        for (int i = 0; i < batch.Length; i++)
         {
-            if ((uint)token >= (uint)vocabulary)
+            SequenceState state = batch[i].State;
+            if (!seen.Add(state))
             {
-                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {vocabulary - 1}, found {token}"), nameof(tokens));
+                int first = 0;
+                while (batch[first].State != state)
+                {
+                    first++;
+                }
+
+                Throw.Argument(Throw.Invariant($"expected a state of its own for each sequence, found the same at {first} and {i}"), argument);
             }
         }
     }
@@ -169,31 +180,27 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
                 Throw.Argument(Throw.Invariant($"expected states of {layout}, found one of {state} at {i}"), "batch");
             }
 
-            if (!distinct.Add(state))
-            {
-                Throw.Argument(
-                    Throw.Invariant($"expected a state of its own for each sequence, found the same at {Array.IndexOf(states, state)} and {i}"), "batch");
-            }
-
             state.RequireRoom(inputs[i].Length);
             states[i] = state;
             leases[i] = state.Acquire();
             leased = i + 1;
         }
+
+        RequireDistinct(inputs.AsSpan(0, Count), distinct, "batch");
     }
 
     private void Arrange()
     {
-        (IsClosing, closed) = (LogitCount < Rows, 0);
+        (IsLastOnly, lastCount) = (LogitCount < Rows, 0);
         for (int i = 0, start = 0, row = 0; i < Count; start += inputs[i].Length, i++)
         {
             (int length, int wanted) = (inputs[i].Length, inputs[i].LogitCount);
             sequences[i] = new(start, length, states[i].LayerArray);
-            silent[i] = sequences[i] with { Length = length - wanted };
-            IsClosing &= wanted <= 1;
+            stateOnly[i] = sequences[i] with { Length = length - wanted };
+            IsLastOnly &= wanted <= 1;
             if (wanted > 0)
             {
-                closing[closed++] = new(row, wanted, states[i].LayerArray);
+                lastRows[lastCount++] = new(row, wanted, states[i].LayerArray);
             }
 
             for (int k = length - wanted; k < length; k++)

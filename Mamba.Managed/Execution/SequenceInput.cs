@@ -3,12 +3,12 @@ using Mamba.Managed.Models;
 namespace Mamba.Managed.Execution;
 
 /// <summary>One sequence of a pass.</summary>
-/// <param name="State">The sequence so far; moved on by the tokens.</param>
+/// <param name="State">The sequence so far; advanced by the tokens.</param>
 /// <param name="Length">How many of the pass's tokens belong to it: at least one.</param>
 /// <param name="Logits">After which of them logits are wanted.</param>
 public readonly record struct SequenceInput(SequenceState State, int Length, LogitRows Logits)
 {
-    /// <summary>How many rows of logits it adds to those of the pass.</summary>
+    /// <summary>The number of rows of logits of this sequence.</summary>
     public int LogitCount => Logits switch
     {
         LogitRows.None => 0,
@@ -21,7 +21,7 @@ public readonly record struct SequenceInput(SequenceState State, int Length, Log
 /// <summary>After which tokens of a sequence logits are wanted.</summary>
 public enum LogitRows
 {
-    /// <summary>After none: the state is all that is wanted, as of a prompt that goes on.</summary>
+    /// <summary>After none: only the state is wanted, for example of a chunk before the last of a prompt.</summary>
     None,
 
     /// <summary>After the last.</summary>

@@ -2,8 +2,8 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Execution;
 
-/// <summary>Copies of some states before a call, so that one that fails on its way leaves them as they were.</summary>
-/// <remarks>A state of the processor at the beginning of a text needs no copy: it is cleared again.</remarks>
+/// <summary>Copies of states made before a call, to restore them if it fails.</summary>
+/// <remarks>A <see cref="CpuState"/> at the beginning of a text needs no copy: clearing it restores it.</remarks>
 internal sealed class StateCopies : IDisposable
 {
     private readonly IMambaExecutor executor;
@@ -11,7 +11,7 @@ internal sealed class StateCopies : IDisposable
     private readonly SequenceState?[] copies;
 
     /// <summary>Copies states.</summary>
-    /// <param name="executor">Whose states they are.</param>
+    /// <param name="executor">The executor of the states.</param>
     /// <param name="states">Not null.</param>
     public StateCopies(IMambaExecutor executor, ReadOnlySpan<SequenceState> states)
     {
@@ -37,7 +37,7 @@ internal sealed class StateCopies : IDisposable
         }
     }
 
-    /// <summary>Makes the states what they were. One that has been disposed meanwhile needs nothing.</summary>
+    /// <summary>Restores the states; one that has been disposed meanwhile is skipped.</summary>
     public void Restore()
     {
         for (int i = 0; i < copies.Length; i++)
@@ -55,7 +55,7 @@ internal sealed class StateCopies : IDisposable
             }
             catch (ObjectDisposedException)
             {
-                // Its owner wants it no more.
+                // Its owner has disposed it: nothing to restore.
             }
         }
     }

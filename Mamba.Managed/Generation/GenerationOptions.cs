@@ -10,7 +10,7 @@ public sealed record GenerationOptions
     /// <summary>Most tokens to generate; at least 1.</summary>
     public int MaxTokens { get; init; } = 256;
 
-    /// <summary>0 takes the most likely token, of equals the one with the lowest id; 1 is the model's own distribution; more is more even.</summary>
+    /// <summary>0 takes the most likely token, among equals the one with the lowest id; 1 is the model's own distribution; higher values flatten it.</summary>
     public float Temperature { get; init; } = 1;
 
     /// <summary>Keeps this many of the most likely tokens; 0 keeps all.</summary>
@@ -20,10 +20,10 @@ public sealed record GenerationOptions
     /// <remarks>Holtzman et al. 2020, nucleus sampling. Probabilities are taken among what top-k kept.</remarks>
     public float TopP { get; init; } = 1;
 
-    /// <summary>Keeps tokens at least this share as probable as the most probable one; 0 keeps all.</summary>
+    /// <summary>Keeps tokens whose probability is at least this fraction of the highest; 0 keeps all.</summary>
     public float MinP { get; init; }
 
-    /// <summary>Positive logits of tokens that stand anywhere in the text so far are divided by this, negative ones multiplied; 1 is none.</summary>
+    /// <summary>For tokens that occur in the text so far, positive logits are divided by this and negative ones multiplied; 1 changes nothing.</summary>
     /// <remarks>Keskar et al. 2019, CTRL, section 4.1.</remarks>
     public float RepetitionPenalty { get; init; } = 1;
 
@@ -48,7 +48,7 @@ public sealed record GenerationOptions
     /// <summary>How many of the most likely tokens to report with each token, beside its own log-probability; null for neither.</summary>
     public int? LogProbs { get; init; }
 
-    /// <summary>Returns these options when every value makes sense for a vocabulary.</summary>
+    /// <summary>Checks every value for a vocabulary and returns these options.</summary>
     /// <param name="vocabularySize">One more than the largest token id.</param>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, the value and the range.</exception>
     public GenerationOptions Validate(int vocabularySize)

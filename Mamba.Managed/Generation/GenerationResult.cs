@@ -3,22 +3,22 @@ namespace Mamba.Managed.Generation;
 /// <summary>Why generation ended.</summary>
 public enum FinishReason
 {
-    /// <summary>As many tokens as were asked for.</summary>
+    /// <summary>The limit <see cref="GenerationOptions.MaxTokens"/> was reached.</summary>
     Length,
 
     /// <summary>A stop string appeared.</summary>
     Stop,
 
-    /// <summary>The model ended the text.</summary>
+    /// <summary>The model chose an end token.</summary>
     EndToken,
 }
 
-/// <summary>How a generation went.</summary>
+/// <summary>Counts and times of a generation.</summary>
 /// <param name="FinishReason">Why it ended.</param>
 /// <param name="PromptTokens">Tokens fed before the first was chosen.</param>
 /// <param name="GeneratedTokens">Tokens chosen, an end token included.</param>
 /// <param name="PromptTime">Time to the end of the prompt.</param>
-/// <param name="GenerationTime">Time computing afterwards; what the caller does between tokens does not count.</param>
+/// <param name="GenerationTime">Computing time after that; time that the caller spends between tokens does not count.</param>
 public sealed record GenerationSummary(
     FinishReason FinishReason, int PromptTokens, int GeneratedTokens, TimeSpan PromptTime, TimeSpan GenerationTime)
 {
@@ -33,17 +33,17 @@ public sealed record GenerationSummary(
 
 /// <summary>A token of a stream.</summary>
 /// <param name="Id">Its id.</param>
-/// <param name="Text">The text that became certain with it: empty while a character is incomplete or a stop string may be beginning.</param>
+/// <param name="Text">The text that it completes: empty while a character is incomplete, or while the end of the text may become a stop string.</param>
 /// <param name="LogProbability">The logarithm of the model's own probability for it, in nats; null unless asked for.</param>
 /// <param name="Top">The most likely tokens, most likely first; empty unless asked for.</param>
-/// <param name="Summary">How the generation went, with its last token; null with every other.</param>
+/// <param name="Summary">Counts and times of the generation, with its last token; null with every other.</param>
 public readonly record struct GeneratedToken(
     int Id, string Text, float? LogProbability, IReadOnlyList<TokenLogProbability> Top, GenerationSummary? Summary);
 
 /// <summary>What was generated.</summary>
 /// <param name="Text">The new text, without the prompt and without a stop string.</param>
 /// <param name="Tokens">The chosen ids, those of an end token or a stop string included.</param>
-/// <param name="Summary">How it went.</param>
+/// <param name="Summary">Counts and times.</param>
 public sealed record GenerationResult(string Text, IReadOnlyList<int> Tokens, GenerationSummary Summary)
 {
     /// <summary>Why generation ended.</summary>

@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Generation;
 
-/// <summary>Room of the size of the vocabulary for one token of one session at a time.</summary>
+/// <summary>Buffers of the size of the vocabulary, used for one token of one session at a time.</summary>
 internal sealed class GenerationScratch(int vocabularySize)
 {
     private LogProbabilities? logProbabilities;
@@ -8,7 +8,7 @@ internal sealed class GenerationScratch(int vocabularySize)
     /// <summary>The logits of a step.</summary>
     public float[] Logits { get; } = new float[vocabularySize];
 
-    /// <summary>For the sampler.</summary>
+    /// <summary>The sampler's buffers.</summary>
     public SamplerScratch Sampler { get; } = new(vocabularySize);
 
     /// <summary>Made when log-probabilities are first asked for.</summary>

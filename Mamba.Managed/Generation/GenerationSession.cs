@@ -3,31 +3,32 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>One text in the making: the model's state, the sampler, and the tokens so far. A passive value: it never calls an executor.</summary>
+/// <summary>A text being generated: the model's state, the sampler, and the tokens so far. It is passive: it never calls an executor.</summary>
 /// <remarks>
 /// <code>
 /// tokens:  | prompt ............ | generated ..... | last |
 ///          | State has seen these, Position of them | Waiting |
 /// </code>
-/// Whoever drives a session feeds <see cref="Waiting"/> to <see cref="State"/> through an executor and hands the logits of the last token to
-/// <see cref="Accept"/>, which chooses the next one; <see cref="TextGenerator"/> does so. A session can be forked, and saved and restored to go
-/// on with the same random numbers and the same text. Beside its state it takes four bytes a token, and, where penalties are asked for,
-/// some thirty for each different token. A session serves one thread at a time.
+/// The driver of a session, for example <see cref="TextGenerator"/>, feeds <see cref="Waiting"/> to <see cref="State"/> through an executor and
+/// passes the logits of the last token to <see cref="Accept"/>, which chooses the next one. A session can be forked, saved, and restored: it then
+/// continues with the same random numbers and the same text. Beside its state it takes four bytes a token and, with penalties, about thirty for
+/// each distinct token. A session is used by one thread at a time.
 /// </remarks>
 public sealed class GenerationSession : IDisposable
 {
     private readonly Sampler sampler;
     private readonly List<int> tokens;
 
-    // Where prompts and generated tokens take turns: [p, q, r] are a prompt of p tokens, then generated ones up to q, a prompt up to r, generated ones.
+    // Where prompts and generated tokens alternate: [p, q, r] means a prompt up to token p, generated tokens up to q, a prompt up to r, and generated
+    // tokens after it.
     private readonly List<int> turns;
     private int isDriven;
 
-    /// <summary>A text that begins, or one that goes on from a state.</summary>
+    /// <summary>A session of a new text, or of one that continues from a state.</summary>
     /// <param name="state">Has seen the first <see cref="SequenceState.Position"/> of <paramref name="tokens"/>. The session disposes it.</param>
     /// <param name="options">How tokens are chosen.</param>
-    /// <param name="vocabularySize">Ids from this on are never chosen, as the padding of a vocabulary.</param>
-    /// <param name="tokens">The text so far, none of it generated; empty for a text that begins.</param>
+    /// <param name="vocabularySize">Ids from this on, the padding of the model's vocabulary, are never chosen.</param>
+    /// <param name="tokens">The text so far, none of it generated; empty for a new text.</param>
     /// <exception cref="ArgumentException">An option or a token is out of range, or the state has seen more tokens than there are.</exception>
     public GenerationSession(SequenceState state, GenerationOptions options, int vocabularySize, ReadOnlySpan<int> tokens = default)
         : this(state, new Sampler(options, vocabularySize), [.. tokens], [])
@@ -51,7 +52,7 @@ public sealed class GenerationSession : IDisposable
     /// <summary>How tokens are chosen.</summary>
     public GenerationOptions Options => sampler.Options;
 
-    /// <summary>The seed in use: that of the options, or one drawn.</summary>
+    /// <summary>The seed in use: that of the options, or a random one.</summary>
     public ulong Seed => sampler.Seed;
 
     /// <summary>Ids below this may be chosen.</summary>
@@ -60,17 +61,17 @@ public sealed class GenerationSession : IDisposable
     /// <summary>The text so far: what was appended and what was generated.</summary>
     public ReadOnlySpan<int> Tokens => CollectionsMarshal.AsSpan(tokens);
 
-    /// <summary>What the model remembers of all tokens but <see cref="Waiting"/>.</summary>
+    /// <summary>The model's state after all tokens except <see cref="Waiting"/>.</summary>
     public SequenceState State { get; }
 
     /// <summary>The tokens that the state has not seen yet, to be fed next.</summary>
     public ReadOnlySpan<int> Waiting => Tokens[(int)State.Position..];
 
-    /// <summary>Text that is neither given out nor lost while a stream was left in the middle of a character or of a stop string.</summary>
+    /// <summary>Text that a stream had not returned when it was stopped within a character or a possible stop string; the next stream returns it.</summary>
     internal HeldText Held { get; set; } = HeldText.None;
 
     /// <summary>Adds tokens to the text; they wait until they are fed.</summary>
-    /// <param name="prompt">[tokens]; none changes nothing. An id beyond the model's vocabulary is refused by the executor that is to read it.</param>
+    /// <param name="prompt">[tokens]; an empty prompt changes nothing. An id beyond the model's vocabulary is rejected later by the executor.</param>
     /// <exception cref="ArgumentException">An id is negative.</exception>
     public void Append(ReadOnlySpan<int> prompt)
     {
@@ -85,11 +86,11 @@ public sealed class GenerationSession : IDisposable
         }
     }
 
-    /// <summary>Chooses the next token, which joins the text and waits to be fed.</summary>
+    /// <summary>Chooses the next token and appends it to the text, to be fed next.</summary>
     /// <param name="logits">[at least <see cref="VocabularySize"/>]: of the last of <see cref="Tokens"/>, which the state has seen.</param>
-    /// <param name="scratch">The driver's.</param>
+    /// <param name="scratch">The driver's buffers.</param>
     /// <returns>The token.</returns>
-    /// <exception cref="InvalidOperationException">There are tokens that wait, or none at all.</exception>
+    /// <exception cref="InvalidOperationException">Some tokens were not fed yet, or the text is empty.</exception>
     /// <exception cref="InvalidDataException">The logits are not finite, or every token is forbidden; nothing has changed.</exception>
     public int Accept(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
@@ -110,7 +111,7 @@ public sealed class GenerationSession : IDisposable
         return token;
     }
 
-    /// <summary>A second session of the same text, random numbers and counts; from here on each goes its own way.</summary>
+    /// <summary>A copy of the session with the same text, random numbers and counts; both continue independently.</summary>
     /// <param name="state">A new state of the same model, which becomes a copy of this session's; the fork disposes it.</param>
     /// <exception cref="ArgumentException">The state is one of another model.</exception>
     public GenerationSession Fork(SequenceState state)
@@ -121,13 +122,13 @@ public sealed class GenerationSession : IDisposable
     }
 
     /// <summary>Writes the session, with its state, random numbers and counts.</summary>
-    /// <param name="stream">Where to.</param>
+    /// <param name="stream">The destination.</param>
     /// <param name="fingerprint">The model that the session belongs to.</param>
     /// <exception cref="IOException">The stream cannot be written.</exception>
     public void Save(Stream stream, ModelFingerprint fingerprint) => State.Save(stream, fingerprint, SavedSession.Encode(this));
 
-    /// <summary>Goes on with a session that <see cref="Save"/> wrote.</summary>
-    /// <param name="stream">Where from, at the first byte.</param>
+    /// <summary>Restores a session that <see cref="Save"/> wrote.</summary>
+    /// <param name="stream">The source, at the first byte of the saved session.</param>
     /// <param name="fingerprint">The model that the session belongs to.</param>
     /// <param name="state">A new state of that model; the session disposes it.</param>
     /// <param name="options">How tokens are chosen from here on; the seed is that of the saved session.</param>
@@ -143,13 +144,13 @@ public sealed class GenerationSession : IDisposable
         return SavedSession.Decode(session, state, options, vocabularySize);
     }
 
-    /// <summary>Takes the state back to the beginning, so that all tokens wait again: to the same bits, only the time is lost.</summary>
+    /// <summary>Resets the state, so that all tokens are fed again; the results are the same bits.</summary>
     public void Rewind() => State.Clear();
 
     /// <inheritdoc/>
     public void Dispose() => State.Dispose();
 
-    /// <summary>Takes the text back to its first tokens; where the state has seen more than those, all of them wait again.</summary>
+    /// <summary>Truncates the text to its first tokens; if the state has seen more of them, it is reset and the rest is fed again.</summary>
     internal void Withdraw(int count)
     {
         CollectionsMarshal.SetCount(tokens, count);
@@ -162,8 +163,8 @@ public sealed class GenerationSession : IDisposable
         }
     }
 
-    /// <summary>Refuses a second driver.</summary>
-    /// <exception cref="InvalidOperationException">Another stream goes on with this session.</exception>
+    /// <summary>Marks the session as driven; throws if it is driven already.</summary>
+    /// <exception cref="InvalidOperationException">Another stream is continuing this session.</exception>
     internal void Enter()
     {
         if (Interlocked.Exchange(ref isDriven, 1) != 0)
@@ -172,7 +173,7 @@ public sealed class GenerationSession : IDisposable
         }
     }
 
-    /// <summary>Lets the next driver in.</summary>
+    /// <summary>Ends the mark of <see cref="Enter"/>.</summary>
     internal void Leave() => Volatile.Write(ref isDriven, 0);
 
     internal Sampler Sampler => sampler;

@@ -4,7 +4,7 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>One continuation of a session: from a prompt to the reason for which it ends.</summary>
+/// <summary>One continuation of a session: a prompt and the tokens generated after it, until a finish reason.</summary>
 internal sealed class GenerationTurn : IDisposable
 {
     private readonly GenerationSession session;
@@ -18,7 +18,7 @@ internal sealed class GenerationTurn : IDisposable
     private TimeSpan promptTime;
     private TimeSpan generationTime;
 
-    /// <summary>Prepares a turn; nothing is appended before the first token is asked for.</summary>
+    /// <summary>Prepares a turn; the prompt is appended by the first call of <see cref="Next"/>.</summary>
     public GenerationTurn(GenerationSession session, Tokenizer tokenizer, int[] prompt)
     {
         this.session = session;
@@ -28,8 +28,8 @@ internal sealed class GenerationTurn : IDisposable
         stops = new StopMatcher(session.Options.Stop);
     }
 
-    /// <summary>Feeds what waits, chooses the next token, and gives the text that became certain; the last token has a summary.</summary>
-    /// <remarks>Where the first call fails or is canceled the session is as it was before; a later one leaves it with the tokens given out until then.</remarks>
+    /// <summary>Feeds the waiting tokens, chooses the next one, and returns it with the text that it completes; the last token has a summary.</summary>
+    /// <remarks>If the first call fails or is canceled, the session is unchanged; after a later failure it holds the tokens returned before.</remarks>
     public GeneratedToken Next(IMambaExecutor executor, GenerationScratch scratch, CancellationToken cancellationToken)
     {
         string before = count == 0 ? Begin(executor, scratch, cancellationToken) : "";
@@ -60,11 +60,11 @@ internal sealed class GenerationTurn : IDisposable
         return new(token, text, logProbability, top, reason is null ? null : new(reason.Value, promptTokens, count, promptTime, generationTime));
     }
 
-    /// <summary>A turn that is left before its end keeps for the next what it had not given out.</summary>
+    /// <summary>A turn that is disposed before its end leaves the text that it had not returned to the next turn.</summary>
     public void Dispose() =>
         session.Held = isEnded || count == 0 ? session.Held : new(decoder.Incomplete.ToArray(), stops.Held.ToString());
 
-    // Text that an earlier turn was left with goes first, unless a prompt follows it.
+    // Text held by an earlier turn is returned first, unless a prompt follows it.
     private string Begin(IMambaExecutor executor, GenerationScratch scratch, CancellationToken cancellationToken)
     {
         long started = Stopwatch.GetTimestamp();
@@ -91,7 +91,7 @@ internal sealed class GenerationTurn : IDisposable
     {
         if (session.Waiting.IsEmpty)
         {
-            // The logits of the last token are gone, as in a session that was restored after its text was read.
+            // Every token was fed, but the logits of the last are not available, for example after a restore: all tokens are fed again.
             session.Rewind();
         }
 
@@ -101,7 +101,7 @@ internal sealed class GenerationTurn : IDisposable
         }
         catch (Exception error) when (error is not (OperationCanceledException or ArgumentException or ObjectDisposedException))
         {
-            // A pass that failed on its way may have left the state half advanced; read again from the beginning, the text comes to the same bits.
+            // A failed pass may have left the state half advanced. Fed again from the beginning, the text gives the same bits.
             session.Rewind();
             throw;
         }

@@ -1,17 +1,17 @@
 namespace Mamba.Managed.Generation;
 
-/// <summary>A token with its weight in one word whose natural order is: larger weight first, then lower id.</summary>
+/// <summary>A weight and a token id in one 64-bit key; ascending keys order tokens by descending weight, then by ascending id.</summary>
 internal static class RankKey
 {
     /// <summary>The key of a token.</summary>
-    /// <param name="weight">Positive or zero: then the bits of a float order as the float does.</param>
+    /// <param name="weight">Positive or zero: the bits of such floats, as integers, have the order of the floats.</param>
     /// <param name="token">The id.</param>
     public static ulong Of(float weight, int token) => ((ulong)~BitConverter.SingleToUInt32Bits(weight) << 32) | (uint)token;
 
     /// <summary>The key of a token by its logit, of either sign.</summary>
     public static ulong OfLogit(float logit, int token)
     {
-        // Negative floats order backwards by their bits: turn them all over; positive ones go above.
+        // The bits of negative floats have the reverse order: all are inverted. The sign bit is set for positive floats, which places them above.
         uint bits = BitConverter.SingleToUInt32Bits(logit + 0f);
         uint ordered = (bits & 0x80000000) != 0 ? ~bits : bits | 0x80000000;
         return ((ulong)~ordered << 32) | (uint)token;
@@ -30,7 +30,7 @@ internal static class RankKey
         return first;
     }
 
-    // Hoare's selection: afterwards no key of the first `count` is above one of the rest. Keys are unique.
+    // Hoare's quickselect: afterwards no key of the first `count` is above one of the rest. Keys are unique.
     private static void Select(Span<ulong> keys, int count)
     {
         while (keys.Length > 1 && count > 0 && count < keys.Length)

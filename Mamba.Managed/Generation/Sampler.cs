@@ -5,11 +5,11 @@ using Mamba.Managed.Layers;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>Chooses a token from the logits of a step, and remembers what its penalties need.</summary>
+/// <summary>Chooses a token from the logits of a step, and keeps the counts that penalties need.</summary>
 /// <remarks>
 /// Equal inputs and seeds give equal tokens on every machine: each step is one fixed sequence of operations. Tokens of equal probability rank
-/// by id, the lowest first. A sampler holds its random numbers and, where penalties are asked for, counts of the text's tokens; what a call needs
-/// besides is the caller's <see cref="SamplerScratch"/>. A sampler belongs to one sequence; two threads must not use it at once.
+/// by id, the lowest first. A sampler holds the state of its random numbers and, with penalties, counts of the text's tokens; buffers are the
+/// caller's <see cref="SamplerScratch"/>. A sampler belongs to one sequence; two threads must not use it at once.
 /// </remarks>
 internal sealed class Sampler
 {
@@ -46,13 +46,13 @@ internal sealed class Sampler
     /// <summary>One more than the largest id that may be chosen.</summary>
     public int VocabularySize { get; }
 
-    /// <summary>The seed in use: that of the options, or one drawn.</summary>
+    /// <summary>The seed in use: that of the options, or a random one.</summary>
     public ulong Seed { get; private init; }
 
-    /// <summary>Where the random numbers stand.</summary>
+    /// <summary>The state of the random numbers.</summary>
     internal ulong RandomState => random.State;
 
-    /// <summary>Tells the sampler of tokens that were not chosen by it, for the repetition penalty.</summary>
+    /// <summary>Counts tokens that this sampler did not choose, for the repetition penalty.</summary>
     /// <param name="tokens">[tokens]</param>
     /// <exception cref="ArgumentException">An id is out of range.</exception>
     public void Observe(ReadOnlySpan<int> tokens)
@@ -75,7 +75,7 @@ internal sealed class Sampler
     /// <param name="logits">[vocabulary]; not changed. Negative infinity forbids a token.</param>
     /// <param name="scratch">For a vocabulary of at least this size.</param>
     /// <returns>The token's id.</returns>
-    /// <exception cref="ArgumentException">The logits are not as many as the vocabulary.</exception>
+    /// <exception cref="ArgumentException">The number of logits is not that of the vocabulary.</exception>
     /// <exception cref="InvalidDataException">A logit is NaN or positive infinity, or every token is forbidden.</exception>
     public int Sample(ReadOnlySpan<float> logits, SamplerScratch scratch)
     {
@@ -88,7 +88,7 @@ internal sealed class Sampler
 
         Span<float> weights = scratch.Weights.AsSpan(0, VocabularySize);
 
-        // Adding zero copies, and makes the two zeros one, which rank apart otherwise.
+        // Adding zero copies and turns -0 into +0: the two are equal, but their bits would rank apart.
         TensorPrimitives.Add(logits, 0f, weights);
         counts?.Penalize(weights, options);
         foreach ((int id, float bias) in biases)
@@ -107,14 +107,14 @@ internal sealed class Sampler
         return token;
     }
 
-    /// <summary>A sampler that goes on as this one would, by itself.</summary>
+    /// <summary>An independent copy that continues as this one would.</summary>
     internal Sampler Copy() => new(this);
 
-    /// <summary>Goes on from where the random numbers of another stood.</summary>
+    /// <summary>A sampler that continues from a saved state of the random numbers.</summary>
     internal static Sampler Restore(GenerationOptions options, int vocabularySize, ulong seed, ulong randomState) =>
         new(options, vocabularySize) { Seed = seed, random = new SplitMix64(randomState) };
 
-    /// <summary>Counts a token of the text; one that is never chosen needs no count.</summary>
+    /// <summary>Counts a token of the text; ids that are never chosen need no count.</summary>
     internal void Observe(int token, bool generated)
     {
         if (token < VocabularySize)
@@ -126,7 +126,7 @@ internal sealed class Sampler
     /// <summary>Forgets the counts; random numbers stay where they are.</summary>
     internal void Forget() => counts?.Clear();
 
-    // Equal floats have equal bits here, and whole words are searched many at a time.
+    // Equal floats have equal bits here (no -0, no NaN), and the search over integers is vectorized.
     private static int FirstOf(ReadOnlySpan<float> weights, float value) => MemoryMarshal.Cast<float, int>(weights).IndexOf(BitConverter.SingleToInt32Bits(value));
 
     private static void ThrowNotFinite(ReadOnlySpan<float> weights, float max) => throw new InvalidDataException(float.IsNegativeInfinity(max)
@@ -172,7 +172,7 @@ internal sealed class Sampler
     // The candidates, most probable first.
     private ReadOnlySpan<ulong> Ranking(ReadOnlySpan<float> weights, ulong[] ranked)
     {
-        // Tokens below this weight hold less than 1 - top_p of the whole together, so that the nucleus has none of them.
+        // Tokens below this weight together hold less than 1 - top_p of the probability, so none of them is in the nucleus.
         bool all = options.TopK > 0 && options.TopK < weights.Length;
         double least = all ? 0 : (1.0 - options.TopP) / weights.Length * SoftmaxWeights.Sum(weights) * 0.999;
         int count = 0;

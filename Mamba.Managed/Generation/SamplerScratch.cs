@@ -1,7 +1,7 @@
 namespace Mamba.Managed.Generation;
 
-/// <summary>Room of the size of a vocabulary that a <see cref="Sampler"/> needs for the length of one call.</summary>
-/// <remarks>Whoever drives samplers holds one for each of its threads, so that a thousand sessions share it. Two threads must not use it at once.</remarks>
+/// <summary>Buffers of the size of a vocabulary that a <see cref="Sampler"/> uses during one call.</summary>
+/// <remarks>A driver keeps one for each of its threads, shared by all sessions. Two threads must not use one at once.</remarks>
 /// <param name="vocabularySize">One more than the largest token id.</param>
 public sealed class SamplerScratch(int vocabularySize)
 {
@@ -12,6 +12,6 @@ public sealed class SamplerScratch(int vocabularySize)
 
     internal float[] Weights { get; } = new float[vocabularySize];
 
-    // Only top-k and top-p rank tokens.
+    // Allocated at first use: only top-k and top-p rank tokens.
     internal ulong[] Ranked => ranked.Length == 0 ? ranked = new ulong[VocabularySize] : ranked;
 }

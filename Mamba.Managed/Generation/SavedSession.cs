@@ -3,9 +3,9 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>What a saved session holds beside its state: the session's part of a file as of <see cref="SavedState"/>.</summary>
+/// <summary>What a saved session holds beside its state: the session part of a file of <see cref="SavedState"/>.</summary>
 /// <remarks>
-/// Little-endian; a prompt and what was generated after it take turns at the places that the turns name:
+/// Little-endian; the turns are the places where prompts and generated tokens alternate:
 /// <code>
 /// | seed: u64 | random numbers: u64 | tokens: i32 | ids: i32 [tokens] | turns: i32 | places: i32 [turns] |
 /// | held bytes: i32 | bytes | held text: i32 | UTF-8 |
@@ -31,7 +31,7 @@ internal static class SavedSession
     }
 
     /// <summary>The session of some bytes.</summary>
-    /// <param name="bytes">As of <see cref="Encode"/>.</param>
+    /// <param name="bytes">As <see cref="Encode"/> returns them.</param>
     /// <param name="state">Already restored.</param>
     /// <param name="options">How tokens are chosen from here on.</param>
     /// <param name="vocabularySize">Ids from this on are never chosen.</param>
@@ -87,7 +87,7 @@ internal static class SavedSession
 
     private static byte[] ReadBytes(BinaryReader reader) => reader.ReadBytes(ReadCount(reader, 1));
 
-    // A count is checked against the bytes that are left before anything is reserved.
+    // A count is checked against the remaining bytes before memory is allocated.
     private static int ReadCount(BinaryReader reader, int size)
     {
         int count = reader.ReadInt32();

@@ -1,9 +1,9 @@
 namespace Mamba.Managed.Generation;
 
-/// <summary>Watches a stream of text for stop strings, and holds back what could still become one.</summary>
+/// <summary>Searches a stream of text for stop strings, and holds back text that could still become one.</summary>
 /// <remarks>
-/// One automaton a string (Knuth, Morris and Pratt 1977), so the work per character does not depend on what is held back. Of several strings
-/// the one completed first stops the stream; of those completed together, the longest.
+/// One automaton for each string (Knuth, Morris and Pratt 1977), so the work per character does not depend on the text held back. Of several
+/// strings the one completed first stops the stream; of those completed together, the longest.
 /// </remarks>
 internal sealed class StopMatcher
 {
@@ -36,7 +36,7 @@ internal sealed class StopMatcher
     /// <summary>Text that may still become a stop string; valid until the next call.</summary>
     public ReadOnlySpan<char> Held => held.AsSpan(emitted, heldCount - emitted);
 
-    /// <summary>Takes in a piece of text and gives what can be let through.</summary>
+    /// <summary>Takes the next piece of text and returns the text that cannot belong to a stop string.</summary>
     /// <param name="piece">The next characters of the stream.</param>
     /// <returns>Text before any stop string; valid until the next call.</returns>
     public ReadOnlySpan<char> Append(ReadOnlySpan<char> piece)
@@ -79,7 +79,7 @@ internal sealed class StopMatcher
         return rest;
     }
 
-    // Moves every automaton on by a character; the length of the longest string that it completes, or 0.
+    // Advances every automaton by a character; returns the length of the longest string completed, or 0.
     private int Advance(char c)
     {
         int longest = 0;

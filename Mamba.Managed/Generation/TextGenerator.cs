@@ -8,10 +8,10 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>Continues texts: drives sessions through a model, with its tokenizer.</summary>
+/// <summary>Continues texts: drives sessions with an executor and a tokenizer.</summary>
 /// <remarks>
-/// The model computes on the thread pool, so that a caller's thread stays free. Generators may be used by several threads at once, sessions by
-/// one at a time; the executor serves one step after the other.
+/// The model computes on the thread pool, so that a caller's thread stays free. A generator may be used by several threads at once, a session by
+/// one at a time; the executor runs one pass after the other.
 /// </remarks>
 public sealed class TextGenerator : IDisposable
 {
@@ -20,8 +20,8 @@ public sealed class TextGenerator : IDisposable
     private readonly GenerationOptions options;
     private readonly ConcurrentBag<GenerationScratch> scratches = [];
 
-    /// <summary>Puts the parts together.</summary>
-    /// <param name="executor">What computes; it must outlive the generator, which does not dispose it.</param>
+    /// <summary>Makes a generator of an executor and a tokenizer.</summary>
+    /// <param name="executor">The model; it must outlive the generator, which does not dispose it.</param>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="options">How tokens are chosen; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the tokenizer has more tokens than the model.</exception>
@@ -50,14 +50,14 @@ public sealed class TextGenerator : IDisposable
     /// <param name="path">A model folder or a GGUF file.</param>
     /// <param name="options">How tokens are chosen; null for the defaults.</param>
     /// <param name="threads">Threads that compute, the caller included; 0 for one per processor.</param>
-    /// <exception cref="FileNotFoundException">There is neither, or the folder lacks a file.</exception>
+    /// <exception cref="FileNotFoundException">The path does not exist, or a file is missing in the folder.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, or its parts do not fit each other.</exception>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public static TextGenerator Load(string path, GenerationOptions? options = null, int threads = 0)
     {
         using ModelSource source = ModelSource.Open(path);
 
-        // The tokenizer is made while the weights are packed: a quarter of the time to the first token.
+        // The tokenizer is loaded while the weights are packed, which saves a quarter of the time to the first token.
         Task<Tokenizer> tokenizer = Task.Run(() => source.Tokenizer);
         CpuExecutor executor = CpuExecutor.TakeOver(source.Model, threads);
         try
@@ -71,10 +71,10 @@ public sealed class TextGenerator : IDisposable
         }
     }
 
-    /// <summary>An empty text with this generator's options, to be continued again and again.</summary>
+    /// <summary>A session of an empty text with this generator's options; it can be continued any number of times.</summary>
     public GenerationSession CreateSession() => new(executor.CreateState(), options, Tokenizer.VocabularySize);
 
-    /// <summary>A second session of the same text, random numbers and counts; from here on each goes its own way.</summary>
+    /// <summary>A copy of a session with the same text, random numbers and counts; both continue independently.</summary>
     /// <param name="session">Not changed.</param>
     public GenerationSession Fork(GenerationSession session)
     {
@@ -84,7 +84,7 @@ public sealed class TextGenerator : IDisposable
 
     /// <summary>Writes a session, to be restored later, in another process or on another machine.</summary>
     /// <param name="session">Not changed.</param>
-    /// <param name="stream">Where to.</param>
+    /// <param name="stream">The destination.</param>
     /// <exception cref="IOException">The stream cannot be written.</exception>
     public void Save(GenerationSession session, Stream stream)
     {
@@ -92,15 +92,15 @@ public sealed class TextGenerator : IDisposable
         session.Save(stream, executor.Fingerprint);
     }
 
-    /// <summary>Goes on with a session that <see cref="Save"/> wrote: with the same random numbers, to the same text.</summary>
-    /// <param name="stream">Where from, at the first byte.</param>
+    /// <summary>Restores a session that <see cref="Save"/> wrote; it continues with the same random numbers, to the same text.</summary>
+    /// <param name="stream">The source, at the first byte of the saved session.</param>
     /// <exception cref="InvalidDataException">The bytes are no saved session, of another version or model, truncated or damaged.</exception>
     public GenerationSession Restore(Stream stream) =>
         With(executor.CreateState(), state => GenerationSession.Restore(stream, executor.Fingerprint, state, options, Tokenizer.VocabularySize));
 
-    /// <summary>Continues a prompt token by token; each enumeration begins anew.</summary>
+    /// <summary>Continues a prompt token by token; each enumeration starts again from the prompt.</summary>
     /// <param name="prompt">The text to continue; empty to begin from the tokenizer's end token.</param>
-    /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
+    /// <param name="cancellationToken">Checked before each token and between the chunks of a long prompt.</param>
     /// <returns>At least one token; the last has a summary.</returns>
     /// <exception cref="ArgumentException">The prompt is empty and the tokenizer has no token to begin from.</exception>
     /// <exception cref="OperationCanceledException">The enumeration was canceled.</exception>
@@ -112,13 +112,13 @@ public sealed class TextGenerator : IDisposable
 
     /// <summary>Appends a prompt to a session and continues it token by token, with the session's options; each enumeration appends it again.</summary>
     /// <param name="session">
-    /// The text so far. After a cancellation, or where the caller stops early, it holds every token that was given out, and can be continued.
+    /// The text so far. After a cancellation, or if the caller stops early, it holds every token that was returned, and can be continued.
     /// </param>
     /// <param name="prompt">What to append; may be empty where the session has a text.</param>
-    /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
+    /// <param name="cancellationToken">Checked before each token and between the chunks of a long prompt.</param>
     /// <returns>At least one token; the last has a summary.</returns>
     /// <exception cref="ArgumentException">Prompt and session are empty and the tokenizer has no token to begin from.</exception>
-    /// <exception cref="InvalidOperationException">Another stream goes on with the session.</exception>
+    /// <exception cref="InvalidOperationException">Another stream is continuing the session.</exception>
     /// <exception cref="OperationCanceledException">The enumeration was canceled.</exception>
     public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default)
     {
@@ -127,20 +127,20 @@ public sealed class TextGenerator : IDisposable
         return Stream(session, tokens, cancellationToken);
     }
 
-    /// <summary>Continues a prompt and gives the whole.</summary>
+    /// <summary>Continues a prompt and returns the whole result.</summary>
     /// <param name="prompt">The text to continue; empty to begin from the tokenizer's end token.</param>
-    /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
+    /// <param name="cancellationToken">Checked before each token and between the chunks of a long prompt.</param>
     /// <exception cref="ArgumentException">The prompt is empty and the tokenizer has no token to begin from.</exception>
     /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public Task<GenerationResult> GenerateAsync(string prompt, CancellationToken cancellationToken = default) =>
         WholeAsync(StreamAsync(prompt, cancellationToken));
 
-    /// <summary>Appends a prompt to a session, continues it with the session's options, and gives the whole.</summary>
-    /// <param name="session">The text so far; it can be continued afterwards, also where the call was canceled: then it holds the tokens until then.</param>
+    /// <summary>Appends a prompt to a session, continues it with the session's options, and returns the whole result.</summary>
+    /// <param name="session">The text so far; it can be continued afterwards. If the call is canceled, it holds the tokens generated before.</param>
     /// <param name="prompt">What to append; may be empty where the session has a text.</param>
-    /// <param name="cancellationToken">Looked at before each token and between the chunks of a long prompt.</param>
+    /// <param name="cancellationToken">Checked before each token and between the chunks of a long prompt.</param>
     /// <exception cref="ArgumentException">Prompt and session are empty and the tokenizer has no token to begin from.</exception>
-    /// <exception cref="InvalidOperationException">Another stream goes on with the session.</exception>
+    /// <exception cref="InvalidOperationException">Another stream is continuing the session.</exception>
     /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public Task<GenerationResult> GenerateAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default) =>
         WholeAsync(StreamAsync(session, prompt, cancellationToken));

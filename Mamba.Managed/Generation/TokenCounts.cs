@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>Which tokens a text holds, and how often each was generated; its memory grows with the different tokens of the text.</summary>
+/// <summary>The tokens that occur in a text, and how often each was generated; its memory grows with the number of distinct tokens.</summary>
 internal sealed class TokenCounts
 {
     private readonly Dictionary<int, int> generatedTimes;
@@ -32,9 +32,9 @@ internal sealed class TokenCounts
         }
     }
 
-    /// <summary>Forgets every token.</summary>
+    /// <summary>Removes every token.</summary>
     public void Clear() => generatedTimes.Clear();
 
-    /// <summary>The same counts, to go on by themselves.</summary>
+    /// <summary>An independent copy.</summary>
     public TokenCounts Copy() => new(generatedTimes);
 }

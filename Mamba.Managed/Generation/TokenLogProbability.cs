@@ -15,7 +15,7 @@ internal sealed class LogProbabilities(int vocabularySize)
     private ulong[] ranked = [];
     private double logSum;
 
-    /// <summary>Takes in the logits of a step: finite or negative infinity, not all of them that.</summary>
+    /// <summary>Normalizes the logits of a step: each finite or negative infinity, at least one finite.</summary>
     public void Measure(ReadOnlySpan<float> logits)
     {
         float max = TensorPrimitives.Max(logits);

@@ -3,7 +3,7 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
-/// <summary>A matrix in the order in which the product reads it, for one call of a layer; its memory is given back at the call's end.</summary>
+/// <summary>A matrix packed for the product, for one call of a layer; its memory is freed when the call ends.</summary>
 internal sealed class ArrangedMatrix : IDisposable
 {
     private readonly TensorBuffer memory;

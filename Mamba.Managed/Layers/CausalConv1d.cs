@@ -4,7 +4,7 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
-/// <summary>A depthwise convolution over time that sees no future: one filter for each channel.</summary>
+/// <summary>A causal depthwise convolution over time: one filter for each channel.</summary>
 public sealed record CausalConv1d : IParameterTree<CausalConv1d>
 {
     /// <summary>Makes a layer of its tensors.</summary>
@@ -26,7 +26,8 @@ public sealed record CausalConv1d : IParameterTree<CausalConv1d>
     /// <summary>Convolves the vectors of one sequence over time, on the calling thread.</summary>
     /// <param name="x">[length, channels]</param>
     /// <param name="window">
-    /// [width, channels], without gaps between the rows: the last inputs before the first row, oldest first, zero at the beginning; the last inputs on return.
+    /// conv_state, [width, channels], without gaps between the rows: the last inputs before the first row of <paramref name="x"/>, oldest first, zero
+    /// at the beginning of a sequence. On return it holds the last inputs of this call.
     /// </param>
     /// <param name="y">[length, channels]; must not overlap <paramref name="x"/>.</param>
     /// <exception cref="ArgumentException">The shapes do not agree.</exception>

@@ -32,12 +32,20 @@ public sealed record Embedding : IParameterTree<Embedding>
         {
             // Read once: another thread may write the span meanwhile.
             int token = tokens[i];
-            if ((uint)token >= (uint)rows)
-            {
-                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {rows - 1}, found {token}"), nameof(tokens));
-            }
-
+            RequireTokens([token], rows);
             Weight.CopyTo(token * width, y.GetRowSpan(i));
+        }
+    }
+
+    /// <summary>Throws unless every token is an id of the vocabulary.</summary>
+    internal static void RequireTokens(ReadOnlySpan<int> tokens, int vocabulary)
+    {
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)vocabulary)
+            {
+                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {vocabulary - 1}, found {token}"), nameof(tokens));
+            }
         }
     }
 

@@ -5,8 +5,8 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
-/// <summary>One call of a mixer: its weights in the order in which kernels read them, and the way of the rows through them.</summary>
-/// <remarks>Rows go in chunks, so the memory between the parts does not grow with the sequence; the state carries from one to the next.</remarks>
+/// <summary>One call of a mixer: its packed weights, and the computation of the rows.</summary>
+/// <remarks>Rows are computed in chunks, so that memory for activations does not grow with the sequence; the state carries over between chunks.</remarks>
 internal sealed unsafe class MixerForward : IDisposable
 {
     private readonly SelectiveStateSpaceModel mixer;
@@ -34,7 +34,7 @@ internal sealed unsafe class MixerForward : IDisposable
 
     /// <summary>Mixes the rows of one sequence.</summary>
     /// <param name="x">[length, d_model]</param>
-    /// <param name="state">Moved on by the rows.</param>
+    /// <param name="state">The sequence so far; advanced by the rows.</param>
     /// <param name="y">[length, d_model]; may be <paramref name="x"/> itself.</param>
     public void Run(ReadOnlySpan2D<float> x, MixerState state, Span2D<float> y)
     {
@@ -56,12 +56,12 @@ internal sealed unsafe class MixerForward : IDisposable
         outProj.Dispose();
     }
 
-    // Shapes are [rows, features]; L stands for rows, E for d_inner, R for dt_rank and N for d_state.
+    // Shapes below: L is rows, E is d_inner, R is dt_rank and N is d_state.
     private void Chunk(ReadOnlySpan2D<float> x, MixerState state, Span2D<float> y)
     {
         (int rows, int inner, int rank, int states) = (x.Height, mixer.DInner, mixer.DtRank, mixer.DState);
         using SpanOwner<float> gatedRoom = SpanOwner<float>.Allocate(rows * 2 * inner), channelRoom = SpanOwner<float>.Allocate(rows * inner);
-        using SpanOwner<float> stepRoom = SpanOwner<float>.Allocate(rows * inner), selectedRoom = SpanOwner<float>.Allocate(rows * (rank + (2 * states)));
+        using SpanOwner<float> stepRoom = SpanOwner<float>.Allocate(rows * inner), dtBCRoom = SpanOwner<float>.Allocate(rows * (rank + (2 * states)));
 
         // [L, 2E]: the scan's input u beside the gate z.
         Span2D<float> gated = gatedRoom.Span.AsSpan2D(rows, 2 * inner);
@@ -74,9 +74,9 @@ internal sealed unsafe class MixerForward : IDisposable
         CausalConvolution.Forward(u, taps, mixer.Conv1d.Bias.ToFloats(), state.ConvState.AsSpan2D(mixer.DConv, inner), channels, silu: true);
 
         // [L, R + 2N]: dt, B and C.
-        Span2D<float> selected = selectedRoom.Span.AsSpan2D(rows, rank + (2 * states));
-        MatrixProduct.Forward(channels, xProj.Packed, mixer.XProj.Bias.ToFloats(), selected);
-        Span2D<float> dt = selected[.., ..rank], b = selected[.., rank..(rank + states)], c = selected[.., (rank + states)..];
+        Span2D<float> dtBC = dtBCRoom.Span.AsSpan2D(rows, rank + (2 * states));
+        MatrixProduct.Forward(channels, xProj.Packed, mixer.XProj.Bias.ToFloats(), dtBC);
+        Span2D<float> dt = dtBC[.., ..rank], b = dtBC[.., rank..(rank + states)], c = dtBC[.., (rank + states)..];
         if (mixer.MixerNormEpsilon is float epsilon)
         {
             RmsNormalization.Forward(dt, [], epsilon, dt);
@@ -84,7 +84,7 @@ internal sealed unsafe class MixerForward : IDisposable
             RmsNormalization.Forward(c, [], epsilon, c);
         }
 
-        // [L, E]: the scan adds the bias of the steps, and its output takes the place of its input.
+        // [L, E]: Delta before the bias of dt_proj, which the scan adds. The scan's output overwrites its input.
         Span2D<float> steps = stepRoom.Span.AsSpan2D(rows, inner);
         MatrixProduct.Forward(dt, dtProj.Packed, [], steps);
         SelectiveScan.Forward(channels, steps, mixer.DtProj.Bias.ToFloats(), decay, b, c, mixer.D.ToFloats(), z, state.SsmState, channels);

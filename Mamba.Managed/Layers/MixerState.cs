@@ -9,8 +9,8 @@ namespace Mamba.Managed.Layers;
 /// <code>
 /// | conv_state: [d_conv, d_inner], oldest input first | ssm_state: [d_inner / 16, d_state, 16] |
 /// </code>
-/// That order is the kernels' own; <see cref="Export"/> and <see cref="Import"/> copy in the canonical one. A new state is all zero: the
-/// beginning of a sequence. Two threads must not use one state at once.
+/// This order is internal to the kernels; <see cref="Export"/> and <see cref="Import"/> use the canonical order, ssm_state as [d_inner, d_state].
+/// A new state is all zero: the beginning of a sequence. Two threads must not use one state at once.
 /// </remarks>
 public sealed class MixerState : IDisposable
 {
@@ -75,7 +75,7 @@ public sealed class MixerState : IDisposable
     /// <summary>Copies the state out.</summary>
     /// <param name="convState">[d_conv, d_inner]: the last inputs of the convolution, oldest first.</param>
     /// <param name="ssmState">[d_inner, d_state]: the state of the scan.</param>
-    /// <exception cref="ArgumentException">A length is another.</exception>
+    /// <exception cref="ArgumentException">A span has the wrong length.</exception>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public void Export(Span<float> convState, Span<float> ssmState)
     {
@@ -86,10 +86,10 @@ public sealed class MixerState : IDisposable
         new ChannelPanels(Channels, States).ToChannels(SsmState, ssmState);
     }
 
-    /// <summary>Takes what <see cref="Export"/> gave.</summary>
+    /// <summary>Overwrites the state with arrays that <see cref="Export"/> filled.</summary>
     /// <param name="convState">[d_conv, d_inner]</param>
     /// <param name="ssmState">[d_inner, d_state]</param>
-    /// <exception cref="ArgumentException">A length is another.</exception>
+    /// <exception cref="ArgumentException">A span has the wrong length.</exception>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public void Import(ReadOnlySpan<float> convState, ReadOnlySpan<float> ssmState)
     {
@@ -103,12 +103,12 @@ public sealed class MixerState : IDisposable
     /// <inheritdoc/>
     public void Dispose() => buffer.Dispose();
 
-    /// <summary>The sizes, as <c>1536 channels, d_conv 4, d_state 16</c>.</summary>
+    /// <summary>The sizes, for example <c>1536 channels, d_conv 4, d_state 16</c>.</summary>
     public override string ToString() => Throw.Invariant($"{Channels} channels, d_conv {ConvLength}, d_state {States}");
 
     internal static long LengthOf(int channels, int convLength, int states) => ((long)convLength + states) * channels * sizeof(float);
 
-    /// <summary>Keeps the memory while spans over it are in use.</summary>
+    /// <summary>Keeps the memory from being freed while spans over it are in use.</summary>
     internal TensorBuffer.Lease Acquire() => buffer.Acquire();
 
     /// <summary>The state of the scan as [d_state, d_inner], as the checkpoints of a training run hold it.</summary>
@@ -120,7 +120,7 @@ public sealed class MixerState : IDisposable
         return rows;
     }
 
-    /// <summary>Takes what <see cref="SsmRows"/> gave.</summary>
+    /// <summary>Overwrites the state of the scan with an array of <see cref="SsmRows"/>.</summary>
     internal void SetSsmRows(ReadOnlySpan<float> rows)
     {
         using TensorBuffer.Lease lease = Acquire();

@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Layers;
 
-/// <summary>What part a parameter plays in its layer; all that is done with it by kind follows from this.</summary>
+/// <summary>The role of a parameter in its layer, from which weight decay and quantization derive.</summary>
 internal enum ParameterKind
 {
     /// <summary>[vocab_size, d_model]: a vector for each token.</summary>
@@ -12,7 +12,7 @@ internal enum ParameterKind
     /// <summary>[outputs, inputs]: a projection into or out of a block.</summary>
     Projection,
 
-    /// <summary>[outputs, inputs]: a small projection to dt, B and C, or from dt to the steps.</summary>
+    /// <summary>[outputs, inputs]: x_proj, whose output is dt, B and C, or dt_proj, from dt to Delta.</summary>
     Selection,
 
     /// <summary>[channels, 1, width]: the filters of the convolution.</summary>
@@ -31,7 +31,7 @@ internal enum ParameterKind
     Skip,
 }
 
-/// <summary>How a parameter is drawn in a new model; the sizes and ranges are those of the configuration.</summary>
+/// <summary>How a parameter of a new model is initialized; the sizes and ranges are those of the configuration.</summary>
 internal enum InitialValues
 {
     /// <summary>0.</summary>
@@ -40,7 +40,7 @@ internal enum InitialValues
     /// <summary>1.</summary>
     Ones,
 
-    /// <summary>Uniform within 1 / sqrt(inputs), inputs being the last dimension: what PyTorch draws for linear layers and convolutions.</summary>
+    /// <summary>Uniform within 1 / sqrt(inputs), inputs being the last dimension: PyTorch's default for linear layers and convolutions.</summary>
     Uniform,
 
     /// <summary>Uniform within 1 / sqrt(d_conv): the bias of the convolution.</summary>
@@ -63,8 +63,8 @@ internal enum InitialValues
 }
 
 /// <summary>The description of a parameter that its layer gives: initialization, weight decay and quantization derive from it.</summary>
-/// <param name="kind">Its part in the layer.</param>
-/// <param name="initial">How it is drawn.</param>
+/// <param name="kind">Its role in the layer.</param>
+/// <param name="initial">How it is initialized.</param>
 internal sealed class ParameterInfo(ParameterKind kind, InitialValues initial)
 {
     public static ParameterInfo Embedding { get; } = new(ParameterKind.Embedding, InitialValues.Normal);
@@ -93,15 +93,15 @@ internal sealed class ParameterInfo(ParameterKind kind, InitialValues initial)
 
     public static ParameterInfo Scale { get; } = new(ParameterKind.Scale, InitialValues.Ones);
 
-    /// <summary>Its part in the layer.</summary>
+    /// <summary>Its role in the layer.</summary>
     public ParameterKind Kind { get; } = kind;
 
-    /// <summary>How it is drawn in a new model.</summary>
+    /// <summary>How it is initialized in a new model.</summary>
     public InitialValues Initial { get; } = initial;
 
-    /// <summary>Whether it is a matrix that vectors are multiplied by; only such are held in quantized types, all else is small or sensitive.</summary>
+    /// <summary>Whether it is the matrix of a matrix product. Only these are quantized: all other parameters are small or sensitive to rounding.</summary>
     public bool IsMatrix => Kind is ParameterKind.Embedding or ParameterKind.Head or ParameterKind.Projection or ParameterKind.Selection;
 
-    /// <summary>Whether weight decay pulls it to zero: matrices and filters, but not what shifts, scales or sets the speed of states.</summary>
+    /// <summary>Whether weight decay applies: to matrices and filters, but not to biases, norm scales, A_log and D.</summary>
     public bool Decays => IsMatrix || Kind == ParameterKind.Filter;
 }

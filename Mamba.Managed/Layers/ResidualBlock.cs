@@ -24,7 +24,7 @@ public sealed record ResidualBlock : IParameterTree<ResidualBlock>
 
     /// <summary>Runs the block over one sequence, on the calling thread.</summary>
     /// <param name="x">[length, d_model]</param>
-    /// <param name="state">The mixer's state; moved on by the vectors.</param>
+    /// <param name="state">The mixer's state; advanced by the vectors.</param>
     /// <param name="y">[length, d_model]; must not overlap <paramref name="x"/>.</param>
     /// <exception cref="ArgumentException">The shapes do not agree, or the state has other sizes.</exception>
     public void Forward(ReadOnlySpan2D<float> x, MixerState state, Span2D<float> y)

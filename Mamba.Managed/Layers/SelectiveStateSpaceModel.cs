@@ -12,7 +12,7 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
     /// <param name="inProj">d_model -> 2 d_inner: the scan's input and the gate.</param>
     /// <param name="conv1d">Over the scan's input.</param>
     /// <param name="xProj">d_inner -> dt_rank + 2 d_state: dt, B and C.</param>
-    /// <param name="dtProj">dt_rank -> d_inner, with the bias that softplus sees.</param>
+    /// <param name="dtProj">dt_rank -> d_inner, with the bias that is added before softplus.</param>
     /// <param name="aLog">[d_inner, d_state]: A = -exp(aLog).</param>
     /// <param name="d">[d_inner]: the skip term.</param>
     /// <param name="outProj">d_inner -> d_model.</param>
@@ -34,7 +34,7 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
     /// <summary>d_inner -> dt_rank + 2 d_state: dt, B and C.</summary>
     public Linear XProj { get; init; }
 
-    /// <summary>dt_rank -> d_inner, with the bias that softplus sees.</summary>
+    /// <summary>dt_rank -> d_inner, with the bias that is added before softplus.</summary>
     public Linear DtProj { get; init; }
 
     /// <summary>[d_inner, d_state]: A = -exp(ALog).</summary>
@@ -69,9 +69,9 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
 
     /// <summary>Mixes the vectors of one sequence over time, on the calling thread.</summary>
     /// <param name="x">[length, d_model]</param>
-    /// <param name="state">The sequence so far; moved on by the vectors.</param>
+    /// <param name="state">The sequence so far; advanced by the vectors.</param>
     /// <param name="y">[length, d_model]; may be <paramref name="x"/> itself.</param>
-    /// <remarks>Orders the weights anew at each call; an executor keeps them ordered and gives the same bits.</remarks>
+    /// <remarks>Repacks the weights at each call; an executor keeps them packed and gives the same bits.</remarks>
     /// <exception cref="ArgumentException">The shapes do not agree, or the state has other sizes.</exception>
     public void Forward(ReadOnlySpan2D<float> x, MixerState state, Span2D<float> y)
     {

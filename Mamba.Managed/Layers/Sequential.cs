@@ -5,7 +5,7 @@ using Mamba.Managed.Kernels;
 
 namespace Mamba.Managed.Layers;
 
-/// <summary>Blocks one after the other, each fed what the one before gives.</summary>
+/// <summary>Blocks one after the other: the output of each is the input of the next.</summary>
 public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<Sequential>
 {
     /// <summary>Makes a sequence of blocks.</summary>
@@ -25,7 +25,7 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
         {
             ArgumentNullException.ThrowIfNull(value);
 
-            // What nobody else holds cannot change between check and use.
+            // A private copy cannot change between check and use.
             field = Array.AsReadOnly([.. value]);
         }
     }
@@ -38,7 +38,7 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
 
     /// <summary>Runs all blocks over one sequence, on the calling thread.</summary>
     /// <param name="x">[length, d_model]</param>
-    /// <param name="states">[blocks]: the state of each; moved on by the vectors.</param>
+    /// <param name="states">[blocks]: the state of each; advanced by the vectors.</param>
     /// <param name="y">[length, d_model]; may be <paramref name="x"/> itself.</param>
     /// <exception cref="ArgumentException">The shapes do not agree, or a state has other sizes.</exception>
     public void Forward(ReadOnlySpan2D<float> x, ReadOnlySpan<MixerState> states, Span2D<float> y)
@@ -50,7 +50,7 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
         SpanRows.Require(y, x.Height, width);
         for (int i = 0; i < Count; i++)
         {
-            // Before any moves on: a call that is refused leaves all states as they were.
+            // All are checked before any is advanced: a call with a wrong argument leaves all states as they were.
             Blocks[i].Mixer.RequireState(states[i], nameof(states));
         }
 

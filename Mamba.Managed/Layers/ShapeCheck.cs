@@ -3,7 +3,7 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Layers;
 
-/// <summary>Checks the tensors of layers, so that kernels never read or write beyond them.</summary>
+/// <summary>Checks the shapes of a layer's tensors, so that kernels never read or write out of bounds.</summary>
 internal static class ShapeCheck
 {
     /// <summary>In place of a dimension: any number from 1 on.</summary>

@@ -9,7 +9,7 @@ public sealed record Shared : IParameterTree<Shared>
 {
     /// <summary>Makes the two ends.</summary>
     /// <param name="embedding">Token ids to vectors.</param>
-    /// <param name="head">Vectors to logits; null where the embedding's tensor serves as head too.</param>
+    /// <param name="head">Vectors to logits; null for a tied head, which uses the embedding's tensor.</param>
     /// <exception cref="ArgumentException">Embedding and head are of different sizes.</exception>
     public Shared(Embedding embedding, Linear? head = null)
     {
@@ -20,10 +20,10 @@ public sealed record Shared : IParameterTree<Shared>
     /// <summary>Token ids to vectors.</summary>
     public Embedding Embedding { get; init; }
 
-    /// <summary>Vectors to logits; null where the embedding's tensor serves as head too.</summary>
+    /// <summary>Vectors to logits; null for a tied head, which uses the embedding's tensor.</summary>
     public Linear? Head { get; init; }
 
-    /// <summary>Whether both ends are one tensor.</summary>
+    /// <summary>Whether embedding and head share one tensor.</summary>
     public bool IsTied => Head is null;
 
     /// <summary>The matrix of the head: [vocab_size, d_model].</summary>
@@ -50,7 +50,7 @@ public sealed record Shared : IParameterTree<Shared>
         return mapped;
     }
 
-    /// <summary>One line: the embedding, and whether it is the head too.</summary>
+    /// <summary>One line: the embedding, and the head where it is not tied.</summary>
     public override string ToString() => IsTied ? $"Shared {Embedding}" : $"{Embedding} and {Head}";
 
     internal Shared MapDescribed(string path, DescribedMap map) => this with

@@ -32,19 +32,19 @@ internal sealed class CheckedWriter(Stream stream)
     }
 }
 
-/// <summary>Reads what <see cref="CheckedWriter"/> wrote; a stranger's numbers reserve no more memory than twice what is there to be read.</summary>
+/// <summary>Reads what <see cref="CheckedWriter"/> wrote. Memory grows with the bytes found, to at most twice them, whatever length a file claims.</summary>
 internal sealed class CheckedReader(Stream stream)
 {
     private const int FirstLength = 1 << 16;
 
     private uint checksum;
 
-    /// <summary>Reads so many bytes.</summary>
-    /// <exception cref="InvalidDataException">There are not so many.</exception>
+    /// <summary>Reads <paramref name="count"/> bytes.</summary>
+    /// <exception cref="InvalidDataException">The stream ends before.</exception>
     public byte[] Read(int count) => Read<byte>(count);
 
-    /// <summary>Reads so many numbers.</summary>
-    /// <exception cref="InvalidDataException">There are not so many.</exception>
+    /// <summary>Reads <paramref name="count"/> numbers.</summary>
+    /// <exception cref="InvalidDataException">The stream ends before.</exception>
     public float[] ReadFloats(int count)
     {
         float[] values = Read<float>(count);
@@ -86,10 +86,10 @@ internal sealed class CheckedReader(Stream stream)
     }
 }
 
-/// <summary>The checksum of Castagnoli, and the order of bytes over which it is taken.</summary>
+/// <summary>CRC-32C (Castagnoli), and the little-endian order of the bytes over which it is computed.</summary>
 internal static class Crc32C
 {
-    /// <summary>The checksum of some bytes and of more after them.</summary>
+    /// <summary>Continues a checksum over more bytes.</summary>
     public static uint Add(uint checksum, ReadOnlySpan<byte> bytes)
     {
         checksum = ~checksum;
@@ -106,7 +106,7 @@ internal static class Crc32C
         return ~checksum;
     }
 
-    /// <summary>From the machine's order of bytes, or back to it.</summary>
+    /// <summary>Converts between the machine's byte order and little-endian, in place.</summary>
     public static void ToLittleEndian(Span<float> values)
     {
         if (!BitConverter.IsLittleEndian)

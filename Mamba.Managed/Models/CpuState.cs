@@ -5,7 +5,7 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Models;
 
 /// <summary>The state of a sequence in the processor's memory: that of each layer, in one block.</summary>
-/// <remarks>The order within the block is that of the kernels, and no part of the contract: <see cref="Export"/> gives the canonical one.</remarks>
+/// <remarks>The order within the block is internal to the kernels and may change: <see cref="Export"/> gives the canonical order.</remarks>
 public sealed class CpuState : SequenceState
 {
     private readonly TensorBuffer buffer;
@@ -19,7 +19,7 @@ public sealed class CpuState : SequenceState
     {
     }
 
-    /// <summary>As <see cref="CpuState(MambaConfig)"/>, with a layout that is at hand.</summary>
+    /// <summary>As <see cref="CpuState(MambaConfig)"/>, with a layout made before.</summary>
     internal CpuState(MambaConfig config, StateLayout layout)
         : base(layout)
     {
@@ -35,12 +35,12 @@ public sealed class CpuState : SequenceState
     /// <summary>Memory taken, in bytes.</summary>
     public long ByteLength => buffer.Length;
 
-    /// <summary>The state of each layer, first to last; their memory is that of this state.</summary>
+    /// <summary>The state of each layer, first to last; all share the memory of this state.</summary>
     internal ReadOnlySpan<MixerState> Layers => layers;
 
     internal MixerState[] LayerArray => layers;
 
-    /// <summary>Whether the state is that of a new one: an imported one may be another at position 0 too.</summary>
+    /// <summary>Whether the state equals a new one. Position 0 alone does not show it: any contents can be imported at position 0.</summary>
     internal bool IsInitial
     {
         get
@@ -120,10 +120,10 @@ public sealed class CpuState : SequenceState
         (Position, isTorn) = (state.Position, false);
     }
 
-    /// <summary>The sizes, as <c>24 layers x 1536 channels, d_conv 4, d_state 16</c>.</summary>
+    /// <summary>The sizes, for example <c>24 layers x 1536 channels, d_conv 4, d_state 16</c>.</summary>
     public override string ToString() => Throw.Invariant($"{layers.Length} layers x {layers[0]}");
 
-    /// <summary>Keeps the memory while it is in use.</summary>
+    /// <summary>Keeps the memory from being freed while it is in use.</summary>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     /// <exception cref="InvalidOperationException">The state is half advanced.</exception>
     internal TensorBuffer.Lease Acquire()
@@ -137,10 +137,10 @@ public sealed class CpuState : SequenceState
         return buffer.Acquire();
     }
 
-    /// <summary>Says that a pass failed on its way through the layers.</summary>
+    /// <summary>Marks the state as unusable: a pass failed after some of its layers were advanced.</summary>
     internal void Tear() => isTorn = true;
 
-    /// <summary>Throws unless so many more tokens can be counted.</summary>
+    /// <summary>Throws if the position would overflow.</summary>
     internal void RequireRoom(int tokens)
     {
         if (Position > long.MaxValue - tokens)
@@ -149,10 +149,10 @@ public sealed class CpuState : SequenceState
         }
     }
 
-    /// <summary>Counts tokens that have passed.</summary>
+    /// <summary>Adds tokens to the position.</summary>
     internal void Advance(int tokens) => Position = checked(Position + tokens);
 
-    /// <summary>Says how many tokens have passed, where the layers' states were set one by one.</summary>
+    /// <summary>Sets the position, after the layers' states were set one by one.</summary>
     internal void MoveTo(long position) => Position = position;
 
     internal bool HasSizesOf(CpuState other) => layers.Length == other.layers.Length && layers[0].HasSizesOf(other.layers[0]);

@@ -5,8 +5,8 @@ namespace Mamba.Managed.Models;
 
 /// <summary>Random initial weights as state-spaces/mamba draws them.</summary>
 /// <remarks>
-/// A = -(1 .. d_state); D = 1; embeddings are normal, matrices and an untied head uniform within 1 / sqrt(inputs), as PyTorch draws them; the bias of dt_proj is the inverse softplus of a step drawn log-uniformly from [dt_min, dt_max];
-/// out_proj is divided by sqrt(n_layer), after Radford et al. 2019.
+/// A = -(1 .. d_state); D = 1; embeddings are normal; matrices and an untied head are uniform within 1 / sqrt(inputs), PyTorch's default; the bias of
+/// dt_proj is the inverse softplus of a step drawn log-uniformly from [dt_min, dt_max]; out_proj is divided by sqrt(n_layer), after Radford et al. 2019.
 /// </remarks>
 internal sealed class Initialization(MambaConfig config, ulong seed)
 {

@@ -1,7 +1,7 @@
 namespace Mamba.Managed.Models;
 
 /// <summary>The sizes and options of a Mamba language model; defaults are those of the published Mamba checkpoints.</summary>
-/// <remarks>Gu and Dao 2023, section 3.4; names follow the paper and <c>config.json</c>. <see cref="Validate"/> checks the whole before anything is allocated.</remarks>
+/// <remarks>Gu and Dao 2023, section 3.4; names follow the paper and <c>config.json</c>. <see cref="Validate"/> checks all of them before anything is allocated.</remarks>
 public sealed record MambaConfig
 {
     /// <summary>Features of a token between blocks: d_model.</summary>
@@ -19,10 +19,10 @@ public sealed record MambaConfig
     /// <summary>Width of the causal convolution in tokens: d_conv.</summary>
     public int DConv { get; init; } = 4;
 
-    /// <summary>Channels of a block: d_inner, usually 2 x <see cref="DModel"/>. 0 asks for that.</summary>
+    /// <summary>Channels of a block: d_inner, usually 2 x <see cref="DModel"/>, which 0 stands for.</summary>
     public int DInner { get => field == 0 ? (int)Math.Min(2L * DModel, int.MaxValue) : field; init; }
 
-    /// <summary>Rank of the projection of the step: dt_rank. 0 asks for ceil(<see cref="DModel"/> / 16).</summary>
+    /// <summary>Rank of the projection of the step: dt_rank. 0 stands for ceil(<see cref="DModel"/> / 16).</summary>
     public int DtRank { get => field == 0 ? (int)((DModel + 15L) / 16) : field; init; }
 
     /// <summary>Whether the input projection has a bias.</summary>
@@ -49,10 +49,10 @@ public sealed record MambaConfig
     /// <summary>Largest initial step.</summary>
     public float DtMax { get; init; } = 0.1f;
 
-    /// <summary>No initial step is below this.</summary>
+    /// <summary>Lower bound of every initial step.</summary>
     public float DtInitFloor { get; init; } = 1e-4f;
 
-    /// <summary>Initial entries of dt_proj lie within this over sqrt(dt_rank).</summary>
+    /// <summary>Initial entries of dt_proj lie within plus or minus this value divided by sqrt(dt_rank).</summary>
     public float DtScale { get; init; } = 1;
 
     /// <summary>Standard deviation of the initial embedding.</summary>
@@ -77,10 +77,10 @@ public sealed record MambaConfig
         }
     }
 
-    /// <summary>Rows of an embedding for so many tokens: the next multiple, as the original code pads a vocabulary.</summary>
+    /// <summary>Rows of an embedding: the number of tokens rounded up to a multiple, as the original code pads a vocabulary.</summary>
     /// <param name="tokens">One more than the largest id.</param>
-    /// <param name="multiple">8 in the original code unless said otherwise.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or the rows are more than an int counts.</exception>
+    /// <param name="multiple">8 is the default of the original code.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is not positive, or the number of rows exceeds an int.</exception>
     public static int PaddedVocabulary(int tokens, int multiple = 8)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokens);
@@ -90,7 +90,7 @@ public sealed record MambaConfig
         return (int)rows;
     }
 
-    /// <summary>Returns this configuration, its defaults worked out, when every value can be built.</summary>
+    /// <summary>Checks every value and returns this configuration with its defaults filled in.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, the value and the range.</exception>
     public MambaConfig Validate()
     {
@@ -111,7 +111,7 @@ public sealed record MambaConfig
         return this with { DInner = DInner, DtRank = DtRank };
     }
 
-    /// <summary>As <see cref="Validate"/>, of what was read from a file.</summary>
+    /// <summary>As <see cref="Validate"/>, for a configuration that was read from a file.</summary>
     /// <exception cref="InvalidDataException">A value is out of range.</exception>
     internal MambaConfig ValidateRead()
     {

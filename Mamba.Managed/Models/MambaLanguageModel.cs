@@ -14,7 +14,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     /// <param name="vocabulary">Tokens to vectors and vectors to logits.</param>
     /// <param name="layers">The residual blocks, first to last.</param>
     /// <param name="normF">Before the head.</param>
-    /// <exception cref="ArgumentException">The configuration is not valid, or the layers are not those that it asks for.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid, or the layers do not fit it.</exception>
     public MambaLanguageModel(MambaConfig config, Shared vocabulary, Sequential layers, RmsNorm normF)
     {
         (Config, Vocabulary, Layers, NormF) = (config, vocabulary, layers, normF);
@@ -36,17 +36,17 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     /// <summary>Token ids to vectors.</summary>
     public Embedding Embeddings => Vocabulary.Embedding;
 
-    /// <summary>Vectors to logits; null where the embedding's tensor serves as head too.</summary>
+    /// <summary>Vectors to logits; null for a tied head, which uses the embedding's tensor.</summary>
     public Linear? Head => Vocabulary.Head;
 
     /// <summary>The matrix of the output head: [vocab_size, d_model].</summary>
     public Tensor HeadWeight => Vocabulary.HeadWeight;
 
-    /// <summary>Feeds tokens to one sequence, layer by layer on the calling thread: what the model computes, to be read.</summary>
+    /// <summary>Feeds tokens to one sequence, layer by layer on the calling thread: the readable definition of what the model computes.</summary>
     /// <param name="tokens">[length]</param>
-    /// <param name="state">The sequence so far; moved on by the tokens.</param>
+    /// <param name="state">The sequence so far; advanced by the tokens.</param>
     /// <param name="logits">[length, vocab_size]</param>
-    /// <remarks>Orders the weights anew at each call; an executor keeps them ordered, runs on all cores and gives the same bits.</remarks>
+    /// <remarks>Repacks the weights at each call; an executor keeps them packed, runs on all cores and gives the same bits.</remarks>
     /// <exception cref="ArgumentException">An id out of range, logits of another length, or a state of other sizes.</exception>
     public void Forward(ReadOnlySpan<int> tokens, CpuState state, Span<float> logits)
     {
@@ -57,7 +57,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         (int vocabulary, int width) = (Config.VocabSize, Config.DModel);
         Throw.UnlessLength((long)tokens.Length * vocabulary, logits.Length);
         int[] ids = tokens.ToArray();
-        CheckTokens(ids);
+        Embedding.RequireTokens(ids, vocabulary);
         int chunk = Math.Min(SpanRows.ChunkOf(width), tokens.Length);
         using SpanOwner<float> room = SpanOwner<float>.Allocate(chunk * width);
         for (int start = 0; start < ids.Length; start += chunk)
@@ -73,7 +73,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         state.Advance(tokens.Length);
     }
 
-    /// <summary>Checks every parameter against the configuration; what runs a model calls it first, since a record can be copied with any part replaced.</summary>
+    /// <summary>Checks every parameter against the configuration. Code that runs a model calls it first, since a record can be copied with any part replaced.</summary>
     /// <exception cref="ArgumentException">
     /// The configuration is not valid, or a parameter is missing, unknown or of another shape; the message names its path, what was expected and what was found.
     /// </exception>
@@ -138,10 +138,10 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     /// <param name="config">The sizes.</param>
     /// <param name="seed">The same seed gives the same weights.</param>
     /// <param name="map">
-    /// Gives what takes a weight's place as soon as it is drawn, so that a model in a smaller type never exists in single precision as a
-    /// whole: the weight is disposed then. Null to keep them.
+    /// Replaces each weight as soon as it is drawn, and the drawn one is disposed: a model of a smaller type is never in memory in single
+    /// precision as a whole. Null to keep the weights as drawn.
     /// </param>
-    /// <exception cref="ArgumentException">The configuration is not valid, or a tensor that the map gives does not fit it.</exception>
+    /// <exception cref="ArgumentException">The configuration is not valid, or a tensor that the map returns does not fit it.</exception>
     public static MambaLanguageModel Create(MambaConfig config, ulong seed, ParameterMap? map = null)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -218,7 +218,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     private static MambaLanguageModel Build(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)
     {
         ResidualBlock[] layers = [.. Enumerable.Range(0, config.NLayer).Select(i => Block(Throw.Invariant($"backbone.layers.{i}")))];
-        Shared vocabulary = new(new Embedding(tensors["backbone.embeddings.weight"]), config.TieEmbeddings ? null : Linear("lm_head"));
+        Shared vocabulary = new(new Embedding(tensors[ModelParameters.Embedding]), config.TieEmbeddings ? null : Linear("lm_head"));
         return new(config, vocabulary, new(layers), Norm("backbone.norm_f"));
 
         ResidualBlock Block(string path) => new(Norm(path + ".norm"), Mixer(path + ".mixer"));
@@ -236,16 +236,5 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
             tensors[path + ".D"],
             Linear(path + ".out_proj"),
             config.MixerNormEpsilon);
-    }
-
-    private void CheckTokens(ReadOnlySpan<int> tokens)
-    {
-        foreach (int token in tokens)
-        {
-            if ((uint)token >= (uint)Config.VocabSize)
-            {
-                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {Config.VocabSize - 1}, found {token}"), nameof(tokens));
-            }
-        }
     }
 }

@@ -7,10 +7,10 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Models;
 
-/// <summary>Tells models apart: 64 bits over what a saved state depends on, cheap even for a model of gigabytes.</summary>
+/// <summary>A 64-bit hash that tells models apart, so that a saved state is given to its own model only; cheap even for gigabytes of weights.</summary>
 /// <remarks>
-/// Covers the sizes and options that change the computation, and of every parameter its name, element type, shape and first 4,096 bytes.
-/// It is no proof against forgery: models that differ only later in every tensor share a fingerprint.
+/// It covers the sizes and options that change the computation, and the name, element type, shape and first 4,096 bytes of every parameter.
+/// It is no protection against forgery: models whose tensors differ only after those bytes share a fingerprint.
 /// </remarks>
 /// <param name="Value">The bits.</param>
 public readonly record struct ModelFingerprint(ulong Value)
@@ -42,7 +42,8 @@ public readonly record struct ModelFingerprint(ulong Value)
 
     private static ulong Add(ulong hash, string text) => Add(hash, Encoding.UTF8.GetBytes(text));
 
-    // FNV-1a over words of 8 bytes, turned after each so that high bits reach low ones; the length keeps neighbors apart.
+    // FNV-1a over words of 8 bytes, with a rotation after each so that high bits affect low ones. The length is hashed too, so that the
+    // boundary between two inputs counts.
     private static ulong Add(ulong hash, ReadOnlySpan<byte> bytes)
     {
         hash = Step(hash, (ulong)bytes.Length);

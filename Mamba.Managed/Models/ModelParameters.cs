@@ -8,14 +8,20 @@ namespace Mamba.Managed.Models;
 /// <param name="Info">What it is.</param>
 internal readonly record struct ExpectedParameter(string Path, int[] Shape, ParameterInfo Info);
 
-/// <summary>Which parameters a configuration asks for: the one source of their names and shapes.</summary>
+/// <summary>The parameters of a configuration: the one source of their names and shapes.</summary>
 internal static class ModelParameters
 {
-    /// <summary>Every parameter in the order in which a new model draws them.</summary>
+    /// <summary>The path of the embedding.</summary>
+    public const string Embedding = "backbone.embeddings.weight";
+
+    /// <summary>The path of a head that is not tied.</summary>
+    public const string Head = "lm_head.weight";
+
+    /// <summary>Every parameter in the order in which those of a new model are drawn.</summary>
     /// <param name="config">Validated.</param>
     public static IEnumerable<ExpectedParameter> Of(MambaConfig config)
     {
-        yield return new("backbone.embeddings.weight", [config.VocabSize, config.DModel], ParameterInfo.Embedding);
+        yield return new(Embedding, [config.VocabSize, config.DModel], ParameterInfo.Embedding);
         for (int layer = 0; layer < config.NLayer; layer++)
         {
             foreach (ExpectedParameter parameter in OfBlock(config, Throw.Invariant($"backbone.layers.{layer}")))
@@ -27,7 +33,7 @@ internal static class ModelParameters
         yield return new("backbone.norm_f.weight", [config.DModel], ParameterInfo.Scale);
         if (!config.TieEmbeddings)
         {
-            yield return new("lm_head.weight", [config.VocabSize, config.DModel], ParameterInfo.Head);
+            yield return new(Head, [config.VocabSize, config.DModel], ParameterInfo.Head);
         }
     }
 

@@ -9,7 +9,7 @@ namespace Mamba.Managed.Models;
 /// <code>
 /// | "MAMBAST\0" | version 2: u32 | fingerprint: u64 | position: i64 | bytes of the layout: u32 | bytes of the session: i64 |
 /// | layout: number of arrays: u32; of each: bytes of the name: u32, name in UTF-8, dimensions: u32, each: i32, -1 for the position |
-/// | session: bytes that whoever saves gives a meaning | the arrays: float32 | CRC-32C of all before: u32 |
+/// | session: bytes whose meaning the caller defines | the arrays: float32 | CRC-32C of all before: u32 |
 /// </code>
 /// Nothing is read beyond the end, so that a stream may hold several states or other data after one. Files of version 1 are read as well.
 /// </remarks>
@@ -23,9 +23,9 @@ public static class SavedState
 
     /// <summary>Writes a state.</summary>
     /// <param name="state">The state; not changed.</param>
-    /// <param name="stream">Where to.</param>
+    /// <param name="stream">The destination.</param>
     /// <param name="fingerprint">The model that the state belongs to: that of its executor.</param>
-    /// <param name="session">Bytes to keep with it, which <see cref="Restore"/> gives back; may be empty.</param>
+    /// <param name="session">Bytes of the caller to store with it, which <see cref="Restore"/> returns; may be empty.</param>
     /// <exception cref="IOException">The stream cannot be written.</exception>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public static void Save(this SequenceState state, Stream stream, ModelFingerprint fingerprint, ReadOnlySpan<byte> session = default)
@@ -53,9 +53,9 @@ public static class SavedState
 
     /// <summary>Makes a state equal to a saved one; a file that is refused leaves it as it was.</summary>
     /// <param name="state">A state of the same model.</param>
-    /// <param name="stream">Where from, at the first byte.</param>
+    /// <param name="stream">The source, at the first byte of the saved state.</param>
     /// <param name="fingerprint">The model that the state belongs to: that of its executor.</param>
-    /// <returns>The bytes that were kept with it; empty where there were none.</returns>
+    /// <returns>The caller's bytes that were stored with it; may be empty.</returns>
     /// <exception cref="InvalidDataException">The bytes are no saved state, of another version or model, truncated or damaged.</exception>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public static byte[] Restore(this SequenceState state, Stream stream, ModelFingerprint fingerprint)

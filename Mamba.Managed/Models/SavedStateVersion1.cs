@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 
 namespace Mamba.Managed.Models;
 
-/// <summary>Reads saved states of version 1, which knew one kind of layer and held its scan in another order.</summary>
+/// <summary>Reads saved states of version 1, which had one kind of layer and stored ssm_state transposed.</summary>
 /// <remarks>
 /// After the position:
 /// <code>

@@ -3,16 +3,16 @@ using System.Collections.Immutable;
 namespace Mamba.Managed.Models;
 
 /// <summary>One array of a sequence's state in the canonical form: float32, row-major.</summary>
-/// <param name="Name">What it is, with its layer: <c>layers.0.conv_state</c>.</param>
-/// <param name="Shape">Its dimensions, the outermost first; <see cref="Position"/> stands for as many as tokens have passed.</param>
+/// <param name="Name">Its layer and kind: <c>layers.0.conv_state</c>.</param>
+/// <param name="Shape">Its dimensions, the outermost first; <see cref="Position"/> stands for the state's position.</param>
 public sealed record StateArray(string Name, ImmutableArray<int> Shape)
 {
     /// <summary>The dimension that grows with the sequence: its length is the state's position.</summary>
     public const int Position = -1;
 
     /// <summary>How many numbers the array has.</summary>
-    /// <param name="position">Tokens that have passed.</param>
-    /// <exception cref="OverflowException">They are more than a long counts.</exception>
+    /// <param name="position">The number of tokens so far.</param>
+    /// <exception cref="OverflowException">The number exceeds a long.</exception>
     public long Length(long position)
     {
         long length = 1;
@@ -31,12 +31,12 @@ public sealed record StateArray(string Name, ImmutableArray<int> Shape)
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Name, Shape.Length);
 
-    /// <summary>Name and shape, as <c>layers.0.conv_state [4, 1536]</c>.</summary>
+    /// <summary>Name and shape, for example <c>layers.0.conv_state [4, 1536]</c>.</summary>
     public override string ToString() =>
         $"{Name} [{string.Join(", ", Shape.Select(dimension => dimension == Position ? "position" : Throw.Invariant($"{dimension}")))}]";
 }
 
-/// <summary>What a sequence's state consists of in the canonical form that all executors and versions share.</summary>
+/// <summary>The arrays of a sequence's state in the canonical form, which is the same for all executors and versions.</summary>
 /// <remarks>
 /// The arrays follow one another without gaps. A layer of Mamba has <c>layers.N.conv_state</c> [d_conv, d_inner], the last inputs of its
 /// convolution, oldest first, and <c>layers.N.ssm_state</c> [d_inner, d_state].
@@ -86,8 +86,8 @@ public sealed record StateLayout
     }
 
     /// <summary>How many numbers all arrays have together.</summary>
-    /// <param name="position">Tokens that have passed.</param>
-    /// <exception cref="OverflowException">They are more than a long counts.</exception>
+    /// <param name="position">The number of tokens so far.</param>
+    /// <exception cref="OverflowException">The number exceeds a long.</exception>
     public long Length(long position)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(position);

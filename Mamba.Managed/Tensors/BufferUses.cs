@@ -1,13 +1,13 @@
 namespace Mamba.Managed.Tensors;
 
-/// <summary>Gives the memory of tensors back once the last that shares it was taken over, so that a model is never in memory twice.</summary>
+/// <summary>Counts the uses of each buffer while weights are repacked, and frees a buffer after its last use, so that a model is never in memory twice.</summary>
 /// <remarks>Two layers may share a tensor, and two tensors a buffer. Any number of threads may use it.</remarks>
 internal sealed class BufferUses
 {
     private readonly Dictionary<TensorBuffer, int> uses = [];
 
-    /// <summary>Counts the uses.</summary>
-    /// <param name="tensors">Every tensor as often as it will be taken over.</param>
+    /// <summary>Counts the uses of each buffer.</summary>
+    /// <param name="tensors">Every tensor as often as it will be repacked.</param>
     public BufferUses(IEnumerable<Tensor> tensors)
     {
         foreach (Tensor tensor in tensors)
@@ -16,7 +16,7 @@ internal sealed class BufferUses
         }
     }
 
-    /// <summary>Says that a tensor was taken over once.</summary>
+    /// <summary>Counts one use of a tensor as finished; the last use of a buffer frees it.</summary>
     public void Done(Tensor tensor)
     {
         lock (uses)

@@ -64,9 +64,9 @@ public static class ElementTypes
     /// <exception cref="ArgumentOutOfRangeException">The type stores blocks, or is not a member of <see cref="ElementType"/>.</exception>
     public static int Size(this ElementType type) => type.BlockLength() == 1
         ? type.BlockSize()
-        : throw new ArgumentOutOfRangeException(nameof(type), type, "expected a type of single elements; ask for BlockSize");
+        : throw new ArgumentOutOfRangeException(nameof(type), type, "expected a type of single elements; use BlockSize");
 
-    /// <summary>Neighboring elements of a row that are stored together: 1, or 32 or 256 of the quantized types.</summary>
+    /// <summary>Neighboring elements of a row that are stored together: 1, or 32 or 256 for the quantized types.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is not a member of <see cref="ElementType"/>.</exception>
     public static int BlockLength(this ElementType type) => type switch
     {

@@ -2,18 +2,19 @@ using System.IO.MemoryMappedFiles;
 
 namespace Mamba.Managed.Tensors;
 
-/// <summary>A file mapped for reading: one mapping, however many tensors lie in it.</summary>
+/// <summary>A file mapped for reading: one mapping for all of its tensors.</summary>
 /// <remarks>
 /// <code>
 /// mapped file: | header | region | region | ... |      read-only pages, loaded when touched and shared with the page cache
 /// </code>
-/// A system gives a process some 65,000 mappings, so tensors share one a file. Disposing the file disposes its regions; the mapping goes with
-/// the last lease of any of them. A file that is not disposed is unmapped once neither it nor a region is reachable.
-/// The file must not be shortened while it is mapped: a page that is gone ends the process.
+/// Linux allows a process about 65,000 mappings, so all tensors of a file share one. Disposing the file disposes its regions; it is unmapped
+/// with the last lease of any region. A file that is not disposed is unmapped once neither it nor a region is reachable.
+/// The file must not be truncated while it is mapped: reading a page that no longer exists ends the process.
 /// </remarks>
 internal sealed unsafe class MappedFile : IDisposable
 {
-    // Linux maps so many bytes around one that is touched, fault_around_bytes; other sizes only leave a few pages more.
+    // fault_around_bytes of Linux: a page fault maps this many bytes around the faulting address. Where the value differs, a few more pages
+    // stay mapped.
     private const uint Around = 1 << 16;
 
     private readonly MemoryMappedViewAccessor view;
@@ -70,11 +71,11 @@ internal sealed unsafe class MappedFile : IDisposable
             Release();
         }
 
-        // What holds the file now are leases, and each of them ends.
+        // Only leases keep the mapping now, and the last of them unmaps it; no finalizer is needed.
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Gives back the pages of a region, and those around it that came with them; whoever needs one of these reads it again.</summary>
+    /// <summary>Drops the pages of a region, and the pages around it that were mapped with them; a dropped page is read again when touched.</summary>
     /// <param name="from">The first byte.</param>
     /// <param name="length">How many bytes.</param>
     internal void Discard(byte* from, long length)
@@ -88,7 +89,7 @@ internal sealed unsafe class MappedFile : IDisposable
         }
     }
 
-    /// <summary>Takes back what a region holds.</summary>
+    /// <summary>Ends the hold of a region; the last one unmaps the file.</summary>
     internal void Release()
     {
         if (Interlocked.Decrement(ref holds) == 0)

@@ -9,10 +9,10 @@ namespace Mamba.Managed.Tensors;
 /// A tensor is a reference: two tensors are equal only when they are the same object, so that a model whose embedding and head share
 /// one tensor holds it once. The elements of a tensor over a mapped file are read-only.
 /// <para>
-/// Every public member copies: nothing that it returns lies in the tensor's memory. That memory belongs to whoever made it: the tensors of a
-/// <c>ModelSource</c> to the source, those of a model to the model, which can be disposed; what nobody disposes is freed once it is
-/// unreachable. After that every member that reads or writes elements throws <see cref="ObjectDisposedException"/>; a copy that another thread
-/// has begun is finished first.
+/// Every public member copies: nothing it returns points into the tensor's memory. That memory belongs to its creator: the tensors of a
+/// <c>ModelSource</c> to the source, those of a model to the model, which can be disposed; memory that is not disposed is freed once it is
+/// unreachable. After disposal every member that reads or writes elements throws <see cref="ObjectDisposedException"/>; a copy in progress on
+/// another thread is completed first.
 /// </para>
 /// </remarks>
 public sealed class Tensor
@@ -59,10 +59,10 @@ public sealed class Tensor
     internal long Offset { get; }
 
     /// <summary>The stored bytes, to be used under a lease of <see cref="Buffer"/>.</summary>
-    /// <exception cref="OverflowException">There are more than a span can hold (2^31 - 1).</exception>
+    /// <exception cref="OverflowException">There are more bytes than a span can hold (2^31 - 1).</exception>
     internal ReadOnlySpan<byte> Bytes => Buffer.Span<byte>(Offset, checked((int)ByteLength));
 
-    /// <summary>The elements of a <see cref="ElementType.Float32"/> tensor, to be used under a lease of <see cref="Buffer"/> and written only where that is not read-only.</summary>
+    /// <summary>The elements of a <see cref="ElementType.Float32"/> tensor, to be used under a lease of <see cref="Buffer"/>; not to be written where the buffer is read-only.</summary>
     /// <exception cref="InvalidOperationException">The tensor holds another type.</exception>
     internal Span<float> Floats
     {
@@ -78,7 +78,7 @@ public sealed class Tensor
         new(type, shape, TensorBuffer.Allocate(type.ByteLength(CountOf(type, shape))), 0);
 
     /// <summary>A new Float32 tensor with a copy of <paramref name="values"/>.</summary>
-    /// <exception cref="ArgumentException">There are not as many values as the shape asks for.</exception>
+    /// <exception cref="ArgumentException">The number of values differs from the number of elements of the shape.</exception>
     public static Tensor FromFloats(ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
     {
         Throw.UnlessLength(CountOf(ElementType.Float32, shape), values.Length);
@@ -89,9 +89,9 @@ public sealed class Tensor
 
     /// <summary>A new tensor with a copy of elements as they are stored.</summary>
     /// <param name="type">How they are stored.</param>
-    /// <param name="bytes">Row-major, little-endian; of the quantized types ggml's blocks.</param>
+    /// <param name="bytes">Row-major, little-endian; for the quantized types ggml's blocks.</param>
     /// <param name="shape">Dimensions, slowest first.</param>
-    /// <exception cref="ArgumentException">There are not as many bytes as type and shape ask for, or the rows are not whole blocks.</exception>
+    /// <exception cref="ArgumentException">The number of bytes is not that of type and shape, or the rows are not whole blocks.</exception>
     public static Tensor FromBytes(ElementType type, ReadOnlySpan<byte> bytes, params ReadOnlySpan<int> shape)
     {
         long expected = type.ByteLength(CountOf(type, shape));
@@ -107,7 +107,7 @@ public sealed class Tensor
     }
 
     /// <summary>This tensor when it holds Float32 already, otherwise a converted copy.</summary>
-    /// <remarks>Half types and blocks convert exactly, but for a Q6_K product of 25 bits and the sums of Q4_1, Q5_1, Q2_K, Q4_K and Q5_K, which round once.</remarks>
+    /// <remarks>The conversion is exact except for Q6_K, whose products can need 25 bits, and Q4_1, Q5_1, Q2_K, Q4_K and Q5_K, whose sums round once.</remarks>
     /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
     public Tensor ToFloat32()
     {
@@ -141,7 +141,7 @@ public sealed class Tensor
         CopyTo(0, destination);
     }
 
-    /// <summary>Takes new elements.</summary>
+    /// <summary>Overwrites every element.</summary>
     /// <param name="source">[Count]</param>
     /// <exception cref="InvalidOperationException">The tensor holds another type than <see cref="ElementType.Float32"/>, or lies in a mapped file.</exception>
     public void CopyFrom(ReadOnlySpan<float> source)
@@ -157,9 +157,9 @@ public sealed class Tensor
         source.CopyTo(Floats);
     }
 
-    /// <summary>Copies some of the stored bytes, as they are: piece by piece, what takes weights to another device needs no second copy of a tensor.</summary>
+    /// <summary>Copies a range of the stored bytes, as they are, so that weights can be moved to another device piece by piece.</summary>
     /// <param name="offset">The first byte of the tensor to copy.</param>
-    /// <param name="destination">As many bytes as it takes.</param>
+    /// <param name="destination">Its length is the number of bytes copied.</param>
     /// <exception cref="ArgumentOutOfRangeException">The bytes do not lie within <see cref="ByteLength"/>.</exception>
     public void CopyBytesTo(long offset, Span<byte> destination)
     {
@@ -182,7 +182,7 @@ public sealed class Tensor
 
     /// <summary>Writes the elements from <paramref name="first"/> on, converted to single precision.</summary>
     /// <param name="first">The first element: the first of a block.</param>
-    /// <param name="destination">As many elements as it takes: whole blocks.</param>
+    /// <param name="destination">Its length is the number of elements written: whole blocks.</param>
     internal void CopyTo(int first, Span<float> destination)
     {
         using TensorBuffer.Lease lease = Buffer.Acquire();
@@ -192,7 +192,7 @@ public sealed class Tensor
             return;
         }
 
-        // A span of bytes is shorter than a tensor may be.
+        // A tensor may have more bytes than a span can hold.
         const int Most = 1 << 28;
         for (; destination.Length > Most; first += Most, destination = destination[Most..])
         {
@@ -231,7 +231,7 @@ public sealed class Tensor
     /// <summary>Whether the shape is exactly <paramref name="dimensions"/>.</summary>
     public bool HasShape(params ReadOnlySpan<int> dimensions) => dimensions.SequenceEqual(shape);
 
-    /// <summary>Type and shape, as <c>Float32 [768, 1536]</c>.</summary>
+    /// <summary>Type and shape, for example <c>Float32 [768, 1536]</c>.</summary>
     public override string ToString() => $"{Type} [{string.Join(", ", shape)}]";
 
     private void RequireFloat32()

@@ -11,12 +11,12 @@ namespace Mamba.Managed.Tensors;
 /// </code>
 /// The rule of ownership:
 /// <list type="bullet">
-/// <item>Whoever made a buffer disposes it; a region is disposed by its file. What nobody disposed is freed once it is unreachable.</item>
+/// <item>The creator of a buffer disposes it; a region is disposed by its file. A buffer that is not disposed is freed once it is unreachable.</item>
 /// <item>Spans and pointers never leave the library: public members copy.</item>
-/// <item>Inside it they are taken under a lease, <c>using TensorBuffer.Lease lease = buffer.Acquire();</c>, and not used after it. A buffer may be
-/// disposed at any time by any thread: the memory is freed with the last lease, and who asks for a lease later gets an
+/// <item>Inside the library they are used only while a lease is held: <c>using TensorBuffer.Lease lease = buffer.Acquire();</c>. Any thread may
+/// dispose a buffer at any time: its memory is freed with the last lease, and a later <see cref="Acquire"/> throws
 /// <see cref="ObjectDisposedException"/>. A buffer that a single object owns and guards needs no lease.</item>
-/// <item>Who no longer needs the contents says so by <see cref="GiveBack"/> after the last use: see <see cref="BufferUses"/>.</item>
+/// <item>Code that no longer needs the contents calls <see cref="GiveBack"/> after the last use: see <see cref="BufferUses"/>.</item>
 /// </list>
 /// </remarks>
 internal sealed unsafe class TensorBuffer : IDisposable
@@ -48,12 +48,12 @@ internal sealed unsafe class TensorBuffer : IDisposable
         this.start = start;
         Length = length;
 
-        // The file has a finalizer of its own, which would run in any order with this one.
+        // The file has its own finalizer, and the order of finalizers is not defined.
         GC.SuppressFinalize(this);
     }
 
     /// <summary>Frees the memory of a buffer that was not disposed.</summary>
-    /// <remarks>A lease keeps its buffer reachable, so none is left by then.</remarks>
+    /// <remarks>A lease keeps its buffer reachable, so no lease is left when the finalizer runs.</remarks>
     ~TensorBuffer() => Free();
 
     /// <summary>Length in bytes.</summary>
@@ -75,16 +75,16 @@ internal sealed unsafe class TensorBuffer : IDisposable
         }
     }
 
-    /// <summary>The first multiple of <see cref="Alignment"/> in memory on the stack, which has to be as much longer.</summary>
+    /// <summary>The first multiple of <see cref="Alignment"/> at or after an address on the stack; the memory must be <see cref="Alignment"/> bytes longer than needed.</summary>
     internal static unsafe float* Align(float* room) => (float*)(((nuint)room + Alignment - 1) & ~(nuint)(Alignment - 1));
 
     /// <summary>Allocates zero-filled memory whose first byte lies at a multiple of <see cref="Alignment"/>.</summary>
     /// <param name="bytes">How many bytes; 0 is allowed.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="bytes"/> is negative.</exception>
-    /// <exception cref="OutOfMemoryException">The system has not that much memory.</exception>
+    /// <exception cref="OutOfMemoryException">The system does not have that much memory.</exception>
     public static TensorBuffer Allocate(long bytes) => Allocate(bytes, clear: true);
 
-    /// <summary>As <see cref="Allocate(long)"/>; what is not cleared must be written before it is read.</summary>
+    /// <summary>As <see cref="Allocate(long)"/>; memory that is not cleared must be written before it is read.</summary>
     internal static TensorBuffer Allocate(long bytes, bool clear)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
@@ -124,7 +124,7 @@ internal sealed unsafe class TensorBuffer : IDisposable
         return new Span<T>(Pointer + offset, count);
     }
 
-    /// <summary>Keeps the memory from being freed until the lease is disposed, whoever disposes the buffer meanwhile.</summary>
+    /// <summary>Keeps the memory from being freed until the lease is disposed, even if the buffer is disposed meanwhile.</summary>
     /// <exception cref="ObjectDisposedException">The buffer has been disposed.</exception>
     internal Lease Acquire()
     {
@@ -147,7 +147,7 @@ internal sealed unsafe class TensorBuffer : IDisposable
         }
     }
 
-    /// <summary>Says that the bytes are not needed any more: allocated memory is disposed; a region gives its pages back and may be read again.</summary>
+    /// <summary>Frees memory that is no longer needed: an allocated buffer is disposed; the pages of a mapped region are dropped, and can be read again.</summary>
     /// <exception cref="ObjectDisposedException">The region has been disposed.</exception>
     public void GiveBack()
     {

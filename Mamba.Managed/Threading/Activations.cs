@@ -2,12 +2,13 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Threading;
 
-/// <summary>Floats that one phase of a pass leaves for the next, for all rows.</summary>
+/// <summary>Floats that one phase of a pass writes and a later phase reads, for all rows.</summary>
 /// <remarks>
-/// In large pages, since a tile meets a piece of many rows, each in a small page of its own. Arrays begin at different places within a page: the
-/// entries of a row that several of them hold would else share the low bits of their addresses, by which a processor looks for earlier stores.
+/// In huge pages: a tile of a product reads a few entries of many rows, and with small pages each row would need its own TLB entry.
+/// Arrays are offset from each other by a few cache lines. Otherwise equal entries of several arrays would share their low 12 address bits, and
+/// loads would wait on unrelated stores (4K aliasing).
 /// </remarks>
-/// <param name="place">0, 1, ...: its own for each array that is used together with others.</param>
+/// <param name="place">0, 1, ...: a different number for each of the arrays that are used together.</param>
 internal sealed unsafe class Activations(int place) : IDisposable
 {
     // Five cache lines.
@@ -18,13 +19,13 @@ internal sealed unsafe class Activations(int place) : IDisposable
     /// <summary>The first float.</summary>
     public float* Start => (float*)(buffer.Pointer + offset);
 
-    /// <summary>Makes room; what was there is lost if it did not suffice.</summary>
-    /// <remarks>Not cleared: every float is to be written before it is read, and what nobody writes takes no memory.</remarks>
+    /// <summary>Makes room for a number of floats; the contents are lost if the memory has to grow.</summary>
+    /// <remarks>Not cleared: every float must be written before it is read, and pages that are never written take no physical memory.</remarks>
     public void Reserve(int count)
     {
         if (capacity < count)
         {
-            // Where memory is short, the next call begins anew.
+            // If the allocation fails, the next call must not take the old memory for sufficient.
             capacity = 0;
             buffer.Dispose();
             buffer = TensorBuffer.Allocate(offset + ((long)count * sizeof(float)), clear: false);
@@ -32,7 +33,7 @@ internal sealed unsafe class Activations(int place) : IDisposable
         }
     }
 
-    /// <summary>Some of the floats.</summary>
+    /// <summary>A range of the floats.</summary>
     public Span<float> Slice(int start, int count) => buffer.Span<float>(offset + ((long)start * sizeof(float)), count);
 
     /// <inheritdoc/>

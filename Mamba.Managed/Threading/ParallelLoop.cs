@@ -2,13 +2,13 @@ using System.Runtime.ExceptionServices;
 
 namespace Mamba.Managed.Threading;
 
-/// <summary>Loops whose turns do not depend on each other, for what is done once; what every token needs runs in a <see cref="WorkerPool"/>.</summary>
+/// <summary>Loops with independent iterations, for work that is done once; the work of every token runs in a <see cref="WorkerPool"/>.</summary>
 internal static class ParallelLoop
 {
-    /// <summary>Runs the turns 0 to <paramref name="count"/> - 1; what the first that fails throws is thrown here as it is.</summary>
-    /// <param name="count">How many turns.</param>
-    /// <param name="threads">The most that run side by side; with 1 they run here, in order.</param>
-    /// <param name="turn">One turn.</param>
+    /// <summary>Runs the iterations 0 to <paramref name="count"/> - 1. If one throws, its exception is rethrown here, not wrapped.</summary>
+    /// <param name="count">The number of iterations.</param>
+    /// <param name="threads">The most iterations that run at once; with 1 they run on the calling thread, in order.</param>
+    /// <param name="turn">One iteration.</param>
     public static void For(int count, int threads, Action<int> turn)
     {
         if (threads == 1)

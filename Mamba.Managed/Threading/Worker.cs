@@ -12,7 +12,7 @@ internal readonly struct Worker
         Count = count;
     }
 
-    /// <summary>The calling thread without company.</summary>
+    /// <summary>The calling thread as the only worker.</summary>
     public static Worker Alone => new(null, 0, 1);
 
     /// <summary>0 to <see cref="Count"/> - 1.</summary>
@@ -30,7 +30,7 @@ internal readonly struct Worker
         return ((int)Math.Min(start, total), (int)Math.Min(end, total));
     }
 
-    /// <summary>Waits until every worker of the region has come here.</summary>
+    /// <summary>Waits until every worker of the region has reached this barrier.</summary>
     public void Barrier() => pool?.Barrier();
 }
 

@@ -4,15 +4,19 @@ namespace Mamba.Managed.Threading;
 
 /// <summary>A bounded set of threads that run a region together with the caller; idle threads sleep.</summary>
 /// <remarks>
-/// One region at a time: a second caller waits for the first. The threads are background threads and end when the pool is disposed, which waits for
-/// the region that runs. A region must neither run another in the same pool nor dispose it: its own thread would wait for itself.
+/// One region runs at a time: a second caller waits for the first. The threads are background threads and end when the pool is disposed;
+/// <see cref="Dispose"/> waits for the running region. A region must not call <see cref="Run"/> or <see cref="Dispose"/> of its own pool: it
+/// would wait for itself.
 /// </remarks>
 internal sealed class WorkerPool : IDisposable
 {
-    // About 50 us of looking before sleeping: longer than the gap between two tokens, far shorter than anything one would notice.
+    /// <summary>The most workers of a pool.</summary>
+    public const int MostWorkers = 1024;
+
+    // About 50 us of spinning before sleeping: longer than the gap between two tokens, and too short to matter for power.
     private const int SpinsBeforeSleep = 2000;
 
-    // Some 10 us: longer than workers with a processor each wait for one another.
+    // About 10 us: longer than workers wait for one another when each has its own processor.
     private const int SpinsBeforeYield = 1000;
 
     // Held while a region runs and while the threads end, so that no thread ends in the middle of a region.
@@ -35,11 +39,11 @@ internal sealed class WorkerPool : IDisposable
     {
     }
 
-    /// <summary>As <see cref="WorkerPool(int)"/>, with what starts a thread.</summary>
+    /// <summary>As <see cref="WorkerPool(int)"/>, with a delegate that starts each thread, so that tests can make it fail.</summary>
     internal WorkerPool(int threads, Action<Thread> start)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, 1024);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MostWorkers);
         Count = threads == 0 ? Environment.ProcessorCount : threads;
         this.threads = new Thread[Count - 1];
         bells = new SemaphoreSlim[Count - 1];
@@ -61,7 +65,7 @@ internal sealed class WorkerPool : IDisposable
         }
         catch
         {
-            // The system has no thread left to give: those that there are must not stay.
+            // The system cannot start another thread: those already started must end.
             End(started);
             throw;
         }
@@ -71,9 +75,9 @@ internal sealed class WorkerPool : IDisposable
     public int Count { get; }
 
     /// <summary>Runs a region on every worker and returns when all are done.</summary>
-    /// <remarks>What the first worker that fails throws is thrown here; the others end at their next barrier.</remarks>
+    /// <remarks>The exception of the first worker that fails is rethrown here; the others end at their next barrier.</remarks>
     /// <exception cref="ObjectDisposedException">The pool has been disposed.</exception>
-    /// <exception cref="InvalidOperationException">A region of this pool asks for it.</exception>
+    /// <exception cref="InvalidOperationException">The call comes from a region of this pool.</exception>
     public void Run(IRegion work)
     {
         Enter();
@@ -101,8 +105,8 @@ internal sealed class WorkerPool : IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>Returns when the region that runs is over and every thread has ended; who comes after gets an <see cref="ObjectDisposedException"/>.</remarks>
-    /// <exception cref="InvalidOperationException">A region of this pool asks for it.</exception>
+    /// <remarks>Returns when the running region is over and every thread has ended; later calls of <see cref="Run"/> throw <see cref="ObjectDisposedException"/>.</remarks>
+    /// <exception cref="InvalidOperationException">The call comes from a region of this pool.</exception>
     public void Dispose()
     {
         Enter();
@@ -132,7 +136,7 @@ internal sealed class WorkerPool : IDisposable
             return;
         }
 
-        // A worker that failed never arrives; the others must not wait for it.
+        // A worker that failed never reaches the barrier; the others must not wait for it.
         for (int spins = 0; barrierRound == current; spins++)
         {
             if (Volatile.Read(ref failure) is not null)
@@ -160,7 +164,7 @@ internal sealed class WorkerPool : IDisposable
         gate.Enter();
     }
 
-    // The threads that were started; none of them is in a region.
+    // Ends the first threads, as many as were started; none of them is in a region.
     private void End(int started)
     {
         disposed = true;
@@ -176,7 +180,7 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
-    // Others arrive soon, and a call of the system takes longer than the wait, unless there are more workers than processors.
+    // Usually the others arrive within less time than a system call takes; only with more workers than processors is it worth yielding.
     private static void Wait(int spins)
     {
         if (spins < SpinsBeforeYield)
@@ -201,7 +205,7 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
-    // A caller that is interrupted still rings: a worker that sleeps on would never finish the region.
+    // An interrupted caller must still wake the workers: a worker that sleeps on would never finish the region.
     private static void Ring(SemaphoreSlim bell)
     {
         for (bool interrupted = false; ;)
@@ -250,7 +254,7 @@ internal sealed class WorkerPool : IDisposable
                 continue;
             }
 
-            // The flag is raised before the last look, so a round that begins in between rings the bell.
+            // The flag is set before the last check of the round, so a round that begins in between wakes this worker.
             Interlocked.Exchange(ref sleeping[index], 1);
             if (round != seen && Interlocked.Exchange(ref sleeping[index], 0) == 1)
             {

@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace Mamba.Managed.Tokenizers;
 
-/// <summary>Finds added tokens in a text: the leftmost first, and of those that begin together the longest.</summary>
+/// <summary>Finds added tokens in a text: the leftmost match, and among matches at one place the longest.</summary>
 internal sealed class AddedTokenFinder
 {
     private readonly Dictionary<char, AddedToken[]> byFirst;
@@ -17,7 +17,7 @@ internal sealed class AddedTokenFinder
     }
 
     /// <summary>The next added token in <paramref name="text"/>, or null.</summary>
-    /// <param name="text">What is searched.</param>
+    /// <param name="text">The text to search.</param>
     /// <param name="at">Where the token begins; the length of the text where there is none.</param>
     public AddedToken? Next(ReadOnlySpan<char> text, out int at)
     {

@@ -6,12 +6,12 @@ namespace Mamba.Managed.Tokenizers;
 
 /// <summary>Byte-pair encoding over bytes, as GPT-2 introduced it and GPT-NeoX uses it: the published Mamba checkpoints' tokenizer.</summary>
 /// <remarks>
-/// Added tokens are cut out first, the rest is brought to Unicode form C, split into words, and merged within each word. The ids are those of
+/// Added tokens are matched first; the text between them is normalized to Unicode form C, split into words, and merged within each word. The ids are those of
 /// Hugging Face's <c>tokenizers</c>; merging is done by Microsoft.ML.Tokenizers.
 /// </remarks>
 public sealed class BpeTokenizer : Tokenizer
 {
-    // Ids may leave gaps, yet a table indexed by id must not outgrow the vocabulary that fills it.
+    // Ids may have gaps, but a table indexed by id must not become much larger than the vocabulary.
     private const int MostGaps = 1 << 16;
 
     private readonly byte[]?[] bytes;
@@ -22,11 +22,11 @@ public sealed class BpeTokenizer : Tokenizer
 
     /// <summary>A tokenizer from its parts.</summary>
     /// <param name="vocabulary">Each token, written in GPT-2's byte alphabet (a space is U+0120), with its id; tokens and ids are unique.</param>
-    /// <param name="merges">The pairs of tokens that merge, first those that merge first.</param>
-    /// <param name="addedTokens">Tokens found in the text as it stands; they may be in the vocabulary too, under the same id.</param>
+    /// <param name="merges">The pairs of tokens to merge, in order of priority.</param>
+    /// <param name="addedTokens">Tokens matched in the text itself; they may be in the vocabulary too, under the same id.</param>
     /// <param name="endTokenId">The token that ends a text, if any.</param>
-    /// <param name="normalize">Whether text is brought to Unicode form C.</param>
-    /// <exception cref="InvalidDataException">A token or an id is there twice, an id is negative or far above the number of tokens, a merge is there twice, or names or makes an unknown token.</exception>
+    /// <param name="normalize">Whether text is normalized to Unicode form C.</param>
+    /// <exception cref="InvalidDataException">A token, an id or a merge appears twice, an id is negative or far above the number of tokens, or a merge contains or makes an unknown token.</exception>
     internal BpeTokenizer(
         IReadOnlyCollection<KeyValuePair<string, int>> vocabulary,
         IReadOnlyCollection<(string Left, string Right)> merges,
@@ -166,7 +166,7 @@ public sealed class BpeTokenizer : Tokenizer
         return table;
     }
 
-    // What is wrong with the first merge that the merger cannot take.
+    // Describes the first merge that the merger rejects.
     private static string? ProblemOf(IEnumerable<string> merges, Dictionary<string, int> ids)
     {
         HashSet<string> seen = new(StringComparer.Ordinal);

@@ -2,13 +2,22 @@ using System.Text;
 
 namespace Mamba.Managed.Tokenizers;
 
-/// <summary>The printable characters by which byte-level vocabularies write bytes.</summary>
-/// <remarks>GPT-2's <c>bytes_to_unicode</c>: printable Latin-1 characters stand for themselves, the other 68 bytes for U+0100 and on.</remarks>
+/// <summary>The printable characters that represent bytes in byte-level vocabularies.</summary>
+/// <remarks>GPT-2's <c>bytes_to_unicode</c>: printable Latin-1 characters represent themselves; the other 68 bytes are mapped to U+0100 and on.</remarks>
 internal static class ByteAlphabet
 {
     private const int Remapped = 0x100;
 
-    /// <summary>The bytes that a token of the vocabulary stands for; a token with a character outside the alphabet stands for itself.</summary>
+    /// <summary>The character that represents a byte.</summary>
+    public static char CharacterOf(byte value) => (char)(value switch
+    {
+        <= 32 => Remapped + value,
+        >= 127 and <= 160 => Remapped + value - 127 + 33,
+        173 => Remapped + 67,
+        _ => value,
+    });
+
+    /// <summary>The bytes that a token of the vocabulary stands for; a token with a character outside the alphabet stands for its own UTF-8 bytes.</summary>
     public static byte[] BytesOf(string token)
     {
         byte[] bytes = new byte[token.Length];

@@ -4,11 +4,14 @@ namespace Mamba.Managed.Tokenizers;
 
 /// <summary>One token per UTF-8 byte; the id is the byte.</summary>
 /// <remarks>
-/// No byte ends a text: the <c>eos_token_id</c> 0 that some writers put into every configuration is the control character NUL here.
+/// There is no end token: the <c>eos_token_id</c> 0 that some writers put into every configuration would be the control character NUL here.
 /// </remarks>
 public sealed class ByteTokenizer : Tokenizer
 {
-    private readonly byte[] bytes = [.. Enumerable.Range(0, 256).Select(value => (byte)value)];
+    /// <summary>The number of tokens, by which a model without a tokenizer of its own is known to read bytes.</summary>
+    internal const int Size = 256;
+
+    private readonly byte[] bytes = [.. Enumerable.Range(0, Size).Select(value => (byte)value)];
 
     /// <inheritdoc/>
     public override string Name => "bytes";

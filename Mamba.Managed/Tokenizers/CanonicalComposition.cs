@@ -3,14 +3,14 @@ using System.Text;
 
 namespace Mamba.Managed.Tokenizers;
 
-/// <summary>Unicode normalization form C: a letter and its accents as one character where there is one.</summary>
+/// <summary>Unicode normalization form C: a letter and its combining marks become one character where one exists.</summary>
 /// <remarks>
-/// Unicode Standard Annex 15. <see cref="string.Normalize()"/> does nothing in a process that runs without culture data, as containers often do,
-/// and the ids of a text would change silently; so the tables come with the library.
+/// Unicode Standard Annex 15. <see cref="string.Normalize()"/> does nothing in a process without culture data, as in many containers, and the ids
+/// of a text would change silently; so the library contains the tables.
 /// </remarks>
 internal sealed class CanonicalComposition
 {
-    // Below U+0300 every character is its own form C, and none combines.
+    // Characters below U+0300 are normalized already, and none of them combines.
     private const char FirstMark = '\u0300';
 
     private const int HangulBase = 0xAC00, LeadBase = 0x1100, VowelBase = 0x1161, TrailBase = 0x11A7;
@@ -52,7 +52,7 @@ internal sealed class CanonicalComposition
         }
     }
 
-    /// <summary>Reads the tables that come with the library.</summary>
+    /// <summary>Reads the tables from the library's resources.</summary>
     public static CanonicalComposition Load()
     {
         using Stream table = typeof(CanonicalComposition).Assembly.GetManifestResourceStream("NormalizationData.txt")!;
@@ -60,7 +60,7 @@ internal sealed class CanonicalComposition
         return new(reader);
     }
 
-    /// <summary>The form C of <paramref name="text"/>, which holds no lone surrogates.</summary>
+    /// <summary><paramref name="text"/> in form C; it must not contain lone surrogates.</summary>
     public string Normalize(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange(FirstMark, char.MaxValue))
@@ -112,7 +112,7 @@ internal sealed class CanonicalComposition
         }
     }
 
-    // Marks sort by class between characters of class 0; the sort is stable.
+    // Between characters of class 0, marks are sorted by their combining class; the sort is stable.
     private void Order(List<int> points)
     {
         for (int start = 0; start < points.Count; start++)
@@ -144,7 +144,7 @@ internal sealed class CanonicalComposition
         {
             int combining = ClassOf(point);
 
-            // A mark is blocked when one of its class, or a starter, stands between it and the character before.
+            // A mark is blocked if a starter, or a mark of its own or a higher class, stands between it and the last starter.
             bool reaches = starter >= 0 && (last < combining || starter == composed.Count - 1);
             if (reaches && Pair(composed[starter], point) is int whole)
             {

@@ -3,9 +3,9 @@ using System.Text;
 
 namespace Mamba.Managed.Tokenizers;
 
-/// <summary>Turns tokens into text as they come; a character that is spread over tokens appears when it is complete.</summary>
+/// <summary>Decodes tokens one by one; a character that is split over several tokens is returned when it is complete.</summary>
 /// <remarks>All pieces together equal <see cref="Tokenizer.Decode"/> of all tokens. A piece stays valid until the next call.</remarks>
-/// <param name="tokenizer">What the tokens stand for.</param>
+/// <param name="tokenizer">The tokenizer of the tokens.</param>
 public sealed class StreamingDecoder(Tokenizer tokenizer)
 {
     private readonly Decoder decoder = Encoding.UTF8.GetDecoder();
@@ -40,7 +40,7 @@ public sealed class StreamingDecoder(Tokenizer tokenizer)
 
     private void Remember(ReadOnlySpan<byte> bytes, bool flush)
     {
-        // A character of four bytes that is incomplete has three at most, all of them new where three are.
+        // An incomplete character has at most three bytes; if three bytes are new, no older one can belong to it.
         int before = bytes.Length < last.Length ? incomplete : 0;
         ReadOnlySpan<byte> end = bytes[^Math.Min(bytes.Length, last.Length)..];
         Span<byte> tail = stackalloc byte[2 * last.Length];

@@ -7,7 +7,7 @@ namespace Mamba.Managed.Tokenizers;
 /// <remarks>A tokenizer never changes after it was made; any number of threads may use it at once.</remarks>
 public abstract class Tokenizer
 {
-    /// <summary>What kind this is, as <c>bytes</c> or <c>bpe</c>.</summary>
+    /// <summary>The kind of tokenizer: <c>bytes</c> or <c>bpe</c>.</summary>
     public abstract string Name { get; }
 
     /// <summary>One more than the largest id. A model's own vocabulary may be larger by padding.</summary>
@@ -21,7 +21,7 @@ public abstract class Tokenizer
     /// <returns>[tokens]; empty for an empty text.</returns>
     public abstract int[] Encode(string text);
 
-    /// <summary>The UTF-8 bytes that a token stands for; a character may be spread over several tokens.</summary>
+    /// <summary>The UTF-8 bytes that a token stands for; a character may be split over several tokens.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
     public abstract ReadOnlySpan<byte> BytesOf(int token);
 

@@ -4,20 +4,20 @@ using System.Text.Json;
 namespace Mamba.Managed.Tokenizers;
 
 /// <summary>Reads and writes <c>tokenizer.json</c> of Hugging Face's <c>tokenizers</c> as far as byte-level BPE needs it.</summary>
-/// <remarks>What the file asks for and this library does not do is an error, so that no text ever gets other ids than its model learned.</remarks>
+/// <remarks>A feature that this library does not support is an error, so that no text gets other ids than those its model was trained with.</remarks>
 internal static class TokenizerFile
 {
     private const long LongestFile = 256L << 20;
     private const string EndOfText = "<|endoftext|>";
 
     /// <summary>Reads a file.</summary>
-    /// <remarks>The length is that of the file which is read, whatever links lead to it.</remarks>
+    /// <remarks>The length is checked on the open file, so a link to a longer file is not followed unchecked.</remarks>
     public static TokenizerParts Read(string path, int? endTokenId) => UntrustedFile.Read(path, file => file.Length <= LongestFile
         ? Parse(UntrustedFile.ReadBytes(file, 0, (int)file.Length), endTokenId)
         : throw new InvalidDataException(Throw.Invariant($"expected at most {LongestFile} bytes, found {file.Length}")));
 
     /// <summary>Reads the contents of a file.</summary>
-    /// <exception cref="InvalidDataException">Whatever is wrong, in one line.</exception>
+    /// <exception cref="InvalidDataException">The contents are malformed or not supported; the message is one line.</exception>
     public static TokenizerParts Parse(ReadOnlyMemory<byte> json, int? endTokenId)
     {
         try
@@ -35,7 +35,7 @@ internal static class TokenizerFile
     /// <summary>Writes a file; replaced as a whole when it exists.</summary>
     public static void Write(string path, TokenizerParts parts) => AtomicFile.Write(path, stream =>
     {
-        // As readable as what others write: the letters of the byte alphabet as they are.
+        // Characters of the byte alphabet are written unescaped, as other writers do, so that the file is readable.
         using Utf8JsonWriter json = new(stream, new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         json.WriteStartObject();
         json.WriteString("version", "1.0");

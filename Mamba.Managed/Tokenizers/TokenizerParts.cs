@@ -1,11 +1,11 @@
 namespace Mamba.Managed.Tokenizers;
 
-/// <summary>What a byte-level BPE tokenizer is made of, and what files of either kind hold of it.</summary>
+/// <summary>The parts of a byte-level BPE tokenizer, as <c>tokenizer.json</c> and GGUF files store them.</summary>
 /// <param name="Vocabulary">Each token, written in GPT-2's byte alphabet, with its id.</param>
-/// <param name="Merges">The pairs of tokens that merge, with a space between; first those that merge first.</param>
-/// <param name="Added">Tokens found in the text as it stands.</param>
+/// <param name="Merges">The pairs of tokens to merge, separated by a space, in order of priority.</param>
+/// <param name="Added">Tokens matched in the text itself.</param>
 /// <param name="EndTokenId">The token that ends a text, if any.</param>
-/// <param name="Normalizes">Whether text is brought to Unicode form C.</param>
+/// <param name="Normalizes">Whether text is normalized to Unicode form C.</param>
 internal sealed record TokenizerParts(
     IReadOnlyCollection<KeyValuePair<string, int>> Vocabulary,
     IReadOnlyCollection<string> Merges,

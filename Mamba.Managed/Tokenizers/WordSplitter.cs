@@ -6,8 +6,8 @@ namespace Mamba.Managed.Tokenizers;
 
 /// <summary>Splits a text into the words within which byte-level BPE merges.</summary>
 /// <remarks>
-/// GPT-2's pattern, <c>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c>, by hand: .NET's expressions see UTF-16
-/// code units, so that a letter beyond U+FFFF would not be one.
+/// GPT-2's pattern, <c>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c>, by hand: .NET's regular expressions match
+/// UTF-16 code units and do not recognize letters beyond U+FFFF.
 /// </remarks>
 internal sealed class WordSplitter : PreTokenizer
 {

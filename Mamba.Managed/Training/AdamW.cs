@@ -8,13 +8,13 @@ namespace Mamba.Managed.Training;
 
 /// <summary>Adam with decoupled weight decay and clipping by the norm over all parameters; writes a model's weights in place.</summary>
 /// <remarks>
-/// Loshchilov and Hutter 2019; Pascanu et al. 2013 for the clipping. The moments are trees of the model's own shape. Matrices and
-/// filters decay; A_log, D, biases and the scales of norms do not. The same bits with any number of threads. Calls from several threads
-/// take turns. The weights are the caller's to dispose, the moments are disposed with this; a step keeps the memory of both until it returns.
+/// Loshchilov and Hutter 2019; Pascanu et al. 2013 for the clipping. The moments are trees of the model's own shape. Weight decay applies to
+/// matrices and filters, not to A_log, D, biases and the scales of norms. The result is the same bits with any number of threads; calls from
+/// several threads are serialized. The caller disposes the weights, this object the moments; during a step the memory of both is kept.
 /// </remarks>
 public sealed unsafe class AdamW : IDisposable
 {
-    /// <summary>The greatest learning rate that <see cref="Step"/> takes: far beyond what any model learns at.</summary>
+    /// <summary>The greatest learning rate that <see cref="Step"/> accepts: far beyond any useful one.</summary>
     public const double MaxLearningRate = 1e6;
 
     private const int BlockLength = 1 << 16;
@@ -27,8 +27,8 @@ public sealed unsafe class AdamW : IDisposable
     private readonly Gradients second;
 
     /// <summary>Prepares to train a model.</summary>
-    /// <param name="model">Float32 weights in memory of their own, as <see cref="MambaLanguageModel.CopyToFloat32"/> gives them; written by <see cref="Step"/>.</param>
-    /// <param name="options">How to step; null for the defaults.</param>
+    /// <param name="model">Float32 weights in memory of their own, for example from <see cref="MambaLanguageModel.CopyToFloat32"/>; written by <see cref="Step"/>.</param>
+    /// <param name="options">The hyperparameters; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the weights cannot be written.</exception>
     public AdamW(MambaLanguageModel model, AdamWOptions? options = null)
     {
@@ -50,7 +50,7 @@ public sealed unsafe class AdamW : IDisposable
         static IEnumerable<int> Starts(int count) => Enumerable.Range(0, (count + BlockLength - 1) / BlockLength).Select(i => i * BlockLength);
     }
 
-    /// <summary>How it steps.</summary>
+    /// <summary>The hyperparameters.</summary>
     public AdamWOptions Options { get; }
 
     /// <summary>The model whose weights are written.</summary>
@@ -66,11 +66,11 @@ public sealed unsafe class AdamW : IDisposable
     public MambaLanguageModel SecondMoments => second.Tree;
 
     /// <summary>Moves the weights one step down the gradient.</summary>
-    /// <param name="gradients">Of the model; left as they are.</param>
+    /// <param name="gradients">The gradients of the model; not changed.</param>
     /// <param name="learningRate">From 0 to <see cref="MaxLearningRate"/>.</param>
-    /// <param name="pass">Whose threads compute; null for the calling thread alone.</param>
+    /// <param name="pass">The pass on whose threads the step runs; null for the calling thread alone.</param>
     /// <returns>The norm over all gradients before clipping.</returns>
-    /// <remarks>Whatever can fail does so before the first weight is written: a step that throws changes neither weights nor moments nor <see cref="Steps"/>.</remarks>
+    /// <remarks>Everything that can fail comes before the first weight is written: a step that throws changes neither weights nor moments nor <see cref="Steps"/>.</remarks>
     /// <exception cref="ArgumentException">The gradients are those of another model, or the learning rate is out of range.</exception>
     /// <exception cref="NonFiniteException">A gradient is not finite.</exception>
     /// <exception cref="ObjectDisposedException">This, the pass, or memory of the weights or the gradients has been disposed.</exception>
@@ -100,7 +100,7 @@ public sealed unsafe class AdamW : IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>Waits for the step that runs.</remarks>
+    /// <remarks>Waits for the running step.</remarks>
     public void Dispose()
     {
         lock (gate)
@@ -152,7 +152,7 @@ public sealed unsafe class AdamW : IDisposable
 
     private AdamWUpdate Update(Parameter parameter, long step, double norm, double learningRate) => new()
     {
-        // As in PyTorch, a little is added to the norm, so that a clipped gradient is just below the limit.
+        // The 1e-6 is that of PyTorch's clip_grad_norm_.
         GradientFactor = Options.MaxNorm > 0 ? (float)Math.Min(1, Options.MaxNorm / (norm + 1e-6)) : 1,
         Beta1 = Options.Beta1,
         Beta2 = Options.Beta2,

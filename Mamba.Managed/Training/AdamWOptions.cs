@@ -1,24 +1,24 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>How <see cref="AdamW"/> steps; defaults are those that language models of this size are trained with.</summary>
+/// <summary>The hyperparameters of <see cref="AdamW"/>; the defaults are common for language models.</summary>
 public sealed record AdamWOptions
 {
-    /// <summary>Share of the first moment that a step keeps.</summary>
+    /// <summary>Decay rate of the first moment.</summary>
     public float Beta1 { get; init; } = 0.9f;
 
-    /// <summary>Share of the second moment that a step keeps.</summary>
+    /// <summary>Decay rate of the second moment.</summary>
     public float Beta2 { get; init; } = 0.95f;
 
     /// <summary>Added to the root of the second moment.</summary>
     public float Epsilon { get; init; } = 1e-8f;
 
-    /// <summary>Decoupled decay of the weights; A_log, D, biases and norm weights have none.</summary>
+    /// <summary>Decoupled weight decay; A_log, D, biases and norm weights have none.</summary>
     public float WeightDecay { get; init; } = 0.1f;
 
-    /// <summary>Gradients whose norm over all parameters is greater are scaled down to it; 0 for no limit.</summary>
+    /// <summary>Gradients whose norm over all parameters is greater are scaled down to it; 0 for no clipping.</summary>
     public float MaxNorm { get; init; } = 1;
 
-    /// <summary>Returns these options when every value can be used.</summary>
+    /// <summary>Checks every value and returns these options.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
     public AdamWOptions Validate()
     {

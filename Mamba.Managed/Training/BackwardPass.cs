@@ -5,10 +5,10 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>The backward pass of a pass: from the gradient of the last residual to that of every parameter.</summary>
+/// <summary>The backward pass: from the gradient of the last residual to those of all parameters.</summary>
 /// <remarks>
-/// Each entry of a gradient is one chain in a fixed order, over rows or, in convolution and scan, over sequences: the same bits with any
-/// number of threads.
+/// Each entry of a gradient is summed in one fixed order, over rows or, in convolution and scan, over sequences, so the result is the same bits
+/// with any number of threads.
 /// </remarks>
 internal static unsafe class BackwardPass
 {
@@ -37,34 +37,34 @@ internal static unsafe class BackwardPass
         float* residual = memory.Residual(layer);
         (int start, int end) = worker.Range(rows);
 
-        // What the forward pass did not keep.
+        // Recomputes what the forward pass did not keep.
         pass.Normalize(worker, residual, block.Norm);
         float* mixed = MixedGradient(pass, layer, start, end);
         pass.Arrange(worker, block);
         pass.Convolve(worker, block, layer, keep: false);
-        float* selection = pass.Select(worker, layer);
+        float* dtBC = pass.NormalizeDtBC(worker, layer);
         worker.Barrier();
-        pass.ProjectDt(worker, block, selection);
+        pass.ProjectDt(worker, block, dtBC);
         Inputs(mixed, width, block.OutWeight, memory.ScanOutputGradient, inner);
         worker.Barrier();
 
-        MixerBackward.Scan(worker, pass, block, gradient, selection, layer);
+        MixerBackward.Scan(worker, pass, block, gradient, dtBC, layer);
         worker.Barrier();
 
         Parameters(mixed, width, memory.ScanOutput, inner, inner, gradient.OutWeight, gradient.OutBias);
-        MixerBackward.SumSelection(pass, start, end);
-        Parameters(memory.DtGradient, inner, selection, rank, projected, gradient.DtWeight, null);
+        MixerBackward.SumBC(pass, start, end);
+        Parameters(memory.DtGradient, inner, dtBC, rank, projected, gradient.DtWeight, null);
         GeneralGemm.Run(
-            worker, memory.Product, new(memory.DtGradient, rows, inner), new(block.DtWeight, inner, rank), new(memory.SelectionGradient, rows, rank, projected));
+            worker, memory.Product, new(memory.DtGradient, rows, inner), new(block.DtWeight, inner, rank), new(memory.DtBCGradient, rows, rank, projected));
         worker.Barrier();
         if (pass.Config.MixerNormEpsilon is float epsilon)
         {
-            MixerBackward.NormalizeSelection(pass, layer, epsilon, start, end);
+            MixerBackward.NormalizeDtBC(pass, layer, epsilon, start, end);
             worker.Barrier();
         }
 
-        Parameters(memory.SelectionGradient, projected, memory.Channels, inner, inner, gradient.XWeight, null);
-        Inputs(memory.SelectionGradient, projected, block.XWeight, memory.ChannelsGradient, inner, accumulate: true);
+        Parameters(memory.DtBCGradient, projected, memory.Channels, inner, inner, gradient.XWeight, null);
+        Inputs(memory.DtBCGradient, projected, block.XWeight, memory.ChannelsGradient, inner, accumulate: true);
         worker.Barrier();
 
         MixerBackward.Convolve(worker, pass, block, gradient, layer);
@@ -105,7 +105,7 @@ internal static unsafe class BackwardPass
         }
     }
 
-    // The gradient of the mixer's output: that of the residual, through the mask.
+    // The gradient of the mixer's output: that of the residual, through the dropout mask.
     private static float* MixedGradient(PassContext pass, int layer, int start, int end)
     {
         TrainingWorkspace memory = pass.Workspace;

@@ -3,19 +3,19 @@ namespace Mamba.Managed.Training;
 /// <summary>How batches are cut from documents.</summary>
 public sealed record BatchOptions
 {
-    /// <summary>Windows of a batch.</summary>
+    /// <summary>The number of windows in a batch.</summary>
     public int Windows { get; init; } = 4;
 
-    /// <summary>Rows of a window; a window may hold the end of one document and the beginning of others.</summary>
+    /// <summary>The number of tokens in a window; a window may contain the end of one document and the beginning of others.</summary>
     public int Length { get; init; } = 128;
 
-    /// <summary>The order of documents and windows follows from it.</summary>
+    /// <summary>Determines the order of documents and windows.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Whether windows follow each other and carry the state on, rather than being shuffled: backpropagation truncated at the window.</summary>
+    /// <summary>Whether windows are consecutive and carry the state over, instead of being shuffled: truncated backpropagation through time.</summary>
     public bool CarryState { get; init; }
 
-    /// <summary>Returns these options when every value can be used.</summary>
+    /// <summary>Checks every value and returns these options.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
     public BatchOptions Validate()
     {

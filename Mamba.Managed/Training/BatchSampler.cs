@@ -2,11 +2,11 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>Cuts documents into batches; batch number n follows from the seed alone, so a run resumes from a number.</summary>
+/// <summary>Cuts documents into batches; batch number n depends on the seed alone, so a run can resume at any number.</summary>
 /// <remarks>
-/// In each pass over the data the documents are shuffled and lined up. Shuffled windows begin at an offset that changes with the pass and are
-/// dealt out in random order. With <see cref="BatchOptions.CarryState"/> the line is cut into as many tracks as a batch has windows, which are
-/// followed side by side; a window begins with the state in which the one before it ended.
+/// In each epoch the documents are shuffled and concatenated to one line. Shuffled windows begin at an offset that changes with the epoch and are
+/// drawn in random order. With <see cref="BatchOptions.CarryState"/> the line is divided into parallel tracks, one for each window of a batch;
+/// a window begins with the state at the end of the previous window of its track.
 /// </remarks>
 internal sealed class BatchSampler
 {
@@ -26,7 +26,7 @@ internal sealed class BatchSampler
     /// <param name="to">End of the tokens.</param>
     /// <param name="config">The model's sizes, for carried states.</param>
     /// <param name="options">How to cut.</param>
-    /// <exception cref="ArgumentException">There are fewer tokens than a batch asks for.</exception>
+    /// <exception cref="ArgumentException">There are fewer tokens than a batch needs.</exception>
     public BatchSampler(TokenDocuments documents, long from, long to, MambaConfig config, BatchOptions options)
     {
         ArgumentNullException.ThrowIfNull(documents);
@@ -50,13 +50,13 @@ internal sealed class BatchSampler
     /// <summary>How batches are cut.</summary>
     public BatchOptions Options { get; }
 
-    /// <summary>Batches of one pass over the data.</summary>
+    /// <summary>The number of batches in an epoch.</summary>
     public long BatchesPerEpoch { get; }
 
-    /// <summary>The states that the next batch begins with, one for each window; empty where none are carried. Saved and restored with a run.</summary>
+    /// <summary>The initial states of the next batch, one for each window; empty if none are carried. Saved and restored with a run.</summary>
     public IReadOnlyList<CpuState> Tracks => tracks;
 
-    /// <summary>Cuts a batch. Where states are carried, batches are asked for in order and each is run before the next.</summary>
+    /// <summary>Cuts a batch. With carried states, batches must be cut in order, and each run before the next is cut.</summary>
     /// <param name="number">0 for the first.</param>
     public TrainingBatch Batch(long number)
     {
@@ -71,7 +71,7 @@ internal sealed class BatchSampler
         return Options.CarryState ? batch with { States = states } : batch;
     }
 
-    /// <summary>How many targets a batch has. Leaves carried states alone.</summary>
+    /// <summary>The number of targets of a batch; carried states are not changed.</summary>
     /// <param name="number">0 for the first.</param>
     public int TargetCount(long number) => Cut(number, static (_, _, _) => { }).TargetCount;
 
@@ -95,7 +95,7 @@ internal sealed class BatchSampler
         return new(tokens, targets, lengths.ToArray());
     }
 
-    // The first part of a window goes on from its track; those after it begin anew, and the last becomes the track.
+    // The first document of a window continues from the track's state; later ones begin from zero, and the state of the last becomes the track's.
     private void Carry(int track, bool anew, int parts, List<CpuState> states)
     {
         if (anew)
@@ -119,14 +119,14 @@ internal sealed class BatchSampler
         }
 
         epoch = wanted;
-        SeededRandom random = new(Options.Seed ^ (ulong)wanted * 0xD1342543DE82EF95);
+        SeededRandom random = SeededRandom.Of(Options.Seed, wanted);
         line = new DocumentLine(documents, from, to, random);
         if (Options.CarryState)
         {
             return;
         }
 
-        // The windows of a batch must all fit behind the offset.
+        // The offset is small enough for all windows to fit behind it.
         long whole = line.Length / Options.Length;
         offset = random.Below(line.Length - (whole * Options.Length) + 1);
         order = [.. Enumerable.Range(0, checked((int)whole))];

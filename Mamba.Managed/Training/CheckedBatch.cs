@@ -2,7 +2,7 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>A copy of a batch that fits a model: what has been checked is what is used, whoever writes the caller's arrays meanwhile.</summary>
+/// <summary>A checked copy of a batch: a copy, since another thread could change the caller's arrays between check and use.</summary>
 internal sealed class CheckedBatch
 {
     /// <summary>Copies a batch and checks the copy.</summary>
@@ -30,7 +30,7 @@ internal sealed class CheckedBatch
     /// <summary>[sequences]</summary>
     public int[] Lengths { get; }
 
-    /// <summary>[sequences], or null where every sequence begins at zero.</summary>
+    /// <summary>[sequences], or null if every sequence begins at zero.</summary>
     public CpuState[]? States { get; }
 
     /// <summary>[sequences], or null.</summary>
@@ -39,10 +39,10 @@ internal sealed class CheckedBatch
     /// <summary>Rows that have a target.</summary>
     public int TargetCount { get; }
 
-    /// <summary>States and state gradients: all that a pass writes of a batch.</summary>
+    /// <summary>States and state gradients: the parts of a batch that a pass writes.</summary>
     public CpuState[] Written { get; }
 
-    /// <summary>Counts the tokens that the states have seen.</summary>
+    /// <summary>Advances the positions of the states.</summary>
     public void MoveOn()
     {
         for (int i = 0; i < States?.Length; i++)

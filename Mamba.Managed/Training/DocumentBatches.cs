@@ -10,7 +10,7 @@ internal sealed class DocumentBatches : IBatchSource
     private readonly BatchSampler sampler;
     private readonly long trainingEnd;
 
-    /// <summary>Prepares to cut documents as a recipe says.</summary>
+    /// <summary>Prepares to cut documents with the options of a run.</summary>
     /// <exception cref="ArgumentException">The documents are too few for a batch.</exception>
     public DocumentBatches(TokenDocuments documents, MambaConfig config, TrainerOptions options)
     {
@@ -34,7 +34,7 @@ internal sealed class DocumentBatches : IBatchSource
     /// <inheritdoc/>
     public int TargetCount(long number) => sampler.TargetCount(number);
 
-    /// <summary>Windows of the recipe's length that begin without a state.</summary>
+    /// <summary>Windows of the run's length, each from a zero state.</summary>
     public IEnumerable<TrainingBatch> Validation()
     {
         DocumentLine line = new(documents, trainingEnd, documents.TokenCount, null);

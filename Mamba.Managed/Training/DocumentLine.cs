@@ -1,15 +1,15 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>Some documents in a shuffled order, as one line of tokens that can be cut anywhere.</summary>
+/// <summary>Documents in a shuffled order, concatenated to one line of tokens that can be cut anywhere.</summary>
 internal sealed class DocumentLine
 {
     private readonly TokenDocuments documents;
     private readonly (long From, long To)[] parts;
     private readonly long[] starts;
 
-    /// <summary>Lines up what lies between two tokens.</summary>
+    /// <summary>Concatenates the documents between two tokens.</summary>
     /// <param name="documents">All documents.</param>
-    /// <param name="from">The first token; what lies before in its document is left out.</param>
+    /// <param name="from">The first token; the part of its document before it is left out.</param>
     /// <param name="to">End of the tokens.</param>
     /// <param name="random">Shuffles; null keeps the order.</param>
     public DocumentLine(TokenDocuments documents, long from, long to, SeededRandom? random)
@@ -32,7 +32,7 @@ internal sealed class DocumentLine
     /// <summary>Whether a document begins at a place.</summary>
     public bool IsStart(long at) => Array.BinarySearch(starts, at) >= 0;
 
-    /// <summary>Cuts a window: every token asks for the next of its document, the last of a document for none.</summary>
+    /// <summary>Cuts a window: the target of a token is the next token of its document; the last token of a document has none.</summary>
     /// <param name="start">The first token.</param>
     /// <param name="tokens">[length]</param>
     /// <param name="targets">[length]</param>

@@ -3,10 +3,10 @@ using System.Text.Json;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>What reading a file of documents gave.</summary>
+/// <summary>The result of reading a file of documents.</summary>
 /// <param name="Documents">The documents.</param>
-/// <param name="BadLines">Lines that were left out.</param>
-/// <param name="FirstBad">The first of them, each with its number and what is wrong.</param>
+/// <param name="BadLines">The number of malformed lines, which were left out.</param>
+/// <param name="FirstBad">The first of them, each with its number and the error.</param>
 public sealed record DocumentReport(TokenDocuments Documents, int BadLines, IReadOnlyList<string> FirstBad);
 
 /// <summary>Reads documents from text, JSON lines and token files through a tokenizer.</summary>
@@ -18,7 +18,7 @@ public static class DocumentReader
 
     /// <summary>Reads a file by its extension: <c>.jsonl</c>, <c>.tokens</c>, anything else as one text.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="encode">Gives the token ids of a text.</param>
+    /// <param name="encode">Returns the token ids of a text.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file holds no document, or is damaged.</exception>
     public static DocumentReport Read(string path, Func<string, IReadOnlyList<int>> encode)

@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>Dropout by a hash of seed and place: forward and backward, in any order and on any thread, draw the same mask.</summary>
+/// <summary>Dropout whose mask is a hash of seed, layer and row: forward and backward pass draw the same mask, in any order and on any thread.</summary>
 /// <remarks>Srivastava et al. 2014, with the survivors scaled by 1 / (1 - rate).</remarks>
 /// <param name="Rate">Share of entries set to zero, from 0 up to but not including 1.</param>
 /// <param name="Seed">The same seed gives the same mask.</param>

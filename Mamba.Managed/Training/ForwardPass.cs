@@ -6,10 +6,10 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>The forward pass of a pass: every block, keeping what the backward pass needs.</summary>
+/// <summary>The forward pass through all blocks; it keeps what the backward pass needs.</summary>
 internal static unsafe class ForwardPass
 {
-    /// <summary>Runs on every worker; ends with this worker's rows of the last block's output.</summary>
+    /// <summary>Runs on every worker; when it returns, the worker's own rows of the last block's output are complete.</summary>
     public static void Run(Worker worker, PassContext pass)
     {
         TrainingWorkspace memory = pass.Workspace;
@@ -42,13 +42,13 @@ internal static unsafe class ForwardPass
         worker.Barrier();
         pass.Convolve(worker, block, layer, keep: true);
         worker.Barrier();
-        Product(memory.Channels, inner, block.XWeight, memory.Selected(layer), pass.Projected, null);
+        Product(memory.Channels, inner, block.XWeight, memory.XProjOutput(layer), pass.Projected, null);
         worker.Barrier();
-        float* selection = pass.Select(worker, layer);
+        float* dtBC = pass.NormalizeDtBC(worker, layer);
         worker.Barrier();
-        pass.ProjectDt(worker, block, selection);
+        pass.ProjectDt(worker, block, dtBC);
         worker.Barrier();
-        Scan(worker, pass, block, selection, layer);
+        Scan(worker, pass, block, dtBC, layer);
         worker.Barrier();
         Product(memory.ScanOutput, inner, block.OutWeight, memory.Mixed, width, block.OutBias);
 
@@ -56,7 +56,7 @@ internal static unsafe class ForwardPass
             worker, memory.Product, new(x, rows, inputs), new MatrixView(weight, outputs, inputs).Transposed, new(y, rows, outputs), bias: bias);
     }
 
-    private static void Scan(Worker worker, PassContext pass, BlockPointers block, float* selection, int layer)
+    private static void Scan(Worker worker, PassContext pass, BlockPointers block, float* dtBC, int layer)
     {
         TrainingWorkspace memory = pass.Workspace;
         (int start, int end) = pass.ChannelsOf(worker);
@@ -64,15 +64,15 @@ internal static unsafe class ForwardPass
         for (int i = 0; i < pass.Sequences.Length; i++)
         {
             TrainingSequence sequence = pass.Sequences[i];
-            float* state = memory.State;
+            float* state = memory.SsmState;
             if (sequence.States is null)
             {
                 pass.CopyStates(null, state, start, end);
             }
             else
             {
-                state = sequence.State(layer);
-                pass.CopyStates(state, memory.Initial(layer) + ((long)i * states * inner), start, end);
+                state = sequence.SsmState(layer);
+                pass.CopyStates(state, memory.InitialSsmStates(layer) + ((long)i * states * inner), start, end);
             }
 
             for (int t = 0; t < sequence.Length; t += SelectiveScanBackward.ChunkLength)
@@ -92,8 +92,8 @@ internal static unsafe class ForwardPass
                     Bias = block.DtBias,
                     Softplus = true,
                     Decay = memory.Decay,
-                    B = selection + (row * pass.Projected) + pass.Config.DtRank,
-                    C = selection + (row * pass.Projected) + pass.Config.DtRank + states,
+                    B = dtBC + (row * pass.Projected) + pass.Config.DtRank,
+                    C = dtBC + (row * pass.Projected) + pass.Config.DtRank + states,
                     Pitch = pass.Projected,
                     D = block.D,
                     Z = memory.Gated(layer) + (row * 2 * inner) + inner,

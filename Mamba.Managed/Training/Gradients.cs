@@ -5,11 +5,11 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Training;
 
 /// <summary>The gradient of every parameter, as a tree of the model's own shape; a shared parameter has one gradient.</summary>
-/// <remarks>Owns its memory, which a call that computes with it keeps until it returns.</remarks>
+/// <remarks>Owns its memory; a call that is using it finishes before the memory is freed.</remarks>
 public sealed class Gradients : IDisposable
 {
     /// <summary>Zero gradients for a model.</summary>
-    /// <exception cref="OutOfMemoryException">The system has not the memory.</exception>
+    /// <exception cref="OutOfMemoryException">The system does not have the memory.</exception>
     public Gradients(MambaLanguageModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -35,11 +35,5 @@ public sealed class Gradients : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach ((_, Tensor tensor) in Parameters)
-        {
-            tensor.Buffer.Dispose();
-        }
-    }
+    public void Dispose() => Tree.DisposeParameters();
 }

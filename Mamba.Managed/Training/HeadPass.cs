@@ -3,10 +3,10 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>Final norm, output head and cross-entropy, forward and backward at once in blocks of rows: all logits never exist together.</summary>
+/// <summary>Final norm, output head and cross-entropy, forward and backward together in blocks of rows, so that only one block's logits are in memory.</summary>
 internal static unsafe class HeadPass
 {
-    /// <summary>Runs on every worker; ends with a barrier, the losses written and, where gradients are asked for, that of the last residual.</summary>
+    /// <summary>Runs on every worker; writes the losses and, in a pass with gradients, that of the last residual.</summary>
     public static void Run(Worker worker, PassContext pass)
     {
         TrainingWorkspace memory = pass.Workspace;

@@ -1,9 +1,9 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>The learning rate of each step: a linear warm-up, then constant or down half a cosine.</summary>
+/// <summary>The learning rate of each step: a linear warm-up, then a constant rate or cosine decay.</summary>
 /// <param name="Peak">The rate after the warm-up.</param>
-/// <param name="WarmUpSteps">Steps of the warm-up; the first already moves.</param>
-/// <param name="TotalSteps">Steps after which the cosine stays at <paramref name="Floor"/>; 0 for a constant rate.</param>
+/// <param name="WarmUpSteps">Steps of the warm-up, whose first step has a rate above 0.</param>
+/// <param name="TotalSteps">Steps after which the rate stays at <paramref name="Floor"/>; 0 for a constant rate.</param>
 /// <param name="Floor">The rate at the end of the cosine.</param>
 public sealed record LearningRateSchedule(double Peak, long WarmUpSteps = 0, long TotalSteps = 0, double Floor = 0)
 {
@@ -26,7 +26,7 @@ public sealed record LearningRateSchedule(double Peak, long WarmUpSteps = 0, lon
         return Floor + ((Peak - Floor) * (1 + Math.Cos(Math.PI * progress)) / 2);
     }
 
-    /// <summary>Returns this schedule when every value can be used.</summary>
+    /// <summary>Checks every value and returns this schedule.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
     public LearningRateSchedule Validate()
     {

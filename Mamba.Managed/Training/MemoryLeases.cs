@@ -3,14 +3,14 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>Keeps the memory of tensors and states for the length of a call, whoever disposes them meanwhile.</summary>
+/// <summary>Leases on the memory of tensors and states for one call, so that none is freed if it is disposed meanwhile.</summary>
 internal sealed class MemoryLeases : IDisposable
 {
     private readonly List<TensorBuffer.Lease> leases = [];
 
-    /// <summary>Keeps the memory of a parameter and gives its first element.</summary>
+    /// <summary>Leases the memory of a parameter and returns its first element.</summary>
     /// <exception cref="ArgumentException">The parameter is not Float32.</exception>
-    /// <exception cref="ObjectDisposedException">Its memory has been given back.</exception>
+    /// <exception cref="ObjectDisposedException">The parameter has been disposed.</exception>
     public unsafe float* Take(string path, Tensor tensor)
     {
         if (tensor.Type != ElementType.Float32)
@@ -22,8 +22,8 @@ internal sealed class MemoryLeases : IDisposable
         return (float*)(tensor.Buffer.Pointer + tensor.Offset);
     }
 
-    /// <summary>Keeps the memory of a state.</summary>
-    /// <exception cref="ObjectDisposedException">Its memory has been given back.</exception>
+    /// <summary>Leases the memory of a state.</summary>
+    /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public void Take(CpuState state) => leases.Add(state.Acquire());
 
     /// <inheritdoc/>

@@ -5,11 +5,11 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>The parts of a mixer's backward pass that know where a sequence begins.</summary>
+/// <summary>The parts of a mixer's backward pass that run sequence by sequence or on x_proj's outputs: scan, convolution, and dt, B and C.</summary>
 internal static unsafe class MixerBackward
 {
     /// <summary>Gradients through the scan of this worker's channels.</summary>
-    public static void Scan(Worker worker, PassContext pass, BlockPointers block, BlockPointers gradient, float* selection, int layer)
+    public static void Scan(Worker worker, PassContext pass, BlockPointers block, BlockPointers gradient, float* dtBC, int layer)
     {
         TrainingWorkspace memory = pass.Workspace;
         (int inner, int states) = (pass.Inner, pass.Config.DState);
@@ -20,10 +20,10 @@ internal static unsafe class MixerBackward
         {
             TrainingSequence sequence = pass.Sequences[i];
             long row = sequence.Start;
-            float* carry = sequence.StateGradient(layer);
+            float* carry = sequence.SsmStateGradient(layer);
             if (carry is null)
             {
-                carry = memory.State;
+                carry = memory.SsmState;
                 pass.CopyStates(null, carry, start, end);
             }
 
@@ -36,20 +36,20 @@ internal static unsafe class MixerBackward
                 Bias = block.DtBias,
                 Softplus = true,
                 Decay = memory.Decay,
-                B = selection + (row * pass.Projected) + pass.Config.DtRank,
-                C = selection + (row * pass.Projected) + pass.Config.DtRank + states,
+                B = dtBC + (row * pass.Projected) + pass.Config.DtRank,
+                C = dtBC + (row * pass.Projected) + pass.Config.DtRank + states,
                 Pitch = pass.Projected,
                 D = block.D,
                 Z = memory.Gated(layer) + (row * 2 * inner) + inner,
                 ZPitch = 2 * inner,
-                InitialState = sequence.States is null ? null : memory.Initial(layer) + ((long)i * states * inner),
+                InitialState = sequence.States is null ? null : memory.InitialSsmStates(layer) + ((long)i * states * inner),
                 Checkpoints = memory.Checkpoints(layer) + ((long)sequence.Checkpoint * states * inner),
                 OutputGradient = memory.ScanOutputGradient + (row * inner),
                 Y = memory.ScanOutput + (row * inner),
                 UGradient = memory.ChannelsGradient + (row * inner),
                 DtGradient = memory.DtGradient + (row * inner),
                 ZGradient = memory.GatedGradient + (row * 2 * inner) + inner,
-                BCGradient = memory.SelectionParts + (row * 2 * states),
+                BCGradient = memory.BCGradientParts + (row * 2 * states),
                 BlockPitch = (long)pass.Rows * 2 * states,
                 StateGradient = carry,
                 AGradient = memory.AGradient,
@@ -67,38 +67,38 @@ internal static unsafe class MixerBackward
                 long at = pass.Panels.Offset(c);
                 for (int n = 0; n < states; n++, at += pass.Panels.Pitch(c))
                 {
-                    // A = -exp(A_log) is its own derivative.
+                    // dA/dA_log = A, since A = -exp(A_log).
                     gradient.ALog[((long)c * states) + n] += memory.AGradient[at] * (memory.Decay[at] * Elementary.Ln2);
                 }
             }
         }
     }
 
-    /// <summary>Gradients of B and C for some rows: the blocks of channels in ascending order.</summary>
-    public static void SumSelection(PassContext pass, int start, int end)
+    /// <summary>Sums the gradients of B and C over the blocks of channels, in ascending order, for a range of rows.</summary>
+    public static void SumBC(PassContext pass, int start, int end)
     {
         TrainingWorkspace memory = pass.Workspace;
         int count = 2 * pass.Config.DState, blocks = SelectiveScanBackward.Blocks(pass.Inner);
         for (int row = start; row < end; row++)
         {
-            Span<float> sum = new(memory.SelectionGradient + ((long)row * pass.Projected) + pass.Config.DtRank, count);
+            Span<float> sum = new(memory.DtBCGradient + ((long)row * pass.Projected) + pass.Config.DtRank, count);
             sum.Clear();
             for (int block = 0; block < blocks; block++)
             {
                 long at = (((long)block * pass.Rows) + row) * count;
-                System.Numerics.Tensors.TensorPrimitives.Add(sum, new ReadOnlySpan<float>(memory.SelectionParts + at, count), sum);
+                System.Numerics.Tensors.TensorPrimitives.Add(sum, new ReadOnlySpan<float>(memory.BCGradientParts + at, count), sum);
             }
         }
     }
 
-    /// <summary>Gradients through the RMS of dt, B and C, in place.</summary>
-    public static void NormalizeSelection(PassContext pass, int layer, float epsilon, int start, int end)
+    /// <summary>Gradients through the RMS norms of dt, B and C, in place.</summary>
+    public static void NormalizeDtBC(PassContext pass, int layer, float epsilon, int start, int end)
     {
         (int rank, int states) = (pass.Config.DtRank, pass.Config.DState);
         for (int row = start; row < end; row++)
         {
-            float* x = pass.Workspace.Selected(layer) + ((long)row * pass.Projected);
-            float* gradient = pass.Workspace.SelectionGradient + ((long)row * pass.Projected);
+            float* x = pass.Workspace.XProjOutput(layer) + ((long)row * pass.Projected);
+            float* gradient = pass.Workspace.DtBCGradient + ((long)row * pass.Projected);
             RmsNormalizationBackward.Input(x, null, epsilon, gradient, gradient, rank, add: false);
             RmsNormalizationBackward.Input(x + rank, null, epsilon, gradient + rank, gradient + rank, states, add: false);
             RmsNormalizationBackward.Input(x + rank + states, null, epsilon, gradient + rank + states, gradient + rank + states, states, add: false);
@@ -122,7 +122,7 @@ internal static unsafe class MixerBackward
                 Pitch = 2 * inner,
                 Weight = memory.ConvWeight,
                 Bias = block.ConvBias,
-                Window = pass.InitialWindow(layer, i),
+                Window = pass.InitialConvState(layer, i),
                 ConvStateGradient = sequence.ConvStateGradient(layer),
                 OutputGradient = memory.ChannelsGradient + (row * inner),
                 WeightGradient = memory.ConvGradient,

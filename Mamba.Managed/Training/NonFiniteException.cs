@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>A loss or a gradient is infinite or not a number. The weights and the carried states are those before the call.</summary>
+/// <summary>A loss or a gradient is infinite or NaN. The weights and the carried states are unchanged.</summary>
 public sealed class NonFiniteException : ArithmeticException
 {
     /// <summary>An exception without details.</summary>
@@ -24,7 +24,7 @@ public sealed class NonFiniteException : ArithmeticException
     {
     }
 
-    /// <summary>What is not finite: <c>the loss</c>, or <c>the gradient of</c> a parameter by its path; empty where nobody said.</summary>
+    /// <summary>What is not finite: <c>the loss</c>, or <c>the gradient of</c> a parameter by its path; empty if not known.</summary>
     public string Quantity { get; private init; } = "";
 
     /// <summary>The exception for a quantity.</summary>

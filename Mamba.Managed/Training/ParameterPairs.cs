@@ -4,10 +4,10 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>A parameter of a model, and what belongs to it in another tree: its gradient, a moment, its average.</summary>
-/// <param name="Path">Where both are.</param>
-/// <param name="Weight">The model's.</param>
-/// <param name="Other">The other tree's.</param>
+/// <summary>A parameter of a model and its counterpart in another tree: its gradient, a moment or its average.</summary>
+/// <param name="Path">The path in both trees.</param>
+/// <param name="Weight">The model's tensor.</param>
+/// <param name="Other">The other tree's tensor.</param>
 internal readonly record struct ParameterPair(string Path, Tensor Weight, Tensor Other);
 
 /// <summary>Two trees side by side, parameter by parameter.</summary>
@@ -15,8 +15,8 @@ internal static class ParameterPairs
 {
     /// <summary>Pairs the parameters of a model with those of a tree of the same paths and shapes.</summary>
     /// <param name="weights">The model's parameters.</param>
-    /// <param name="others">The tree's, Float32 in memory that may be written.</param>
-    /// <param name="argument">What the tree is called where it does not fit.</param>
+    /// <param name="others">The other tree's parameters: Float32 in writable memory.</param>
+    /// <param name="argument">The argument's name for an error.</param>
     /// <exception cref="ArgumentException">A path, a shape or a type differs; the message names the first.</exception>
     public static ParameterPair[] Of(
         IReadOnlyList<KeyValuePair<string, Tensor>> weights, IReadOnlyList<KeyValuePair<string, Tensor>> others, string argument)
@@ -29,7 +29,7 @@ internal static class ParameterPairs
         ParameterPair[] pairs = new ParameterPair[weights.Count];
         for (int i = 0; i < pairs.Length; i++)
         {
-            // Trees of one shape give their parameters in one order.
+            // Trees of the same shape enumerate their parameters in the same order.
             ((string path, Tensor weight), (string found, Tensor other)) = (weights[i], others[i]);
             if (path != found || !other.HasShape(weight.Shape) || other.Type != ElementType.Float32 || other.Buffer.IsReadOnly)
             {

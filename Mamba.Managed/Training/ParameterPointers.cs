@@ -4,7 +4,7 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>Where the parameters of one block lie, or their gradients; null where the block has none.</summary>
+/// <summary>Pointers to the parameters of one block, or to their gradients; null for parameters that the block lacks.</summary>
 internal readonly unsafe struct BlockPointers(ResidualBlock block)
 {
     public float* Norm { get; } = ParameterPointers.Of(block.Norm.Weight);
@@ -32,14 +32,14 @@ internal readonly unsafe struct BlockPointers(ResidualBlock block)
     public float* OutBias { get; } = ParameterPointers.Of(block.Mixer.OutProj.Bias);
 }
 
-/// <summary>Where the parameters of a whole model lie, or their gradients. Their memory is leased until this is disposed.</summary>
+/// <summary>Pointers to the parameters of a model, or to their gradients. The memory is leased until this is disposed.</summary>
 internal sealed unsafe class ParameterPointers : IDisposable
 {
     private readonly MemoryLeases leases = new();
 
     /// <summary>Leases the memory of every parameter.</summary>
     /// <exception cref="ArgumentException">A parameter is not Float32.</exception>
-    /// <exception cref="ObjectDisposedException">The memory of a parameter has been given back.</exception>
+    /// <exception cref="ObjectDisposedException">A parameter has been disposed.</exception>
     public ParameterPointers(MambaLanguageModel model)
     {
         try

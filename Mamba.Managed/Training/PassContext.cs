@@ -5,10 +5,10 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>What forward and backward share: the batch at hand, the weights, the memory, and the parts of a mixer that both compute.</summary>
+/// <summary>What forward and backward pass share: the batch, the weights, the memory, and the parts of a mixer that both compute.</summary>
 internal sealed unsafe class PassContext(MambaConfig config, int workers) : IDisposable
 {
-    // Every loop over channels is cut alike, so that a worker finds what it wrote itself without a barrier.
+    // All loops over channels are divided in the same way, so that a worker reads only channels that it wrote itself and needs no barrier.
     private const int ChannelGrain = SelectiveScanBackward.BlockChannels;
     private const int CacheLine = 64 / sizeof(float);
 
@@ -38,10 +38,10 @@ internal sealed unsafe class PassContext(MambaConfig config, int workers) : IDis
 
     public int Projected => config.DtRank + (2 * config.DState);
 
-    /// <summary>How states and A lie in memory.</summary>
+    /// <summary>The memory layout of states and A.</summary>
     public ChannelPanels Panels => new(config.DInner, config.DState);
 
-    /// <summary>Takes a batch. Weights and gradients are leased until <see cref="End"/>.</summary>
+    /// <summary>Sets the batch. Weights and gradients must be leased until <see cref="End"/>.</summary>
     public void Begin(ParameterPointers weights, ParameterPointers? gradients, CheckedBatch batch, Dropout dropout, float scale)
     {
         (Weights, Gradients, Dropout, Scale) = (weights, gradients, dropout, scale);
@@ -59,18 +59,18 @@ internal sealed unsafe class PassContext(MambaConfig config, int workers) : IDis
         Workspace.Reserve(Rows, chunks, batch.States is null ? 0 : Sequences.Length);
     }
 
-    /// <summary>Lets go of the batch, the model and the gradients.</summary>
+    /// <summary>Drops the references to batch, weights and gradients.</summary>
     public void End() => (Weights, Gradients, Sequences) = (null!, null, []);
 
     /// <summary>This worker's channels.</summary>
     public (int Start, int End) ChannelsOf(Worker worker) => worker.Range(Inner, ChannelGrain);
 
-    /// <summary>This worker's features, in whole cache lines: sums of neighbors that share a line would wait for each other at every row.</summary>
+    /// <summary>This worker's features, in whole cache lines, so that no two workers write to one line (false sharing).</summary>
     public (int Start, int End) FeaturesOf(Worker worker) => worker.Range(Width, CacheLine);
 
     public Span<float> Row(float* rows, int row) => new(rows + ((long)row * Width), Width);
 
-    /// <summary>Norm of the input of a block, for this worker's rows.</summary>
+    /// <summary>Normalizes the input of a block, for this worker's rows.</summary>
     public void Normalize(Worker worker, float* x, float* weight)
     {
         (int start, int end) = worker.Range(Rows);
@@ -80,7 +80,7 @@ internal sealed unsafe class PassContext(MambaConfig config, int workers) : IDis
         }
     }
 
-    /// <summary>A = -exp(A_log), times log2(e), and the filters, with neighboring channels next to each other: this worker's channels.</summary>
+    /// <summary>Computes A log2(e), A = -exp(A_log), and transposes the filters, both with channels innermost, for this worker's channels.</summary>
     public void Arrange(Worker worker, BlockPointers block)
     {
         (int start, int end) = ChannelsOf(worker);
@@ -94,22 +94,22 @@ internal sealed unsafe class PassContext(MambaConfig config, int workers) : IDis
         }
     }
 
-    /// <summary>Convolution of this worker's channels; with <paramref name="keep"/> windows move on and those before are kept.</summary>
+    /// <summary>Convolves this worker's channels; with <paramref name="keep"/> the sequences' conv_states are advanced, and the initial ones kept.</summary>
     public void Convolve(Worker worker, BlockPointers block, int layer, bool keep)
     {
         (int start, int end) = ChannelsOf(worker);
         for (int i = 0; i < Sequences.Length; i++)
         {
             TrainingSequence sequence = Sequences[i];
-            float* window = Workspace.Window;
+            float* window = Workspace.ConvState;
             if (keep && sequence.States is not null)
             {
-                window = sequence.Window(layer);
-                CopyChannels(window, Workspace.Windows(layer) + ((long)i * config.DConv * Inner), config.DConv, start, end);
+                window = sequence.ConvState(layer);
+                CopyChannels(window, Workspace.InitialConvStates(layer) + ((long)i * config.DConv * Inner), config.DConv, start, end);
             }
             else
             {
-                CopyChannels(InitialWindow(layer, i), window, config.DConv, start, end);
+                CopyChannels(InitialConvState(layer, i), window, config.DConv, start, end);
             }
 
             float* x = Workspace.Gated(layer) + ((long)sequence.Start * 2 * Inner);
@@ -119,37 +119,37 @@ internal sealed unsafe class PassContext(MambaConfig config, int workers) : IDis
         }
     }
 
-    /// <summary>[d_conv, d_inner], or null where the sequence begins at zero.</summary>
-    public float* InitialWindow(int layer, int sequence) =>
-        Sequences[sequence].States is null ? null : Workspace.Windows(layer) + ((long)sequence * config.DConv * Inner);
+    /// <summary>[d_conv, d_inner], or null if the sequence begins at zero.</summary>
+    public float* InitialConvState(int layer, int sequence) =>
+        Sequences[sequence].States is null ? null : Workspace.InitialConvStates(layer) + ((long)sequence * config.DConv * Inner);
 
-    /// <summary>dt, B and C of this worker's rows, normalized each by its own RMS where the model asks for it.</summary>
-    /// <returns>Where they are; a barrier must follow where they were normalized.</returns>
-    public float* Select(Worker worker, int layer)
+    /// <summary>dt, B and C of this worker's rows, each normalized by its own RMS in a Falcon-Mamba model.</summary>
+    /// <returns>dt, B and C of all rows; if they are normalized, a barrier must come before other workers' rows are read.</returns>
+    public float* NormalizeDtBC(Worker worker, int layer)
     {
         if (config.MixerNormEpsilon is not float epsilon)
         {
-            return Workspace.Selected(layer);
+            return Workspace.XProjOutput(layer);
         }
 
         (int start, int end) = worker.Range(Rows);
         for (int row = start; row < end; row++)
         {
-            ReadOnlySpan<float> from = new(Workspace.Selected(layer) + ((long)row * Projected), Projected);
-            Span<float> to = new(Workspace.Selection + ((long)row * Projected), Projected);
+            ReadOnlySpan<float> from = new(Workspace.XProjOutput(layer) + ((long)row * Projected), Projected);
+            Span<float> to = new(Workspace.DtBC + ((long)row * Projected), Projected);
             RmsNormalization.Forward(from[..config.DtRank], [], epsilon, to[..config.DtRank]);
             RmsNormalization.Forward(from.Slice(config.DtRank, config.DState), [], epsilon, to.Slice(config.DtRank, config.DState));
             RmsNormalization.Forward(from[^config.DState..], [], epsilon, to[^config.DState..]);
         }
 
-        return Workspace.Selection;
+        return Workspace.DtBC;
     }
 
     /// <summary>dt_proj, before bias and softplus: this worker's share.</summary>
-    public void ProjectDt(Worker worker, BlockPointers block, float* selection) => GeneralGemm.Run(
+    public void ProjectDt(Worker worker, BlockPointers block, float* dtBC) => GeneralGemm.Run(
         worker,
         Workspace.Product,
-        new MatrixView(selection, Rows, config.DtRank, Projected),
+        new MatrixView(dtBC, Rows, config.DtRank, Projected),
         new MatrixView(block.DtWeight, Inner, config.DtRank).Transposed,
         new MatrixView(Workspace.Dt, Rows, Inner));
 

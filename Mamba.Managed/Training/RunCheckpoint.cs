@@ -9,19 +9,19 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>A run after some step, in a folder of its own below the run's.</summary>
+/// <summary>The state of a run after a step, in a folder of its own below the run's.</summary>
 /// <remarks>
 /// <code>
-/// RUN/config.json, model.safetensors      the weights, averaged where the recipe says so, the best where there is a validation: what a reader
-///                                         of models takes
+/// RUN/config.json, model.safetensors      the published weights, to be loaded as a model: averaged if the recipe averages, the best so far if
+///                                         there is validation data
 /// RUN/step-00000200/config.json, model.safetensors, optimiser.safetensors, checkpoint.json
 /// </code>
-/// <c>checkpoint.json</c> holds the step, the recipe and a hash of each file, so that a damaged checkpoint is known. Saving goes in an order that
-/// leaves one whole checkpoint whenever the process or the power fails, each line on the disk before the next begins:
+/// <c>checkpoint.json</c> holds the step, the recipe and a hash of each file, so that a damaged checkpoint is detected. The order of saving leaves
+/// one whole checkpoint at any time, even after a power failure; each line is on the disk before the next begins:
 /// <code>
-/// RUN/step-00000200.tmp/...     every file, then the names in the folder
-/// RUN/step-00000200             renamed, then the names in RUN
-/// RUN/config.json, model...     each written aside and renamed, then the names in RUN
+/// RUN/step-00000200.tmp/...     every file, then the folder's entries
+/// RUN/step-00000200             renamed, then RUN's entries
+/// RUN/config.json, model...     each written to a temporary file and renamed, then RUN's entries
 /// older checkpoints             removed
 /// </code>
 /// </remarks>
@@ -29,9 +29,9 @@ internal sealed class RunCheckpoint
 {
     private const string Prefix = "step-";
     private const string Description = "checkpoint.json";
-    private const string WeightsFile = "model.safetensors";
+    private const string WeightsFile = TensorFiles.Single;
 
-    // Spelled as in the runs that there are.
+    // The British spelling of existing runs, which must remain readable.
     private const string OptimizerFile = "optimiser.safetensors";
 
     private readonly string folder;
@@ -81,14 +81,14 @@ internal sealed class RunCheckpoint
             : new InvalidDataException($"{run}: no checkpoint is whole: {string.Join("; ", damaged)}");
     }
 
-    /// <summary>Writes the state of a run, and removes what is no longer kept.</summary>
+    /// <summary>Writes the state of a run, and removes checkpoints that are no longer kept.</summary>
     public static void Save(string run, Trainer trainer)
     {
         DurableFolder.Create(run);
         string final = Path.Combine(run, Prefix + trainer.Step.ToString("D8", CultureInfo.InvariantCulture));
         if (IsWhole(final))
         {
-            // A run that went on from here and was stopped at once: the same step has the same bits.
+            // A run that was resumed here and stopped before the next step: the checkpoint exists already, with the same bits.
             return;
         }
 
@@ -99,7 +99,7 @@ internal sealed class RunCheckpoint
 
         string temporary = final + ".tmp";
         Directory.CreateDirectory(temporary);
-        ConfigFile.Write(Path.Combine(temporary, "config.json"), trainer.Model.Config, ElementType.Float32);
+        ConfigFile.Write(Path.Combine(temporary, ConfigFile.Name), trainer.Model.Config, ElementType.Float32);
         SafetensorsFile.Save(Path.Combine(temporary, WeightsFile), trainer.Model.Parameters(), Checkpoint.Metadata);
         SafetensorsFile.Save(Path.Combine(temporary, OptimizerFile), [.. Moments(trainer), .. Tracks(trainer)]);
         WriteDescription(temporary, trainer);
@@ -117,21 +117,21 @@ internal sealed class RunCheckpoint
         }
     }
 
-    /// <summary>Writes the weights that a reader of models takes, where they are the best so far or there are none yet.</summary>
+    /// <summary>Publishes the weights in the run's folder if they are the best so far, or if none are published yet.</summary>
     public static void Publish(string run, Trainer trainer)
     {
-        bool isWhole = File.Exists(Path.Combine(run, WeightsFile)) && File.Exists(Path.Combine(run, "config.json"));
+        bool isWhole = File.Exists(Path.Combine(run, WeightsFile)) && File.Exists(Path.Combine(run, ConfigFile.Name));
         if (trainer.Best is null || trainer.Best.Value.Step == trainer.Step || !isWhole)
         {
             Checkpoint.Save(run, trainer.Result.ConvertTo(trainer.Options.SaveType, trainer.Options.Threads));
         }
     }
 
-    /// <summary>Gives a run the weights, moments and carried states of this checkpoint.</summary>
+    /// <summary>Copies the weights, moments and carried states of this checkpoint to a run.</summary>
     /// <exception cref="InvalidDataException">The run is of another model or recipe.</exception>
     public void CopyTo(Trainer trainer)
     {
-        MambaConfig config = ConfigFile.Read(Path.Combine(folder, "config.json"));
+        MambaConfig config = ConfigFile.Read(Path.Combine(folder, ConfigFile.Name));
         if (config.ParameterCount != trainer.Model.Config.ParameterCount || config.NLayer != trainer.Model.Config.NLayer)
         {
             throw new InvalidDataException($"{folder}: expected a checkpoint of {trainer.Model}, found one of another model");
@@ -150,19 +150,19 @@ internal sealed class RunCheckpoint
             .. trainer.Model.Parameters().Select(p => Pair(weights, p)),
             .. Moments(trainer).Select(p => Pair(optimizer, p)),
         ];
-        (MixerState State, float[] Scan, float[] Window)[] tracks = [.. ReadTracks(trainer, optimizer)];
+        (MixerState State, float[] SsmState, float[] ConvState)[] tracks = [.. ReadTracks(trainer, optimizer)];
 
-        // Everything has been found, so that a run gets all of a checkpoint or nothing of it.
+        // Everything was found, so that a run gets the whole checkpoint or is not changed.
         foreach ((Tensor from, Tensor to) in copies)
         {
             using TensorBuffer.Lease lease = to.Buffer.Acquire();
             from.CopyTo(to.Floats);
         }
 
-        foreach ((MixerState state, float[] scan, float[] window) in tracks)
+        foreach ((MixerState state, float[] ssmState, float[] convState) in tracks)
         {
-            state.SetSsmRows(scan);
-            window.CopyTo(state.ConvState);
+            state.SetSsmRows(ssmState);
+            convState.CopyTo(state.ConvState);
         }
     }
 
@@ -197,7 +197,7 @@ internal sealed class RunCheckpoint
         .. trainer.Average?.Model.Parameters().Select(p => KeyValuePair.Create("average." + p.Key, p.Value)) ?? [],
     ];
 
-    // Carried states as copies: a state's memory is its own.
+    // Copies of the carried states; the names "window" and "scan" are those of the file format.
     private static IEnumerable<KeyValuePair<string, Tensor>> Tracks(Trainer trainer)
     {
         for (int i = 0; i < trainer.Tracks.Count; i++)
@@ -212,7 +212,7 @@ internal sealed class RunCheckpoint
         }
     }
 
-    private IEnumerable<(MixerState State, float[] Scan, float[] Window)> ReadTracks(Trainer trainer, SafetensorsFile file)
+    private IEnumerable<(MixerState State, float[] SsmState, float[] ConvState)> ReadTracks(Trainer trainer, SafetensorsFile file)
     {
         for (int i = 0; i < trainer.Tracks.Count; i++)
         {
@@ -221,15 +221,8 @@ internal sealed class RunCheckpoint
                 MixerState state = trainer.Tracks[i].Layers[layer];
                 Tensor scan = Find(file, Throw.Invariant($"track.{i}.{layer}.scan"), [state.States, state.Channels]);
                 Tensor window = Find(file, Throw.Invariant($"track.{i}.{layer}.window"), [state.ConvLength, state.Channels]);
-                yield return (state, Values(scan), Values(window));
+                yield return (state, scan.ToArray(), window.ToArray());
             }
-        }
-
-        static float[] Values(Tensor tensor)
-        {
-            float[] values = new float[tensor.Count];
-            tensor.CopyTo(values);
-            return values;
         }
     }
 

@@ -1,10 +1,13 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>Random numbers and orders that are the same from the same seed on every machine and version.</summary>
+/// <summary>Random numbers and shuffles that depend on the seed alone, on every machine and in every version.</summary>
 /// <param name="seed">Any number.</param>
 internal sealed class SeededRandom(ulong seed)
 {
     private SplitMix64 random = new(seed);
+
+    /// <summary>The random numbers of one of many numbered items with a common seed.</summary>
+    public static SeededRandom Of(ulong seed, long number) => new(seed ^ ((ulong)number * 0xD1342543DE82EF95));
 
     /// <summary>64 random bits.</summary>
     public ulong Next() => random.Next();

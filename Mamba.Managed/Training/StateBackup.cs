@@ -2,13 +2,13 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>What some states hold, to be put back where a call fails. The copies are kept from call to call.</summary>
+/// <summary>Copies of states, to restore them if a call fails. Their memory is reused from call to call.</summary>
 /// <param name="config">The sizes of the states.</param>
 internal sealed class StateBackup(MambaConfig config)
 {
     private readonly List<CpuState> copies = [];
 
-    /// <summary>Copies some states.</summary>
+    /// <summary>Copies the states.</summary>
     public void Take(IEnumerable<CpuState> states)
     {
         int count = 0;
@@ -23,7 +23,7 @@ internal sealed class StateBackup(MambaConfig config)
         }
     }
 
-    /// <summary>Gives as many states, in the same order, what they held.</summary>
+    /// <summary>Restores the states, given in the same order.</summary>
     public void Restore(IEnumerable<CpuState> states)
     {
         foreach ((CpuState state, CpuState copy) in states.Zip(copies))

@@ -4,11 +4,11 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>Documents as token ids: in memory, or mapped from a token file, of which only what is read is loaded.</summary>
+/// <summary>Documents as token ids: in memory, or mapped from a token file, of which only the pages read are loaded.</summary>
 /// <remarks>
-/// The file, all numbers little-endian; its length follows from its header to the byte:
+/// The file, all numbers little-endian; its length must be exactly that of its header's counts:
 /// <code>| "MAMBATOK" | version: int32 | 0: int32 | documents: int64 | tokens: int64 | starts: int64 [documents + 1] | ids: int32 [tokens] |</code>
-/// Any number of threads may read; the memory or the mapping goes when the documents are disposed and no reader is left.
+/// Any number of threads may read; the memory is freed or the file unmapped once the documents are disposed and the last read has ended.
 /// </remarks>
 public sealed class TokenDocuments : IDisposable
 {
@@ -55,7 +55,7 @@ public sealed class TokenDocuments : IDisposable
     /// <summary>Maps a token file.</summary>
     /// <param name="path">A file that <see cref="Save"/> wrote.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is not a whole token file; the message says where it departs.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged, incomplete or not a token file.</exception>
     public static TokenDocuments Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -92,7 +92,7 @@ public sealed class TokenDocuments : IDisposable
         }
     }
 
-    /// <summary>Writes a token file as a whole: a write that fails leaves what was there before.</summary>
+    /// <summary>Writes a token file atomically: a failed write leaves an existing file unchanged.</summary>
     /// <param name="path">The file; replaced when it exists.</param>
     public void Save(string path) => AtomicFile.Write(path, stream =>
     {
@@ -119,8 +119,8 @@ public sealed class TokenDocuments : IDisposable
 
     /// <summary>Copies some tokens, counted over all documents.</summary>
     /// <param name="start">The first.</param>
-    /// <param name="destination">[count]: as many as it takes.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There are not so many.</exception>
+    /// <param name="destination">Its length is the number of tokens copied.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range does not lie within the tokens.</exception>
     /// <exception cref="ObjectDisposedException">The documents have been disposed.</exception>
     public void CopyTo(long start, Span<int> destination)
     {
@@ -130,7 +130,7 @@ public sealed class TokenDocuments : IDisposable
         ids.Span<int>(start * sizeof(int), destination.Length).CopyTo(destination);
     }
 
-    /// <summary>Frees the memory or unmaps the file; a read that another thread has begun is finished first.</summary>
+    /// <summary>Frees the memory or unmaps the file, after reads in progress on other threads.</summary>
     public void Dispose()
     {
         starts.Dispose();
@@ -138,7 +138,7 @@ public sealed class TokenDocuments : IDisposable
         file?.Dispose();
     }
 
-    /// <summary>Tells data apart by all of it: the first 64 bits of a SHA-256, in hexadecimal digits.</summary>
+    /// <summary>A hash of all data: the first 64 bits of a SHA-256, in hexadecimal digits.</summary>
     internal string Digest()
     {
         using SHA256 hash = SHA256.Create();

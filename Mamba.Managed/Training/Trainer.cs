@@ -5,10 +5,10 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>Trains a model on documents or on any other source of batches, step by step, and writes checkpoints from which the run goes on to the same bits.</summary>
+/// <summary>Trains a model on documents or another source of batches, and writes checkpoints from which a resumed run gives the same bits.</summary>
 /// <remarks>
-/// Calls from several threads take turns, and disposing waits for the step that runs. The weights are this object's own and are disposed with it: what is
-/// to outlive it is copied first, with <see cref="MambaLanguageModel.CopyToFloat32"/>.
+/// Calls from several threads are serialized, and <see cref="Dispose"/> waits for the running step. This object owns its weights and disposes them;
+/// to keep them, copy them first with <see cref="MambaLanguageModel.CopyToFloat32"/>.
 /// </remarks>
 public sealed class Trainer : IDisposable
 {
@@ -33,7 +33,7 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Prepares a run on batches from anywhere.</summary>
     /// <param name="model">The first weights; copied.</param>
-    /// <param name="source">The batches; what <see cref="TrainerOptions"/> says of cutting and validation is the source's to heed.</param>
+    /// <param name="source">The batches; the source itself applies the options for cutting and validation, if it uses them.</param>
     /// <param name="options">The recipe.</param>
     /// <param name="folder">Where checkpoints go; null for none.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
@@ -46,7 +46,7 @@ public sealed class Trainer : IDisposable
         Options = options.Validate();
         carried = new StateBackup(model.Config);
 
-        // First: a constructor that throws later leaves no thread behind, and memory to the collector.
+        // The pass owns threads, so it is made first and disposed if a later step fails; memory is left to the garbage collector.
         pass = new TrainingPass(model.Config, options.Threads);
         try
         {
@@ -85,11 +85,11 @@ public sealed class Trainer : IDisposable
 
     internal string Recipe => Options.Recipe(source.Description);
 
-    /// <summary>Goes on from the newest whole checkpoint of the run's folder.</summary>
-    /// <returns>The checkpoints that were passed over because they are damaged, each with the reason.</returns>
+    /// <summary>Resumes from the newest undamaged checkpoint of the run's folder.</summary>
+    /// <returns>The damaged checkpoints that were skipped, each with the reason.</returns>
     /// <exception cref="InvalidOperationException">The run has no folder.</exception>
     /// <exception cref="DirectoryNotFoundException">There is no checkpoint.</exception>
-    /// <exception cref="InvalidDataException">The checkpoints belong to another model or recipe, or none is whole.</exception>
+    /// <exception cref="InvalidDataException">The checkpoints belong to another model or recipe, or all are damaged.</exception>
     public IReadOnlyList<string> Resume()
     {
         if (folder is null)
@@ -105,17 +105,17 @@ public sealed class Trainer : IDisposable
             Optimizer.Steps = checkpoint.Step;
             Best = checkpoint.Best;
 
-            // The run may have ended between its checkpoint and the weights beside it.
+            // The run may have been killed after its checkpoint was written and before the weights were published.
             RunCheckpoint.Publish(folder, this);
             return damaged;
         }
     }
 
     /// <summary>Runs to the last step of the recipe.</summary>
-    /// <param name="progress">Told of every step, before a checkpoint of it is written; null for nobody.</param>
-    /// <param name="cancellationToken">Looked at between steps; a canceled run saves before it ends.</param>
-    /// <exception cref="OperationCanceledException">The run was canceled; its state is saved where it has a folder.</exception>
-    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the run is as it was before the step.</exception>
+    /// <param name="progress">Receives every step, before its checkpoint is written; null for none.</param>
+    /// <param name="cancellationToken">Checked between steps; a canceled run saves before it ends.</param>
+    /// <exception cref="OperationCanceledException">The run was canceled; its state is saved if it has a folder.</exception>
+    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the step has changed nothing.</exception>
     /// <exception cref="ObjectDisposedException">The run has been disposed.</exception>
     public void Run(IProgress<TrainingReport>? progress = null, CancellationToken cancellationToken = default)
     {
@@ -131,15 +131,15 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>Makes one step; validates and saves where the recipe says so, and where validation finds the best weights so far.</summary>
+    /// <summary>Makes one step; validates and saves when it is due, and saves when validation finds the best weights so far.</summary>
     /// <param name="progress">
-    /// Told of the step before a checkpoint of it is written, so that a record of the run is never behind its checkpoints; null for nobody.
+    /// Receives the step before its checkpoint is written, so that a log of the run is never behind its checkpoints; null for none.
     /// </param>
     /// <remarks>
-    /// Where computing the step throws, weights, moments, averages, carried states and <see cref="Step"/> are those before it. Where validating, reporting
+    /// If computing the step throws, weights, moments, averages, carried states and <see cref="Step"/> are unchanged. If validating, reporting
     /// or saving throws, the step has been made.
     /// </remarks>
-    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the run is as it was before the step.</exception>
+    /// <exception cref="NonFiniteException">A loss or gradient is not finite; the step has changed nothing.</exception>
     /// <exception cref="ObjectDisposedException">The run has been disposed.</exception>
     public TrainingReport Advance(IProgress<TrainingReport>? progress = null)
     {
@@ -190,7 +190,7 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>Writes a checkpoint now; nothing without a folder.</summary>
+    /// <summary>Writes a checkpoint now; does nothing for a run without a folder.</summary>
     /// <exception cref="ObjectDisposedException">The run has been disposed.</exception>
     public void Save()
     {
@@ -205,7 +205,7 @@ public sealed class Trainer : IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>Waits for the step that runs, and gives the memory back, also that of <see cref="Model"/> and <see cref="Result"/>.</remarks>
+    /// <remarks>Waits for the running step and frees all memory, including that of <see cref="Model"/> and <see cref="Result"/>.</remarks>
     public void Dispose()
     {
         lock (gate)
@@ -215,14 +215,11 @@ public sealed class Trainer : IDisposable
             gradients.Dispose();
             Optimizer.Dispose();
             Average?.Dispose();
-            foreach ((_, Tensor weight) in Model.Parameters())
-            {
-                weight.Buffer.Dispose();
-            }
+            Model.DisposeParameters();
         }
     }
 
-    // Computes a step and moves the weights, or leaves all as it was.
+    // Computes a step and updates the weights; if it throws, nothing has changed.
     private TrainingReport Move()
     {
         carried.Take(source.Tracks);

@@ -13,31 +13,31 @@ public sealed record TrainerOptions
     /// <summary>The learning rate of each step.</summary>
     public LearningRateSchedule Schedule { get; init; } = new(1e-3);
 
-    /// <summary>How a step moves the weights.</summary>
+    /// <summary>The hyperparameters of the optimizer.</summary>
     public AdamWOptions Optimizer { get; init; } = new();
 
     /// <summary>How batches are cut.</summary>
     public BatchOptions Batch { get; init; } = new();
 
-    /// <summary>Batches whose gradients make one step.</summary>
+    /// <summary>Batches whose gradients are accumulated for one step.</summary>
     public int Accumulate { get; init; } = 1;
 
-    /// <summary>Share of each block's output that is dropped.</summary>
+    /// <summary>Dropout rate of each block's output.</summary>
     public float Dropout { get; init; }
 
     /// <summary>
-    /// Share of the averaged weights that a step keeps; 0 for no average. Averaged weights are those that are validated and published, and
-    /// follow the trained ones faster in the first steps: at most (1 + step) / (10 + step) is kept.
+    /// Decay rate of an exponential moving average of the weights; 0 for no average. The averaged weights are the ones that are validated and
+    /// published. In the first steps the rate is at most (1 + step) / (10 + step), so that the average follows faster.
     /// </summary>
     public double AverageDecay { get; init; }
 
     /// <summary>Tokens at the end of the data that are kept for validation.</summary>
     public long ValidationTokens { get; init; }
 
-    /// <summary>Steps between validations; 0 for none but at the end.</summary>
+    /// <summary>Steps between validations; 0 for one at the end only.</summary>
     public long ValidateEvery { get; init; }
 
-    /// <summary>Steps between checkpoints; 0 for none but at the end and where validation finds the best weights so far.</summary>
+    /// <summary>Steps between checkpoints; 0 for those at the end and after the best validations only.</summary>
     public long SaveEvery { get; init; }
 
     /// <summary>Checkpoints that are kept beside the best one.</summary>
@@ -46,10 +46,10 @@ public sealed record TrainerOptions
     /// <summary>How the weights in the run's folder are stored for generation: Float32, Float16 or BFloat16. Checkpoints are always Float32.</summary>
     public ElementType SaveType { get; init; } = ElementType.Float32;
 
-    /// <summary>Threads that compute; 0 for one per processor. Does not show in the bits.</summary>
+    /// <summary>Threads that compute; 0 for one per processor. Their number does not change the bits.</summary>
     public int Threads { get; init; }
 
-    /// <summary>Returns these options when every value can be used.</summary>
+    /// <summary>Checks every value and returns these options.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it.</exception>
     public TrainerOptions Validate()
     {
@@ -80,7 +80,7 @@ public sealed record TrainerOptions
         return this;
     }
 
-    /// <summary>What must agree between a run and its continuation, each part by name.</summary>
+    /// <summary>The options that must be the same when a run is resumed, each with its name.</summary>
     internal string Recipe(string data) => string.Join(
         RecipeSeparator,
         data,
@@ -102,7 +102,7 @@ public sealed record TrainerOptions
         Throw.Invariant($"dropout {Dropout}"),
         Throw.Invariant($"average {AverageDecay}"));
 
-    /// <summary>The parts in which a recipe departs from another.</summary>
+    /// <summary>The parts in which a recipe differs from another.</summary>
     internal static string Difference(string recipe, string other) =>
         string.Join(RecipeSeparator, recipe.Split(RecipeSeparator).Except(other.Split(RecipeSeparator)));
 }

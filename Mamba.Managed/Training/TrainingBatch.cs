@@ -2,35 +2,35 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>Sequences of any lengths, one after the other, with the token that should follow at each place.</summary>
+/// <summary>Sequences of any lengths, one after the other, with the target of each token.</summary>
 /// <remarks>
-/// Every sequence begins from its own state, so that documents packed into one batch know nothing of each other:
+/// Every sequence begins from its own state, so that documents packed into one batch do not affect each other:
 /// <code>
 /// tokens:   | a0 a1 a2 | b0 b1 | c0 c1 c2 c3 |      lengths: 3, 2, 4
 /// targets:  | a1 a2 a3 | b1 -1 | c1 c2 c3 -1 |      -1: no loss here
 /// </code>
 /// </remarks>
 /// <param name="Tokens">[rows]: the inputs.</param>
-/// <param name="Targets">[rows]: what should follow each token; <see cref="NoTarget"/> where nothing is asked.</param>
+/// <param name="Targets">[rows]: the token to predict after each input; <see cref="NoTarget"/> for none.</param>
 /// <param name="Lengths">[sequences]: rows of each sequence, at least one; their sum is the number of rows.</param>
 public sealed record TrainingBatch(ReadOnlyMemory<int> Tokens, ReadOnlyMemory<int> Targets, ReadOnlyMemory<int> Lengths)
 {
     /// <summary>The target of a row without a loss.</summary>
     public const int NoTarget = -1;
 
-    /// <summary>[sequences], or null where every sequence begins at zero: the state before each sequence, moved on to the state after it.</summary>
+    /// <summary>[sequences], or null if every sequence begins at zero: the state before each sequence, overwritten with the state after it.</summary>
     public IReadOnlyList<CpuState>? States { get; init; }
 
     /// <summary>
-    /// [sequences], or null: the gradient of each state after its sequence, replaced by the gradient of the state before it. What it holds is
-    /// added to the loss's own, unscaled.
+    /// [sequences], or null: the gradient with respect to each state after its sequence, overwritten with that for the state before it. The given
+    /// gradient is added, unscaled, to that of the loss.
     /// </summary>
     public IReadOnlyList<CpuState>? StateGradients { get; init; }
 
     /// <summary>Rows that have a target.</summary>
     public int TargetCount => Targets.Span.Length - Targets.Span.Count(NoTarget);
 
-    /// <summary>A batch in which every token is asked for but the first of each document.</summary>
+    /// <summary>A batch in which every token of each document except the first is a target.</summary>
     /// <param name="documents">Documents of at least two tokens each.</param>
     /// <exception cref="ArgumentException">There is no document, or one is too short.</exception>
     public static TrainingBatch OfDocuments(params IReadOnlyList<int[]> documents)

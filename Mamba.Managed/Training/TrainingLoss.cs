@@ -1,8 +1,8 @@
 namespace Mamba.Managed.Training;
 
-/// <summary>What a pass over a batch lost.</summary>
-/// <param name="Sum">Of all targets, in nats.</param>
-/// <param name="Count">How many targets there were.</param>
+/// <summary>The loss of a batch.</summary>
+/// <param name="Sum">The sum over all targets, in nats.</param>
+/// <param name="Count">The number of targets.</param>
 public readonly record struct TrainingLoss(double Sum, int Count)
 {
     /// <summary>Nats for each target; 0 without targets.</summary>

@@ -5,10 +5,10 @@ namespace Mamba.Managed.Training;
 
 /// <summary>Runs batches forward and backward through a model on the processor's cores.</summary>
 /// <remarks>
-/// Losses and gradients are the same bits with any number of threads, and losses and states those of each sequence alone. The memory for
-/// activations is kept from batch to batch. Calls from several threads take turns, with steps of an <see cref="AdamW"/> that computes here.
-/// A call copies its batch before it checks it, and keeps the memory of weights, gradients and states until it returns, whoever disposes them. A call
-/// that throws leaves weights, states and state gradients as they were; gradients only where arguments were refused.
+/// Losses and gradients are the same bits with any number of threads, and losses and states are those of each sequence alone. The memory for
+/// activations is reused from batch to batch. Calls from several threads, and steps of an <see cref="AdamW"/> that uses these threads, are
+/// serialized. A call copies its batch before it checks it; weights, gradients and states that are disposed meanwhile are freed after it. A call
+/// that throws leaves weights, states and state gradients unchanged; gradients are unchanged only if an argument was invalid.
 /// </remarks>
 public sealed class TrainingPass : IDisposable
 {
@@ -50,7 +50,7 @@ public sealed class TrainingPass : IDisposable
 
     /// <summary>The loss of a batch, without gradients.</summary>
     /// <param name="model">The weights, Float32.</param>
-    /// <param name="batch">The tokens; its states are moved on.</param>
+    /// <param name="batch">The tokens; its states are advanced.</param>
     /// <exception cref="ArgumentException">The batch or the model does not fit the configuration; nothing was changed.</exception>
     /// <exception cref="ObjectDisposedException">The pass, or memory of the model or a state, has been disposed; nothing was changed.</exception>
     public TrainingLoss Evaluate(MambaLanguageModel model, TrainingBatch batch)
@@ -62,12 +62,12 @@ public sealed class TrainingPass : IDisposable
 
     /// <summary>The loss of a batch; its gradients are added to <paramref name="gradients"/>.</summary>
     /// <param name="model">The weights, Float32.</param>
-    /// <param name="batch">The tokens; its states are moved on, its state gradients moved back.</param>
-    /// <param name="gradients">Of the same model; added to, so that several batches count as one.</param>
-    /// <param name="divisor">What the summed loss is divided by before gradients are taken: the targets of all batches that count as one; 0 for those of this batch.</param>
+    /// <param name="batch">The tokens; its states are advanced, its state gradients propagated back to the beginning.</param>
+    /// <param name="gradients">The gradients of the same model; added to, so that those of several batches can be accumulated.</param>
+    /// <param name="divisor">The divisor of the summed loss: the number of targets of all accumulated batches; 0 for that of this batch.</param>
     /// <param name="dropout">Drops entries of each block's output; none by default.</param>
     /// <exception cref="ArgumentException">The batch, the model or the gradients do not fit the configuration; nothing was changed.</exception>
-    /// <exception cref="NonFiniteException">The loss is not finite: the gradients are of no use and must be cleared; all else is as it was.</exception>
+    /// <exception cref="NonFiniteException">The loss is not finite: the gradients are invalid and must be cleared; nothing else has changed.</exception>
     /// <exception cref="ObjectDisposedException">The pass, or memory of the model, the gradients or a state, has been disposed; nothing was changed.</exception>
     public TrainingLoss Run(MambaLanguageModel model, TrainingBatch batch, Gradients gradients, double divisor = 0, Dropout dropout = default)
     {
@@ -90,7 +90,7 @@ public sealed class TrainingPass : IDisposable
     }
 
     /// <inheritdoc/>
-    /// <remarks>Waits for the call that runs; later ones get an <see cref="ObjectDisposedException"/>.</remarks>
+    /// <remarks>Waits for the running call; later calls throw <see cref="ObjectDisposedException"/>.</remarks>
     public void Dispose()
     {
         lock (gate)
@@ -100,7 +100,7 @@ public sealed class TrainingPass : IDisposable
         }
     }
 
-    /// <summary>Runs other work on the threads of this pass, in turn with its own calls.</summary>
+    /// <summary>Runs other work on the threads of this pass, serialized with its own calls.</summary>
     /// <exception cref="ObjectDisposedException">The pass has been disposed.</exception>
     internal void Share(IRegion work)
     {

@@ -4,19 +4,19 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
-/// <summary>The memory of a pass: what each block keeps for its backward pass, and what all blocks use in turn.</summary>
+/// <summary>The memory of a training pass: activations that each block keeps for its backward pass, and buffers that all blocks share.</summary>
 /// <remarks>
-/// A block keeps its input, the output of in_proj, that of x_proj and a few states of its scan; whatever else the backward pass asks for is
-/// cheap to compute again. At 24 blocks of d_model 768 and 512 rows that is 230 MB with everything below:
+/// A block keeps its input, the outputs of in_proj and x_proj, and a few states of its scan; the backward pass recomputes the rest, which is
+/// cheap (activation checkpointing). At 24 blocks of d_model 768 and 512 rows that is 230 MB including all shared buffers:
 /// <code>
-/// per block:  residual [rows, d_model] | gated [rows, 2 d_inner] | selected [rows, dt_rank + 2 d_state]
-///             checkpoints [chunks, d_state, d_inner] | window [sequences, d_conv, d_inner] and initial [sequences, d_state, d_inner] with states
+/// per block:  residual [rows, d_model] | gated [rows, 2 d_inner] | x_proj output [rows, dt_rank + 2 d_state]
+///             checkpoints [chunks, d_state, d_inner] | with carried states: initial conv_state and ssm_state of each sequence
 /// shared:     the rest; logits in blocks of rows, never [rows, vocab_size]
 /// </code>
 /// </remarks>
 internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) : IDisposable
 {
-    // 26 MB of logits at once: enough rows to feed the product, few enough to fit the plan above.
+    // 26 MB of logits at once: enough rows for an efficient product, few enough for the memory above.
     private const int LogitBudget = 6_500_000;
 
     private readonly List<TensorBuffer> buffers = [];
@@ -24,10 +24,10 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
     private long byteLength;
     private float*[] residuals = [];
     private float*[] gated = [];
-    private float*[] selected = [];
+    private float*[] xProjOutputs = [];
     private float*[] checkpoints = [];
-    private float*[] windows = [];
-    private float*[] initial = [];
+    private float*[] initialConvStates = [];
+    private float*[] initialSsmStates = [];
 
     public GemmScratch Product { get; } = GeneralGemm.CreateScratch(workers);
 
@@ -39,10 +39,10 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
     /// <summary>[rows, d_model]</summary>
     public float* NormalGradient { get; private set; }
 
-    /// <summary>[rows, d_model]: of the block at hand.</summary>
+    /// <summary>[rows, d_model]: of the current block.</summary>
     public float* ResidualGradient { get; private set; }
 
-    /// <summary>[rows, d_model]: output of the mixer; going back, its gradient where there is dropout.</summary>
+    /// <summary>[rows, d_model]: output of the mixer; in the backward pass with dropout, its gradient.</summary>
     public float* Mixed { get; private set; }
 
     /// <summary>[rows, d_inner]: output of the convolution.</summary>
@@ -51,31 +51,31 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
     /// <summary>[rows, d_inner]: output of dt_proj, before bias and softplus.</summary>
     public float* Dt { get; private set; }
 
-    /// <summary>[rows, d_inner]: in the place of <see cref="Dt"/>, from the scan's backward pass on.</summary>
+    /// <summary>[rows, d_inner]: overwrites <see cref="Dt"/> in the scan's backward pass.</summary>
     public float* DtGradient => Dt;
 
     /// <summary>[rows, d_inner]: y of the scan, gated.</summary>
     public float* ScanOutput { get; private set; }
 
-    /// <summary>[rows, d_inner]: until the scan's backward pass has read it.</summary>
+    /// <summary>[rows, d_inner]: valid until the scan's backward pass.</summary>
     public float* ScanOutputGradient { get; private set; }
 
-    /// <summary>[rows, d_inner]: of <see cref="Channels"/>, in the place of <see cref="ScanOutputGradient"/>, from the scan's backward pass on.</summary>
+    /// <summary>[rows, d_inner]: of <see cref="Channels"/>; overwrites <see cref="ScanOutputGradient"/> in the scan's backward pass.</summary>
     public float* ChannelsGradient => ScanOutputGradient;
 
     /// <summary>[rows, 2 d_inner]</summary>
     public float* GatedGradient { get; private set; }
 
-    /// <summary>[rows, dt_rank + 2 d_state]: dt, B and C, normalized where the model asks for it.</summary>
-    public float* Selection { get; private set; }
+    /// <summary>[rows, dt_rank + 2 d_state]: dt, B and C, normalized; used by Falcon-Mamba models only.</summary>
+    public float* DtBC { get; private set; }
 
     /// <summary>[rows, dt_rank + 2 d_state]</summary>
-    public float* SelectionGradient { get; private set; }
+    public float* DtBCGradient { get; private set; }
 
     /// <summary>[blocks of channels, rows, 2 d_state]: gradients of B and C of each block.</summary>
-    public float* SelectionParts { get; private set; }
+    public float* BCGradientParts { get; private set; }
 
-    /// <summary>[rows]: inverse RMS of the norm at hand.</summary>
+    /// <summary>[rows]: inverse RMS of the current norm.</summary>
     public float* Inverses { get; private set; }
 
     /// <summary>[a block of rows, vocab_size]: logits, then their gradients.</summary>
@@ -87,11 +87,11 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
     /// <summary>[d_conv, d_inner]</summary>
     public float* ConvWeight { get; private set; }
 
-    /// <summary>[d_conv, d_inner]: of a sequence without a state of its own.</summary>
-    public float* Window { get; private set; }
+    /// <summary>[d_conv, d_inner]: for a sequence without a state of its own.</summary>
+    public float* ConvState { get; private set; }
 
-    /// <summary>[d_inner / 16, d_state, 16]: likewise; going back, the gradient that a sequence carries.</summary>
-    public float* State { get; private set; }
+    /// <summary>[d_inner / 16, d_state, 16]: for a sequence without a state of its own; in the backward pass, the gradient of the running state.</summary>
+    public float* SsmState { get; private set; }
 
     /// <summary>[d_inner / 16, d_state, 16]</summary>
     public float* AGradient { get; private set; }
@@ -108,7 +108,7 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
     /// <summary>[rows]: in nats.</summary>
     public double[] Losses { get; private set; } = [];
 
-    /// <summary>Memory held, in bytes; may be asked for while a pass runs.</summary>
+    /// <summary>Memory held, in bytes; may be read while a pass runs.</summary>
     public long ByteLength => Volatile.Read(ref byteLength);
 
     /// <summary>[rows, d_model]: the input of block <paramref name="layer"/>; the last is the output of the last block.</summary>
@@ -118,21 +118,21 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
     public float* Gated(int layer) => gated[layer];
 
     /// <summary>[rows, dt_rank + 2 d_state], before any norm.</summary>
-    public float* Selected(int layer) => selected[layer];
+    public float* XProjOutput(int layer) => xProjOutputs[layer];
 
     /// <summary>[chunks, d_state, d_inner]</summary>
     public float* Checkpoints(int layer) => checkpoints[layer];
 
     /// <summary>[sequences, d_conv, d_inner]</summary>
-    public float* Windows(int layer) => windows[layer];
+    public float* InitialConvStates(int layer) => initialConvStates[layer];
 
     /// <summary>[sequences, d_state, d_inner]</summary>
-    public float* Initial(int layer) => initial[layer];
+    public float* InitialSsmStates(int layer) => initialSsmStates[layer];
 
-    /// <summary>Makes room; nothing is allocated once the largest batch has been seen.</summary>
+    /// <summary>Makes room; allocates only when a batch is larger than all before.</summary>
     /// <param name="rows">Rows of all sequences.</param>
     /// <param name="chunks">Checkpoints of all sequences.</param>
-    /// <param name="sequences">Sequences that bring a state; 0 where they begin at zero.</param>
+    /// <param name="sequences">Sequences with a state of their own; 0 if they begin at zero.</param>
     public void Reserve(int rows, int chunks, int sequences)
     {
         if (rows <= capacity.Rows && chunks <= capacity.Chunks && sequences <= capacity.Sequences)
@@ -146,10 +146,10 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
         long projected = config.DtRank + (2L * config.DState);
         residuals = Each(config.NLayer + 1, rows * width);
         gated = Each(config.NLayer, rows * 2 * inner);
-        selected = Each(config.NLayer, rows * projected);
+        xProjOutputs = Each(config.NLayer, rows * projected);
         checkpoints = Each(config.NLayer, chunks * states);
-        windows = Each(config.NLayer, sequences * window);
-        initial = Each(config.NLayer, sequences * states);
+        initialConvStates = Each(config.NLayer, sequences * window);
+        initialSsmStates = Each(config.NLayer, sequences * states);
         Normal = New(rows * width);
         NormalGradient = New(rows * width);
         ResidualGradient = New(rows * width);
@@ -159,22 +159,22 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
         ScanOutput = New(rows * inner);
         ScanOutputGradient = New(rows * inner);
         GatedGradient = New(rows * 2 * inner);
-        Selection = New(rows * projected);
-        SelectionGradient = New(rows * projected);
-        SelectionParts = New(SelectiveScanBackward.Blocks(config.DInner) * (long)rows * 2 * config.DState);
+        DtBC = New(rows * projected);
+        DtBCGradient = New(rows * projected);
+        BCGradientParts = New(SelectiveScanBackward.Blocks(config.DInner) * (long)rows * 2 * config.DState);
         Inverses = New(rows);
         Logits = New((long)Math.Min(rows, LogitRows) * config.VocabSize);
         Decay = New(states);
         ConvWeight = New(window);
-        Window = New(window);
-        State = New(states);
+        ConvState = New(window);
+        SsmState = New(states);
         AGradient = New(states);
         ConvGradient = New(window);
         ChannelSums = New(2 * inner);
         Lanes = New((long)workers * SelectiveScanBackward.LanesLength(config.DState));
         Losses = new double[rows];
 
-        // Last: where memory is short, the next batch begins anew.
+        // Set last: if an allocation fails, the next batch allocates everything again.
         capacity = (rows, chunks, sequences);
     }
 

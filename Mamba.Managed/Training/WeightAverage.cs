@@ -8,8 +8,8 @@ namespace Mamba.Managed.Training;
 
 /// <summary>An exponential moving average of a model's weights; the same bits with any number of threads.</summary>
 /// <remarks>
-/// Polyak and Juditsky 1992, with the weights of late steps counting more: average = average + (1 - decay) (weight - average). Owns the averages, not the
-/// weights.
+/// Polyak and Juditsky 1992, with exponentially decaying contributions: average = average + (1 - decay) (weight - average). Owns the averages,
+/// not the weights.
 /// </remarks>
 internal sealed unsafe class WeightAverage : IDisposable
 {
@@ -17,7 +17,7 @@ internal sealed unsafe class WeightAverage : IDisposable
     private readonly double decay;
     private readonly ParameterPair[] parameters;
 
-    /// <summary>Begins with the weights as they are.</summary>
+    /// <summary>Initializes the averages with the weights.</summary>
     public WeightAverage(MambaLanguageModel model, double decay)
     {
         this.decay = decay;
@@ -28,9 +28,9 @@ internal sealed unsafe class WeightAverage : IDisposable
     /// <summary>The averaged weights.</summary>
     public MambaLanguageModel Model { get; }
 
-    /// <summary>Takes in the weights after a step.</summary>
+    /// <summary>Updates the averages after a step.</summary>
     /// <param name="step">Steps made, at least 1.</param>
-    /// <param name="pass">Whose threads compute.</param>
+    /// <param name="pass">The pass on whose threads the update runs.</param>
     /// <exception cref="ObjectDisposedException">The pass, or memory of the weights or the averages, has been disposed; nothing was changed.</exception>
     public void Follow(long step, TrainingPass pass)
     {
@@ -48,13 +48,7 @@ internal sealed unsafe class WeightAverage : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        foreach ((_, Tensor average) in Model.Parameters())
-        {
-            average.Buffer.Dispose();
-        }
-    }
+    public void Dispose() => Model.DisposeParameters();
 
     private sealed class Region(ParameterPair[] parameters, float share) : IRegion
     {

@@ -7,16 +7,16 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 
 /// <summary>Mamba models in GGUF files, as llama.cpp reads and writes them.</summary>
 /// <remarks>
-/// Two tensors are stored otherwise than in checkpoints. The convolution lacks its middle dimension. A is stored itself, where the model
-/// keeps ln(-A): going there and back moves an entry of A by a few parts in 10^7, which is what single precision resolves; a logarithm of
+/// Two tensors are stored differently than in checkpoints. The convolution's weight lacks its middle dimension. A is stored itself, while the
+/// model has A_log = ln(-A): a conversion there and back changes an entry by a few parts in 10^7, the resolution of single precision; an A_log of
 /// magnitude 2 or more usually returns to the same bits.
 /// </remarks>
 internal static class GgufCheckpoint
 {
     private const uint QuantizationVersion = 2;
 
-    /// <summary>The model in an open file; its weights stay in the mapped file in the types that they have there.</summary>
-    /// <exception cref="InvalidDataException">The file is of another architecture, or its tensors are not those that its metadata ask for; all that are not are listed.</exception>
+    /// <summary>The model in an open file; its weights stay in the mapped file, in the types of the file.</summary>
+    /// <exception cref="InvalidDataException">The file is of another architecture, or its tensors do not fit its metadata; the message lists all that differ.</exception>
     public static MambaLanguageModel ToModel(GgufFile file)
     {
         MambaConfig config = GgufConfig.Read(file);
@@ -37,18 +37,18 @@ internal static class GgufCheckpoint
             : throw new InvalidDataException($"found tensors that a Mamba model does not have: {string.Join(", ", unknown.Order(StringComparer.Ordinal))}");
     }
 
-    /// <summary>Writes a model under a temporary name that is flushed to the disk and renamed.</summary>
+    /// <summary>Writes a model: to a temporary file that is flushed to the disk and renamed.</summary>
     /// <param name="path">The file; replaced when it exists.</param>
     /// <param name="model">The weights, of any types; converted one tensor at a time.</param>
     /// <param name="type">Which types the tensors take.</param>
-    /// <param name="vocabulary">The tokenizer to carry; null for none, with which llama.cpp loads the model but reads no text.</param>
-    /// <param name="name">What the model is called.</param>
+    /// <param name="vocabulary">The tokenizer to store; null for none: llama.cpp then loads the model but cannot tokenize text.</param>
+    /// <param name="name">The model's name, <c>general.name</c>.</param>
     /// <param name="threads">Threads that quantize; 0 for one per processor. Their number does not change the file.</param>
-    /// <param name="matrices">Types that single matrices take instead, by their names in the model; null for none.</param>
-    /// <remarks>llama.cpp itself wants d_inner = 2 d_model, a bias of the convolution and none of the projections; other models are written too, and read by this library.</remarks>
+    /// <param name="matrices">Other types for single matrices, by their names in the model; null for none.</param>
+    /// <remarks>llama.cpp supports only d_inner = 2 d_model, with a bias of the convolution and none of the projections. Other models are written too; this library reads them.</remarks>
     /// <exception cref="ArgumentException">
-    /// A weight is not finite, the vocabulary has more tokens than the embedding, or <paramref name="matrices"/> names what is no matrix of the model
-    /// or a type that its rows do not fit.
+    /// A weight is not finite, the vocabulary has more tokens than the embedding, or <paramref name="matrices"/> contains a name that is no matrix of
+    /// the model, or a type whose blocks do not divide its rows.
     /// </exception>
     public static void Save(
         string path, MambaLanguageModel model, GgufFileType type, GgufVocabulary? vocabulary = null, string? name = null, int threads = 0,

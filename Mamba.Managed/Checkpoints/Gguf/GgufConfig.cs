@@ -21,13 +21,13 @@ internal static class GgufConfig
     private const string Epsilon = Prefix + "attention.layer_norm_rms_epsilon";
     private const string VocabularySize = Prefix + "vocab_size";
 
-    // GGUF has one epsilon, Falcon-Mamba two; llama.cpp takes the one for both and passes over keys that it does not know.
+    // GGUF has one epsilon, Falcon-Mamba two: this key of our own is written where they differ. llama.cpp uses one for both and ignores unknown keys.
     private const string MixerEpsilon = Prefix + "ssm.dt_b_c_rms_epsilon";
 
-    // What llama.cpp's converter writes: a recurrent model has no limit, and a reader wants a number.
+    // The value that llama.cpp's converter writes: a recurrent model has no limit, but the key is required.
     private const uint ContextLength = 1 << 20;
 
-    /// <summary>The configuration that a file's metadata and tensors state.</summary>
+    /// <summary>The configuration of a file, from its metadata and tensors.</summary>
     /// <exception cref="InvalidDataException">The file is of another architecture, or a value is missing or out of range.</exception>
     public static MambaConfig Read(GgufFile file)
     {

@@ -3,10 +3,10 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Checkpoints.Gguf;
 
 /// <summary>A GGUF file, mapped into memory: metadata and tensors under the names that the file gives them.</summary>
-/// <remarks>The tensors are disposed with the file; the metadata are copies and outlive it. The file must not be shortened while it is open.</remarks>
+/// <remarks>The tensors are disposed with the file; the metadata are copies and outlive it. The file must not be truncated while it is open.</remarks>
 internal sealed class GgufFile : IDisposable
 {
-    // Metadata are copied; what is longer than a tokenizer's file may be is no header.
+    // The metadata are copied, so their length is limited: to that of the longest tokenizer file.
     private const long LongestHeader = 256L << 20;
 
     private readonly Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
@@ -31,14 +31,14 @@ internal sealed class GgufFile : IDisposable
     /// <summary>The tensors by name; dimensions slowest first, the reverse of the file's.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => tensors;
 
-    /// <summary>What kind of model the file holds, as <c>mamba</c>; null where it does not say.</summary>
+    /// <summary>The architecture of the model, for example <c>mamba</c>; null if the file does not name one.</summary>
     /// <exception cref="InvalidDataException">The value is not a string.</exception>
     public string? Architecture => Metadata.GetString(GgufLayout.ArchitectureKey);
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <param name="path">The file: version 2 or 3, little endian.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is not a whole GGUF file, or holds a type that this library does not; the message says where.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or incomplete, or contains an unsupported type; the message says where.</exception>
     public static GgufFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -77,7 +77,7 @@ internal sealed class GgufFile : IDisposable
         MappedFile mapped = MappedFile.Open(file);
         try
         {
-            // Only the pages that the header covers are ever touched.
+            // Only the pages of the header are touched.
             using TensorBuffer start = mapped.Region(0, Math.Min(mapped.Length, LongestHeader));
             return new GgufFile(mapped, GgufHeader.Read(start, mapped.Length));
         }

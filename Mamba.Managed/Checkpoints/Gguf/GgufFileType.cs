@@ -5,7 +5,7 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
-/// <summary>Which types the tensors of a GGUF file have; the numbers are those of <c>general.file_type</c>.</summary>
+/// <summary>The mix of types of a GGUF file's tensors; the numbers are those of <c>general.file_type</c>.</summary>
 [SuppressMessage("Naming", "CA1707", Justification = "the names under which these mixes are known")]
 public enum GgufFileType
 {
@@ -49,19 +49,19 @@ public enum GgufFileType
     BF16 = 32,
 }
 
-/// <summary>Chooses the type of each tensor, as llama.cpp's converter and its llama-quantize choose for the architecture <c>mamba</c>.</summary>
+/// <summary>Chooses the type of each tensor as llama.cpp's converter and llama-quantize do for the architecture <c>mamba</c>.</summary>
 /// <remarks>
-/// Vectors, the convolution, A and D stay in single precision: they are small, and the scan is sensitive to them. The matrix that gives the
-/// logits, the embedding where it is shared, takes at least Q6_K. A matrix whose rows are no whole blocks takes the next wider type of
-/// smaller blocks, or half precision.
+/// Vectors, the convolution, A and D stay in single precision: they are small, and the scan is sensitive to them. The output head, or the tied
+/// embedding, takes at least Q6_K. A matrix whose rows are not a multiple of the block length takes the next wider type with smaller blocks, or
+/// half precision.
 /// </remarks>
 internal static class GgufTypeMix
 {
     /// <summary>The type for a tensor.</summary>
-    /// <param name="mix">What the file is to be.</param>
-    /// <param name="info">What the tensor is.</param>
+    /// <param name="mix">The file's mix of types.</param>
+    /// <param name="info">The tensor's description.</param>
     /// <param name="rowLength">Its last dimension.</param>
-    /// <param name="isTied">Whether the embedding serves as head too.</param>
+    /// <param name="isTied">Whether the embedding is the head too.</param>
     /// <exception cref="ArgumentOutOfRangeException">The mix is not a member of <see cref="GgufFileType"/>.</exception>
     public static ElementType TypeOf(GgufFileType mix, ParameterInfo info, int rowLength, bool isTied)
     {

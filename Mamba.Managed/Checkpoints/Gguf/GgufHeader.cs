@@ -15,10 +15,10 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 internal sealed record GgufTensor(string Name, ElementType Type, int[] Shape, long Offset, long Length);
 
 /// <summary>Reads and checks what comes before the tensors of a GGUF file.</summary>
-/// <remarks>Every number is checked against the bytes that are left before it is used, so that a file costs no more memory than it has bytes, plus a constant.</remarks>
+/// <remarks>Every number is checked against the remaining bytes before it is used, so that a file costs at most its own size in memory, plus a constant.</remarks>
 internal sealed class GgufHeader
 {
-    // What one entry costs in memory is a few hundred bytes, whatever it takes in the file, so their number is bounded.
+    // An entry may be short in the file but costs a few hundred bytes of memory, so the number of entries is limited.
     private const int MostEntries = 1 << 14;
     private const int LongestName = 256;
     private const int MostDimensions = 4;
@@ -43,9 +43,9 @@ internal sealed class GgufHeader
     public int Alignment { get; private set; }
 
     /// <summary>Reads a header.</summary>
-    /// <param name="head">The file from its beginning, as much of it as a header may take: less than 2 GB.</param>
+    /// <param name="head">The beginning of the file, up to the longest possible header: less than 2 GB.</param>
     /// <param name="fileLength">Length of the whole file.</param>
-    /// <exception cref="InvalidDataException">It is not a GGUF header, or says what cannot be.</exception>
+    /// <exception cref="InvalidDataException">It is not a GGUF header, or it contradicts itself or the file's length.</exception>
     public static GgufHeader Read(TensorBuffer head, long fileLength)
     {
         using TensorBuffer.Lease lease = head.Acquire();
@@ -133,7 +133,7 @@ internal sealed class GgufHeader
             : throw new InvalidDataException(Throw.Invariant($"{name}: expected an offset that is a multiple of {Alignment}, found {offset}"));
     }
 
-    // Offsets count from the data's start, which is known when all entries are read.
+    // Offsets are relative to the start of the data, which is known only after all entries are read.
     private void Place(long fileLength)
     {
         long start = GgufLayout.Align(at, Alignment);
@@ -217,7 +217,7 @@ internal sealed class GgufHeader
         }
     }
 
-    // A vocabulary has a hundred thousand: the bytes are asked for once.
+    // A vocabulary has a hundred thousand strings, so the loop uses one span instead of a checked Take for each.
     private void SkipStrings(string key, int count)
     {
         ReadOnlySpan<byte> rest = Bytes[at..];

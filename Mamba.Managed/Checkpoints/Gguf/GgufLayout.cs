@@ -3,7 +3,7 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
-/// <summary>The numbers of the GGUF format.</summary>
+/// <summary>The constants of the GGUF format.</summary>
 /// <remarks>
 /// <code>
 /// "GGUF" | version: 4 | tensors: 8 | values: 8
@@ -21,13 +21,13 @@ internal static class GgufLayout
     /// <summary>The version that is written.</summary>
     public const uint Version = 3;
 
-    /// <summary>The alignment of a file that names none.</summary>
+    /// <summary>The alignment of a file without <see cref="AlignmentKey"/>.</summary>
     public const int DefaultAlignment = 32;
 
-    /// <summary>The key that names the alignment.</summary>
+    /// <summary>The key of the alignment.</summary>
     public const string AlignmentKey = "general.alignment";
 
-    /// <summary>The key that names the architecture.</summary>
+    /// <summary>The key of the architecture.</summary>
     public const string ArchitectureKey = "general.architecture";
 
     private static readonly (int Number, ElementType Type)[] Types =
@@ -37,7 +37,7 @@ internal static class GgufLayout
         (10, ElementType.Q2_K), (11, ElementType.Q3_K), (12, ElementType.Q4_K), (13, ElementType.Q5_K), (14, ElementType.Q6_K),
     ];
 
-    /// <summary>The element type of ggml's number; null for one that this library does not hold.</summary>
+    /// <summary>The element type of a ggml type number; null for one that is not supported.</summary>
     public static ElementType? TypeOf(uint number)
     {
         foreach ((int known, ElementType type) in Types)
@@ -51,7 +51,7 @@ internal static class GgufLayout
         return null;
     }
 
-    /// <summary>ggml's number of an element type.</summary>
+    /// <summary>The ggml type number of an element type.</summary>
     public static int NumberOf(ElementType type) => Array.Find(Types, pair => pair.Type == type).Number;
 
     /// <summary>Bytes of a value of fixed size; null for strings, arrays and unknown types.</summary>

@@ -19,7 +19,7 @@ internal sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
     /// <inheritdoc/>
     public IEnumerable<GgufValue> Values => values.Values;
 
-    /// <summary>The value of a key; setting one that exists keeps its place.</summary>
+    /// <summary>The value of a key; an existing key keeps its place when it is set.</summary>
     /// <exception cref="KeyNotFoundException">There is no such key.</exception>
     public GgufValue this[string key]
     {
@@ -34,7 +34,7 @@ internal sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
 
     /// <summary>The whole number under a key.</summary>
     /// <param name="key">The key.</param>
-    /// <param name="otherwise">What takes the place of an absent one; null where it must be there.</param>
+    /// <param name="otherwise">The value for an absent key; null if the key is required.</param>
     /// <exception cref="InvalidDataException">The key is absent, or not a whole number below 2^31.</exception>
     public int GetInteger(string key, int? otherwise = null)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
@@ -9,7 +10,7 @@ internal static class GgufNames
     /// <summary>The embedding's name in GGUF files.</summary>
     public const string Embedding = "token_embd.weight";
 
-    /// <summary>The name in GGUF files of a head that is not the embedding.</summary>
+    /// <summary>The name in GGUF files of a head that is not tied.</summary>
     public const string Head = "output.weight";
 
     private const string BlockPrefix = "blk.";
@@ -17,12 +18,12 @@ internal static class GgufNames
 
     private static readonly (string Gguf, string Canonical)[] Outer =
     [
-        (Embedding, "backbone.embeddings.weight"),
+        (Embedding, ModelParameters.Embedding),
         ("output_norm.weight", "backbone.norm_f.weight"),
-        (Head, "lm_head.weight"),
+        (Head, ModelParameters.Head),
     ];
 
-    // The biases of ssm_in and ssm_out are this library's: no published model has them, and llama.cpp does not read them.
+    // The biases of ssm_in and ssm_out are names of our own: no published model has them, and llama.cpp does not read them.
     private static readonly (string Gguf, string Canonical)[] Inner =
     [
         ("attn_norm.weight", "norm.weight"),

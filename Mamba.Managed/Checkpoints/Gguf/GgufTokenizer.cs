@@ -2,32 +2,27 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
-/// <summary>Tokenizers as a GGUF file holds them: bytes, or byte-level BPE.</summary>
+/// <summary>Converts tokenizers from and to the form of GGUF files: bytes, or byte-level BPE.</summary>
 internal static class GgufTokenizer
 {
-    private const string GgufModel = "gpt2";
-
-    // Names of llama.cpp, where both split words alike: GPT-NeoX's family, which has form C before, and GPT-2's own.
+    // A pre-tokenizer of llama.cpp that splits words as GPT-2's does, for the GPT-NeoX family, which normalizes text to form C before.
     private const string Normalized = "olmo";
-    private const string AsItComes = "gpt-2";
 
-    private const int Normal = 1;
     private const int Control = 3;
     private const int UserDefined = 4;
-    private const int Unused = 5;
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="InvalidDataException">It is of a kind that is not supported, or contradicts itself.</exception>
     public static Tokenizer ToTokenizer(this GgufVocabulary vocabulary) =>
         vocabulary.IsBytes ? new ByteTokenizer() : vocabulary.ToParts().ToTokenizer();
 
-    /// <summary>The parts that a GGUF file holds.</summary>
+    /// <summary>The parts of a GGUF file's tokenizer.</summary>
     /// <exception cref="InvalidDataException">The tokenizer is of another kind.</exception>
     public static TokenizerParts ToParts(this GgufVocabulary vocabulary)
     {
-        if (vocabulary.Model != GgufModel)
+        if (vocabulary.Model != GgufVocabulary.BytePairModel)
         {
-            throw new InvalidDataException($"expected a tokenizer of model {GgufModel} (byte-level BPE), found {vocabulary.Model}");
+            throw new InvalidDataException($"expected a tokenizer of model {GgufVocabulary.BytePairModel} (byte-level BPE), found {vocabulary.Model}");
         }
 
         List<KeyValuePair<string, int>> tokens = [];
@@ -42,7 +37,7 @@ internal static class GgufTokenizer
                 case UserDefined:
                     added.Add(new(id, token, IsSpecial: false, IsNormalized: true));
                     break;
-                case Unused:
+                case GgufVocabulary.Unused:
                     break;
                 default:
                     tokens.Add(new(token, id));
@@ -50,21 +45,21 @@ internal static class GgufTokenizer
             }
         }
 
-        return new(tokens, vocabulary.Merges, added, vocabulary.EndTokenId, vocabulary.Pre != AsItComes);
+        return new(tokens, vocabulary.Merges, added, vocabulary.EndTokenId, vocabulary.Pre != GgufVocabulary.PlainSplit);
     }
 
-    /// <summary>The parts as a GGUF file holds them.</summary>
+    /// <summary>The parts in the form of a GGUF file.</summary>
     /// <exception cref="InvalidDataException">The parts contradict each other.</exception>
     public static GgufVocabulary ToGguf(this TokenizerParts parts)
     {
-        // Making the tokenizer checks that ids are unique and near each other.
+        // The tokenizer's constructor checks that ids are unique and without large gaps.
         int size = parts.ToTokenizer().VocabularySize;
-        string[] tokens = [.. Enumerable.Range(0, size).Select(i => Throw.Invariant($"[PAD{i}]"))];
+        string[] tokens = [.. Enumerable.Range(0, size).Select(GgufVocabulary.Padding)];
         int[] types = new int[size];
-        types.AsSpan().Fill(Unused);
+        types.AsSpan().Fill(GgufVocabulary.Unused);
         foreach ((string token, int id) in parts.Vocabulary)
         {
-            (tokens[id], types[id]) = (token, Normal);
+            (tokens[id], types[id]) = (token, GgufVocabulary.Normal);
         }
 
         foreach (AddedToken token in parts.Added)
@@ -72,7 +67,7 @@ internal static class GgufTokenizer
             (tokens[token.Id], types[token.Id]) = (token.Content, token.IsSpecial ? Control : UserDefined);
         }
 
-        return new(GgufModel, parts.Normalizes ? Normalized : AsItComes, tokens, types, [.. parts.Merges])
+        return new(GgufVocabulary.BytePairModel, parts.Normalizes ? Normalized : GgufVocabulary.PlainSplit, tokens, types, [.. parts.Merges])
         {
             StartTokenId = parts.EndTokenId,
             EndTokenId = parts.EndTokenId,

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
-/// <summary>What a metadata value of a GGUF file is; the numbers are those of the format.</summary>
+/// <summary>The type of a metadata value of a GGUF file; the numbers are those of the format.</summary>
 internal enum GgufValueType
 {
     /// <summary>1 byte.</summary>
@@ -48,8 +48,8 @@ internal enum GgufValueType
     Float64 = 12,
 }
 
-/// <summary>A metadata value of a GGUF file: its type and its bytes as the file has them, decoded when asked for.</summary>
-/// <remarks>Keeping the bytes means that a value of any kind is carried from file to file unchanged, and that reading a file decodes nothing that nobody asks for.</remarks>
+/// <summary>A metadata value of a GGUF file: its type and its encoded bytes, decoded on demand.</summary>
+/// <remarks>The bytes are kept, so that a value of any kind can be copied to another file unchanged, and unused values are never decoded.</remarks>
 internal sealed class GgufValue
 {
     private readonly ReadOnlyMemory<byte> encoded;
@@ -60,10 +60,10 @@ internal sealed class GgufValue
         this.encoded = encoded;
     }
 
-    /// <summary>What the value is.</summary>
+    /// <summary>The type of the value.</summary>
     public GgufValueType Type { get; }
 
-    /// <summary>What the entries of an array are; null for a single value.</summary>
+    /// <summary>The type of an array's entries; null for a single value.</summary>
     public GgufValueType? EntryType => Type == GgufValueType.Array ? (GgufValueType)BinaryPrimitives.ReadInt32LittleEndian(encoded.Span) : null;
 
     /// <summary>The number of entries of an array; 1 for a single value.</summary>
@@ -97,7 +97,7 @@ internal sealed class GgufValue
         return new(GgufValueType.Float32, bytes);
     }
 
-    /// <summary>A truth value.</summary>
+    /// <summary>A Boolean.</summary>
     public static GgufValue From(bool value) => new(GgufValueType.Boolean, new byte[] { value ? (byte)1 : (byte)0 });
 
     /// <summary>An array of strings.</summary>
@@ -131,11 +131,11 @@ internal sealed class GgufValue
     /// <exception cref="InvalidDataException">The value is of another type, or not UTF-8.</exception>
     public string AsString() => Type == GgufValueType.String ? Decode(encoded.Span[8..]) : throw Not("a string");
 
-    /// <summary>The number that a whole number of any width is.</summary>
+    /// <summary>The value of a whole number of any width.</summary>
     /// <exception cref="InvalidDataException">The value is of another type, or beyond 2^63 - 1.</exception>
     public long AsInteger() => Integer(Type, encoded.Span);
 
-    /// <summary>The number that a value of any numeric type is.</summary>
+    /// <summary>The value of a number of any type.</summary>
     /// <exception cref="InvalidDataException">The value is not a number.</exception>
     public double AsNumber() => Type switch
     {
@@ -144,7 +144,7 @@ internal sealed class GgufValue
         _ => AsInteger(),
     };
 
-    /// <summary>Whether a truth value is true.</summary>
+    /// <summary>The value of a Boolean.</summary>
     /// <exception cref="InvalidDataException">The value is of another type.</exception>
     public bool AsBoolean() => Type == GgufValueType.Boolean ? encoded.Span[0] != 0 : throw Not("a truth value");
 
@@ -188,7 +188,7 @@ internal sealed class GgufValue
         return values;
     }
 
-    /// <summary>The type, and the value where it is a single one.</summary>
+    /// <summary>The type, and the value unless it is an array.</summary>
     public override string ToString() => Type switch
     {
         GgufValueType.Array => Throw.Invariant($"{EntryType} [{Count}]"),

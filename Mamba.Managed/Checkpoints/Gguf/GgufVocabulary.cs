@@ -1,11 +1,13 @@
+using Mamba.Managed.Tokenizers;
+
 namespace Mamba.Managed.Checkpoints.Gguf;
 
-/// <summary>The tokenizer that a GGUF file carries, as data.</summary>
+/// <summary>The tokenizer of a GGUF file, as data.</summary>
 /// <param name="Model">The kind of tokenizer: <c>gpt2</c> for byte-level BPE.</param>
-/// <param name="Pre">How text is split before merging, as <c>olmo</c> or <c>gpt-2</c>; null where the file does not say.</param>
-/// <param name="Tokens">The text of each id; of byte-level BPE in GPT-2's alphabet, one letter a byte.</param>
-/// <param name="TokenTypes">What each id is: 1 normal, 2 unknown, 3 control, 4 added by a user, 5 unused, 6 a byte. Empty where the file does not say.</param>
-/// <param name="Merges">Pairs of token texts with a space between, the first to be merged first.</param>
+/// <param name="Pre">The pre-tokenizer that splits text before merging, for example <c>olmo</c> or <c>gpt-2</c>; null if the file does not name one.</param>
+/// <param name="Tokens">The text of each id; for byte-level BPE in GPT-2's byte alphabet, see <see cref="ByteAlphabet"/>.</param>
+/// <param name="TokenTypes">The type of each id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty if the file has none.</param>
+/// <param name="Merges">Pairs of token texts, separated by a space, in order of priority.</param>
 internal sealed record GgufVocabulary(
     string Model,
     string? Pre,
@@ -13,8 +15,20 @@ internal sealed record GgufVocabulary(
     IReadOnlyList<int> TokenTypes,
     IReadOnlyList<string> Merges)
 {
-    /// <summary>What the model of a file without a tokenizer is called.</summary>
+    /// <summary>The <see cref="Model"/> of a file without a tokenizer.</summary>
     internal const string NoModel = "no_vocab";
+
+    /// <summary>The <see cref="Model"/> of byte-level BPE.</summary>
+    internal const string BytePairModel = "gpt2";
+
+    /// <summary>The <see cref="Pre"/> of GPT-2's own split, without normalization.</summary>
+    internal const string PlainSplit = "gpt-2";
+
+    /// <summary>The type of a token of the vocabulary.</summary>
+    internal const int Normal = 1;
+
+    /// <summary>The type of an id without a token.</summary>
+    internal const int Unused = 5;
 
     private const string Prefix = "tokenizer.ggml.";
     private const string ModelKey = Prefix + "model";
@@ -25,23 +39,21 @@ internal sealed record GgufVocabulary(
     private const string StartKey = Prefix + "bos_token_id";
     private const string EndKey = Prefix + "eos_token_id";
     private const string UnknownKey = Prefix + "unknown_token_id";
-    private const int Normal = 1;
-    private const int Unused = 5;
 
-    /// <summary>Token that begins a text, where the file names one.</summary>
+    /// <summary>The token that begins a text, if the file names one.</summary>
     public int? StartTokenId { get; init; }
 
-    /// <summary>Token that ends a text, where the file names one.</summary>
+    /// <summary>The token that ends a text, if the file names one.</summary>
     public int? EndTokenId { get; init; }
 
-    /// <summary>Token of what the tokenizer does not know, where the file names one.</summary>
+    /// <summary>The token for unknown text, if the file names one.</summary>
     public int? UnknownTokenId { get; init; }
 
     /// <summary>Whether this is the tokenizer of <see cref="OfBytes"/>.</summary>
     internal bool IsBytes => Merges.Count == 0 && Tokens.SequenceEqual(OfBytes().Tokens);
 
-    /// <summary>The tokenizer in a file's metadata; null where there is none.</summary>
-    /// <exception cref="InvalidDataException">A value is of another type than the format asks for, or an id is no token's.</exception>
+    /// <summary>The tokenizer in a file's metadata; null if there is none.</summary>
+    /// <exception cref="InvalidDataException">A value has the wrong type, or an id is out of range.</exception>
     public static GgufVocabulary? Read(GgufMetadata metadata)
     {
         ArgumentNullException.ThrowIfNull(metadata);
@@ -69,25 +81,21 @@ internal sealed record GgufVocabulary(
         }
     }
 
-    /// <summary>The tokenizer of models that read bytes: token i is byte i, and nothing is merged.</summary>
+    /// <summary>The text of an id without a token.</summary>
+    internal static string Padding(int id) => Throw.Invariant($"[PAD{id}]");
+
+    /// <summary>The tokenizer of byte-level models: token i is byte i, and nothing is merged.</summary>
     public static GgufVocabulary OfBytes()
     {
-        // GPT-2 writes printable bytes as themselves and the others as the letters from U+0100 on.
-        string[] tokens = new string[256];
-        for (int i = 0, next = 0x100; i < tokens.Length; i++)
-        {
-            bool isPrintable = i is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE;
-            tokens[i] = ((char)(isPrintable ? i : next++)).ToString();
-        }
-
-        int[] types = new int[256];
+        string[] tokens = [.. Enumerable.Range(0, ByteTokenizer.Size).Select(value => ByteAlphabet.CharacterOf((byte)value).ToString())];
+        int[] types = new int[tokens.Length];
         types.AsSpan().Fill(Normal);
-        return new("gpt2", "gpt-2", tokens, types, []);
+        return new(BytePairModel, PlainSplit, tokens, types, []);
     }
 
     /// <summary>Writes this tokenizer into a file's metadata.</summary>
-    /// <param name="metadata">Takes the values.</param>
-    /// <param name="size">Rows of the embedding: unused tokens fill up to it.</param>
+    /// <param name="metadata">Receives the values.</param>
+    /// <param name="size">Rows of the embedding: the vocabulary is padded with unused tokens to this size.</param>
     internal void Write(GgufMetadata metadata, int size)
     {
         if (Tokens.Count > size)
@@ -103,7 +111,7 @@ internal sealed record GgufVocabulary(
 
         IEnumerable<int> types = TokenTypes.Count == 0 ? Enumerable.Repeat(Normal, Tokens.Count) : TokenTypes;
         int missing = size - Tokens.Count;
-        metadata[TokensKey] = GgufValue.From((string[])[.. Tokens, .. Enumerable.Range(Tokens.Count, missing).Select(i => Throw.Invariant($"[PAD{i}]"))]);
+        metadata[TokensKey] = GgufValue.From((string[])[.. Tokens, .. Enumerable.Range(Tokens.Count, missing).Select(Padding)]);
         metadata[TypesKey] = GgufValue.From((int[])[.. types, .. Enumerable.Repeat(Unused, missing)]);
         metadata[MergesKey] = GgufValue.From(Merges);
         SetId(StartKey, StartTokenId);
@@ -119,7 +127,7 @@ internal sealed record GgufVocabulary(
         }
     }
 
-    /// <summary>Says in a file's metadata that there is no tokenizer.</summary>
+    /// <summary>Writes into a file's metadata that there is no tokenizer.</summary>
     internal static void WriteNone(GgufMetadata metadata, int? endTokenId)
     {
         metadata[ModelKey] = GgufValue.From(NoModel);

@@ -3,11 +3,11 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
-/// <summary>A tensor to be written: what the header says of it, and what makes it when its turn comes.</summary>
+/// <summary>A tensor to be written: its entry in the header, and a function that makes it when it is written.</summary>
 /// <param name="Name">The name in the file.</param>
 /// <param name="Type">How the elements are stored.</param>
 /// <param name="Shape">Dimensions, slowest first.</param>
-/// <param name="Make">Gives a tensor of that type with as many elements.</param>
+/// <param name="Make">Returns a tensor of this type and number of elements.</param>
 internal sealed record GgufEntry(string Name, ElementType Type, int[] Shape, Func<Tensor> Make)
 {
     /// <summary>Length in bytes.</summary>
@@ -17,7 +17,7 @@ internal sealed record GgufEntry(string Name, ElementType Type, int[] Shape, Fun
 /// <summary>Writes GGUF files of version 3.</summary>
 internal static class GgufWriter
 {
-    /// <summary>Writes a file whose tensors are made one at a time, under a temporary name that is flushed and renamed.</summary>
+    /// <summary>Writes a file whose tensors are made one at a time: to a temporary file that is flushed to the disk and renamed.</summary>
     public static void Write(string path, GgufMetadata metadata, IReadOnlyList<GgufEntry> entries)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
