@@ -186,7 +186,10 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
             leased = i + 1;
         }
 
-        RequireDistinct(inputs.AsSpan(0, Count), distinct, "batch");
+        if (Count > 1)
+        {
+            RequireDistinct(inputs.AsSpan(0, Count), distinct, "batch");
+        }
     }
 
     private void Arrange()
