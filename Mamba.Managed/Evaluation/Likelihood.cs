@@ -18,7 +18,7 @@ public readonly record struct Likelihood(double Nats, int Tokens)
     /// <summary>Feeds a text window by window, each from a fresh state; the first token of a window is context only.</summary>
     /// <param name="executor">The model.</param>
     /// <param name="tokens">At least two token ids.</param>
-    /// <param name="window">Tokens that the model sees together; at least two.</param>
+    /// <param name="window">Tokens of a window, which the model processes from a fresh state; at least two.</param>
     /// <param name="progress">Receives the number of tokens scored so far; null for none.</param>
     /// <param name="cancellationToken">Checked between chunks.</param>
     /// <exception cref="ArgumentException">There are fewer than two tokens, or an id out of range.</exception>

@@ -20,7 +20,7 @@ internal sealed class QuantizationStudy : IDisposable
     /// <summary>Prepares the model and measures the baseline.</summary>
     /// <param name="model">The weights; kept.</param>
     /// <param name="tokens">The text: at least two token ids.</param>
-    /// <param name="window">Tokens that the model sees together.</param>
+    /// <param name="window">Tokens of a window, see <see cref="Likelihood.Measure"/>.</param>
     /// <param name="threads">0 for one per processor. Their number does not change a result.</param>
     /// <param name="cancellationToken">Checked between chunks of the text.</param>
     public QuantizationStudy(

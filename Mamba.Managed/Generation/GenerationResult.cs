@@ -34,8 +34,8 @@ public sealed record GenerationSummary(
 /// <summary>A token of a stream.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Text">The text that it completes: empty while a character is incomplete, or while the end of the text may become a stop string.</param>
-/// <param name="LogProbability">The logarithm of the model's own probability for it, in nats; null unless asked for.</param>
-/// <param name="Top">The most likely tokens, most likely first; empty unless asked for.</param>
+/// <param name="LogProbability">The logarithm of the model's own probability for it, in nats; null unless requested.</param>
+/// <param name="Top">The most likely tokens, most likely first; empty unless requested.</param>
 /// <param name="Summary">Counts and times of the generation, with its last token; null with every other.</param>
 public readonly record struct GeneratedToken(
     int Id, string Text, float? LogProbability, IReadOnlyList<TokenLogProbability> Top, GenerationSummary? Summary);

@@ -11,6 +11,6 @@ internal sealed class GenerationScratch(int vocabularySize)
     /// <summary>The sampler's buffers.</summary>
     public SamplerScratch Sampler { get; } = new(vocabularySize);
 
-    /// <summary>Made when log-probabilities are first asked for.</summary>
+    /// <summary>Made when log-probabilities are first requested.</summary>
     public LogProbabilities LogProbabilities => logProbabilities ??= new LogProbabilities(vocabularySize);
 }

@@ -79,17 +79,17 @@ internal sealed class ParameterInfo(ParameterKind kind, InitialValues initial)
 
     public static ParameterInfo FilterBias { get; } = new(ParameterKind.Bias, InitialValues.UniformOfFilter);
 
-    public static ParameterInfo Selection { get; } = new(ParameterKind.Selection, InitialValues.Uniform);
+    public static ParameterInfo XProj { get; } = new(ParameterKind.Selection, InitialValues.Uniform);
 
-    public static ParameterInfo Step { get; } = new(ParameterKind.Selection, InitialValues.UniformOfStep);
+    public static ParameterInfo DtProj { get; } = new(ParameterKind.Selection, InitialValues.UniformOfStep);
 
-    public static ParameterInfo StepBias { get; } = new(ParameterKind.Bias, InitialValues.InverseSoftplusOfStep);
+    public static ParameterInfo DtBias { get; } = new(ParameterKind.Bias, InitialValues.InverseSoftplusOfStep);
 
     public static ParameterInfo Transition { get; } = new(ParameterKind.Transition, InitialValues.LogarithmOfState);
 
     public static ParameterInfo Skip { get; } = new(ParameterKind.Skip, InitialValues.Ones);
 
-    public static ParameterInfo Residual { get; } = new(ParameterKind.Projection, InitialValues.UniformOfResidual);
+    public static ParameterInfo OutProj { get; } = new(ParameterKind.Projection, InitialValues.UniformOfResidual);
 
     public static ParameterInfo Scale { get; } = new(ParameterKind.Scale, InitialValues.Ones);
 

@@ -101,11 +101,11 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
     {
         InProj = InProj.MapDescribed(path.Below("in_proj"), map),
         Conv1d = Conv1d.MapDescribed(path.Below("conv1d"), map),
-        XProj = XProj.MapDescribed(path.Below("x_proj"), map, ParameterInfo.Selection),
-        DtProj = DtProj.MapDescribed(path.Below("dt_proj"), map, ParameterInfo.Step, ParameterInfo.StepBias),
+        XProj = XProj.MapDescribed(path.Below("x_proj"), map, ParameterInfo.XProj),
+        DtProj = DtProj.MapDescribed(path.Below("dt_proj"), map, ParameterInfo.DtProj, ParameterInfo.DtBias),
         ALog = map(path.Below("A_log"), ALog, ParameterInfo.Transition),
         D = map(path.Below("D"), D, ParameterInfo.Skip),
-        OutProj = OutProj.MapDescribed(path.Below("out_proj"), map, ParameterInfo.Residual),
+        OutProj = OutProj.MapDescribed(path.Below("out_proj"), map, ParameterInfo.OutProj),
     };
 
     internal void RequireState(MixerState state, string argument)

@@ -184,7 +184,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         NormF = NormF.MapDescribed(path.Below("backbone.norm_f"), map),
     };
 
-    /// <summary>Every parameter with its path and what it is, in the order of the fields.</summary>
+    /// <summary>Every parameter with its path and description, in the order of the fields.</summary>
     internal IReadOnlyList<(string Path, Tensor Tensor, ParameterInfo Info)> Describe()
     {
         List<(string Path, Tensor Tensor, ParameterInfo Info)> parameters = [];

@@ -5,7 +5,7 @@ namespace Mamba.Managed.Models;
 /// <summary>A parameter that a model of some configuration has.</summary>
 /// <param name="Path">Its name in a checkpoint.</param>
 /// <param name="Shape">Its dimensions.</param>
-/// <param name="Info">What it is.</param>
+/// <param name="Info">Its description.</param>
 internal readonly record struct ExpectedParameter(string Path, int[] Shape, ParameterInfo Info);
 
 /// <summary>The parameters of a configuration: the one source of their names and shapes.</summary>
@@ -54,12 +54,12 @@ internal static class ModelParameters
             yield return new(path + ".conv1d.bias", [inner], ParameterInfo.FilterBias);
         }
 
-        yield return new(path + ".x_proj.weight", [rank + (2 * states), inner], ParameterInfo.Selection);
-        yield return new(path + ".dt_proj.weight", [inner, rank], ParameterInfo.Step);
-        yield return new(path + ".dt_proj.bias", [inner], ParameterInfo.StepBias);
+        yield return new(path + ".x_proj.weight", [rank + (2 * states), inner], ParameterInfo.XProj);
+        yield return new(path + ".dt_proj.weight", [inner, rank], ParameterInfo.DtProj);
+        yield return new(path + ".dt_proj.bias", [inner], ParameterInfo.DtBias);
         yield return new(path + ".A_log", [inner, states], ParameterInfo.Transition);
         yield return new(path + ".D", [inner], ParameterInfo.Skip);
-        yield return new(path + ".out_proj.weight", [width, inner], ParameterInfo.Residual);
+        yield return new(path + ".out_proj.weight", [width, inner], ParameterInfo.OutProj);
         if (config.OutProjBias)
         {
             yield return new(path + ".out_proj.bias", [width], ParameterInfo.Bias);
