@@ -6,7 +6,7 @@ namespace Mamba.Managed.Tests.Tokenizers;
 /// <summary>A tokenizer.json from a stranger gives a tokenizer or one clear line.</summary>
 public class TokenizerFileTests
 {
-    private const string Good = """
+    internal const string Good = """
         {"version":"1.0","added_tokens":[{"id":5,"special":true,"content":"<|endoftext|>","normalized":false},{"id":6,"content":"  ","normalized":true}],
         "normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
         "post_processor":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},
