@@ -10,6 +10,7 @@ namespace Mamba.Managed.Tests.Fuzz;
 /// <param name="From">The number of the first step.</param>
 internal sealed record FuzzRun(string Part, string Limit, int Seed, long From = 0)
 {
+    private const string Checked = "checked";
     private const string CheckedAllocator = "libc_malloc_debug.so.0";
 
     // A step takes milliseconds; on a machine that others use too, now and then a second.
@@ -22,11 +23,21 @@ internal sealed record FuzzRun(string Part, string Limit, int Seed, long From = 
     public static bool CanCheckMemory { get; } = OperatingSystem.IsLinux()
         && System.Runtime.InteropServices.NativeLibrary.TryLoad(CheckedAllocator, out nint _);
 
-    /// <summary>The command: <c>fuzz PART LIMIT SEED [FROM]</c>.</summary>
+    /// <summary>The command: <c>fuzz PART LIMIT SEED [FROM] [checked]</c>, or <c>fuzz readers</c> for the names of the readers.</summary>
     public static int Start(string[] arguments)
     {
-        FuzzRun run = new(arguments[0], arguments[1], int.Parse(arguments[2], CultureInfo.InvariantCulture), arguments.Length > 3 ? long.Parse(arguments[3], CultureInfo.InvariantCulture) : 0);
-        (bool passed, string said) = run.Run();
+        if (arguments is ["readers"])
+        {
+            Console.WriteLine(string.Join('\n', Readers.All.Keys));
+            return 0;
+        }
+
+        FuzzRun run = new(arguments[0], arguments[1], int.Parse(arguments[2], CultureInfo.InvariantCulture));
+        (bool passed, string said) = (run with
+        {
+            From = arguments.Length > 3 ? long.Parse(arguments[3], CultureInfo.InvariantCulture) : 0,
+            ChecksMemory = arguments.Length > 4 && arguments[4] == Checked,
+        }).Run();
         Console.WriteLine(said);
         return passed ? 0 : 1;
     }
@@ -42,7 +53,7 @@ internal sealed record FuzzRun(string Part, string Limit, int Seed, long From = 
             bool hangs = !Wait(child, progress);
             string said = output.Result + errors.Result;
             return child.ExitCode == 0 && !hangs
-                ? (true, Throw.Invariant($"{Part}, seed {Seed}{(ChecksMemory ? ", memory checked" : "")}: {said.Trim()}"))
+                ? (true, Throw.Invariant($"{Part}, seed {Seed}{(!ChecksMemory ? "" : CanCheckMemory ? ", memory checked" : ", memory not checked: no libc_malloc_debug")}: {said.Trim()}"))
                 : (false, Failure(hangs ? "hangs" : Throw.Invariant($"ended with {child.ExitCode}"), StepOf(progress), said));
         }
         finally
@@ -82,7 +93,7 @@ internal sealed record FuzzRun(string Part, string Limit, int Seed, long From = 
     }
 
     private string Failure(string how, long step, string said) => Throw.Invariant(
-        $"{Part}, seed {Seed}, step {step}: {how}\n{said}\nrepeat: dotnet run --project Mamba.Managed.Tests -c Release -- fuzz {Part} 1 {Seed} {step}");
+        $"{Part}, seed {Seed}, step {step}: {how}\n{said}\nrepeat: dotnet run --project Mamba.Managed.Tests -c Release -- fuzz {Part} 1 {Seed} {step}{(ChecksMemory ? " " + Checked : "")}");
 
     private ProcessStartInfo Command(string progress)
     {
