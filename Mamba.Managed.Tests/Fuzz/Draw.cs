@@ -6,7 +6,9 @@ using Mamba.Managed.Tensors;
 namespace Mamba.Managed.Tests.Fuzz;
 
 /// <summary>Random arguments: mostly right, sometimes a little wrong, rarely absurd.</summary>
-internal sealed class Draw(Random random)
+/// <param name="random">Everything follows from it.</param>
+/// <param name="guarded">Where rows lie, half of the time; null for arrays alone.</param>
+internal sealed class Draw(Random random, GuardedRows? guarded = null)
 {
     private static readonly ElementType[] Types = [.. Enum.GetValues<ElementType>(), (ElementType)99, (ElementType)(-1)];
     private static readonly int[] Edges = [0, 1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 256, 257];
@@ -56,6 +58,14 @@ internal sealed class Draw(Random random)
         }
 
         return values;
+    }
+
+    /// <summary>Where logits go: as many as asked for.</summary>
+    public unsafe Span<float> Room(int length)
+    {
+        float[] room = new float[length];
+        float* first = guarded is not null && Once(2) ? guarded.Place(room) : null;
+        return first is null ? room : new Span<float>(first, length);
     }
 
     public int[] Tokens(int length, int vocabulary)
@@ -113,10 +123,19 @@ internal sealed class Draw(Random random)
     }
 
     /// <summary>Rows, mostly as many and as wide as asked for, sometimes with a pitch.</summary>
-    public Span2D<float> Rows(int rows, int features)
+    public unsafe Span2D<float> Rows(int rows, int features)
     {
         (rows, features) = (Length(rows), Length(features));
         int pitch = Once(3) ? random.Next(5) : 0;
+        if (guarded is not null && rows > 0 && features > 0 && Once(2))
+        {
+            float* first = guarded.Place(Floats((rows * (features + pitch)) - pitch));
+            if (first is not null)
+            {
+                return new Span2D<float>(first, rows, features, pitch);
+            }
+        }
+
         float[] values = Floats((rows * (features + pitch)) + 3);
         return new Span2D<float>(values, random.Next(4), rows, features, pitch);
     }

@@ -15,7 +15,13 @@ internal static class LayerFuzz
         Linear layer = new(draw.Tensor(outputs, inputs), draw.Once(2) ? draw.Tensor(outputs) : null);
         layer = draw.Once(2) ? layer : layer with { Weight = draw.Tensor(outputs, inputs) };
         layer = draw.Once(2) ? layer : layer with { Bias = draw.Tensor(outputs) };
-        FuzzPart.Try(() => layer.Forward(draw.Rows(rows, inputs), draw.Rows(rows, outputs)));
+        FuzzPart.Try(() =>
+        {
+            Span2D<float> x = draw.Rows(rows, inputs), y = draw.Rows(rows, outputs);
+            layer.Forward(x, y);
+            FuzzPart.Require(
+                layer.Weight.HasShape(y.Width, x.Width) && x.Height == y.Height && (layer.Bias?.HasShape(y.Width) ?? true), "a refusal of shapes that do not agree");
+        });
         layer.Map(draw.Path(), draw.Map(3)).Forward(draw.Rows(rows, inputs), draw.Rows(rows, outputs));
         Describe(layer);
     }
@@ -25,7 +31,12 @@ internal static class LayerFuzz
         (int features, int rows) = (draw.Size(70), draw.Size());
         RmsNorm layer = new(draw.Tensor(features), draw.Number(1e-5f));
         layer = draw.Once(2) ? layer : layer with { Weight = draw.Tensor(features), Epsilon = draw.Number(1e-5f) };
-        FuzzPart.Try(() => layer.Forward(draw.Rows(rows, features), draw.Rows(rows, features)));
+        FuzzPart.Try(() =>
+        {
+            Span2D<float> x = draw.Rows(rows, features), y = draw.Rows(rows, features);
+            layer.Forward(x, y);
+            FuzzPart.Require(layer.Weight.HasShape(y.Width) && x.Width == y.Width && x.Height == y.Height, "a refusal of shapes that do not agree");
+        });
         layer.Map(draw.Path(), draw.Map(3)).Forward(draw.Rows(rows, features), draw.Rows(rows, features));
         Describe(layer);
     }
@@ -36,7 +47,14 @@ internal static class LayerFuzz
         CausalConv1d layer = new(draw.Tensor(channels, 1, length), draw.Once(2) ? draw.Tensor(channels) : null);
         layer = draw.Once(2) ? layer : layer with { Weight = draw.Tensor(channels, 1, length) };
         layer = draw.Once(2) ? layer : layer with { Bias = draw.Tensor(channels) };
-        FuzzPart.Try(() => layer.Forward(draw.Rows(rows, channels), draw.Rows(length, channels), draw.Rows(rows, channels)));
+        FuzzPart.Try(() =>
+        {
+            Span2D<float> x = draw.Rows(rows, channels), window = draw.Rows(length, channels), y = draw.Rows(rows, channels);
+            layer.Forward(x, window, y);
+            FuzzPart.Require(
+                layer.Weight.HasShape(y.Width, 1, window.Height) && x.Width == y.Width && x.Height == y.Height && window.Width == x.Width && (layer.Bias?.HasShape(y.Width) ?? true),
+                "a refusal of shapes that do not agree");
+        });
         layer.Map(draw.Path(), draw.Map(3)).Forward(draw.Rows(rows, channels), draw.Rows(length, channels), draw.Rows(rows, channels));
         Describe(layer);
     }
@@ -46,7 +64,13 @@ internal static class LayerFuzz
         (int tokens, int features, int rows) = (draw.Size(70), draw.Size(40), draw.Size());
         Embedding layer = new(draw.Tensor(tokens, features));
         layer = draw.Once(2) ? layer : layer with { Weight = draw.Tensor(tokens, features) };
-        FuzzPart.Try(() => layer.Forward(draw.Tokens(rows, tokens), draw.Rows(rows, features)));
+        FuzzPart.Try(() =>
+        {
+            int[] ids = draw.Tokens(rows, tokens);
+            Span2D<float> y = draw.Rows(rows, features);
+            layer.Forward(ids, y);
+            FuzzPart.Require(ids.Length == y.Height && layer.Weight.Shape[1] == y.Width && ids.All(id => (uint)id < (uint)layer.Weight.Shape[0]), "a refusal of ids or shapes that do not fit");
+        });
         layer.Map(draw.Path(), draw.Map(3)).Forward(draw.Tokens(draw.Length(rows), tokens), draw.Rows(rows, features));
         Describe(layer);
     }

@@ -44,15 +44,21 @@ internal static class ModelFuzz
         _ => model,
     };
 
+    // What Validate refuses, everything refuses: a call that reads beyond a tensor may well seem to succeed.
+    private static void RequireWhole(MambaLanguageModel model) =>
+        FuzzPart.Require(FuzzPart.Try(model.Validate), "a refusal of a model that does not fit its configuration");
+
     private static void Run(MambaLanguageModel model, Draw draw)
     {
         using CpuExecutor executor = new(model, draw.Below(4));
+        RequireWhole(model);
         Calls(executor, draw);
     }
 
     private static void TakeOver(MambaLanguageModel model, Draw draw)
     {
         using CpuExecutor executor = CpuExecutor.TakeOver(model, draw.Integer(1) is int threads && threads > 8 && threads <= 1024 ? 2 : threads);
+        RequireWhole(model);
         Calls(executor, draw);
         FuzzPart.Try(() => model.Layers[0].Norm.Forward(draw.Rows(1, model.Config.DModel), draw.Rows(1, model.Config.DModel)));
     }
@@ -65,12 +71,12 @@ internal static class ModelFuzz
         {
             int length = draw.Once(9) ? draw.Size(700) : draw.Size();
             int[] tokens = draw.Tokens(length, vocabulary);
-            FuzzPart.Try(() => executor.Prefill(tokens, states[draw.Below(3)], new float[draw.Length(draw.Once(2) ? vocabulary : length * vocabulary)]));
-            FuzzPart.Try(() => executor.Step(draw.Tokens(draw.Length(3), vocabulary), states, new float[draw.Length(3 * vocabulary)]));
+            FuzzPart.Try(() => executor.Prefill(tokens, states[draw.Below(3)], draw.Room(draw.Length(draw.Once(2) ? vocabulary : length * vocabulary))));
+            FuzzPart.Try(() => executor.Step(draw.Tokens(draw.Length(3), vocabulary), states, draw.Room(draw.Length(3 * vocabulary))));
             int[] lengths = [draw.Integer(1), draw.Integer(2), draw.Integer(3)];
-            FuzzPart.Try(() => executor.Forward(draw.Tokens(6, vocabulary), lengths, states, new float[draw.Length(3 * vocabulary)]));
+            FuzzPart.Try(() => executor.Forward(draw.Tokens(6, vocabulary), lengths, states, draw.Room(draw.Length(3 * vocabulary))));
             SequenceInput[] batch = [.. states.Select(state => new SequenceInput(state, draw.Integer(2), (LogitRows)draw.Below(draw.Once(9) ? 5 : 3)))];
-            FuzzPart.Try(() => executor.Run(draw.Tokens(draw.Length(6), vocabulary), batch, new float[draw.Length(batch.Sum(input => Math.Clamp(input.LogitCount, 0, 9)) * vocabulary)]));
+            FuzzPart.Try(() => executor.Run(draw.Tokens(draw.Length(6), vocabulary), batch, draw.Room(draw.Length(batch.Sum(input => Math.Clamp(input.LogitCount, 0, 9)) * vocabulary))));
             int spoilt = draw.Below(3);
             states[spoilt] = draw.Below(12) switch { 0 => null!, 1 => states[0], 2 => new CpuState(draw.Config()), _ => states[spoilt] };
             if (draw.Once(12))
@@ -92,16 +98,22 @@ internal static class ModelFuzz
     {
         using CpuState state = new(draw.Once(5) ? draw.Changed(model.Config) : model.Config);
         int length = draw.Size(70), vocabulary = model.Config.VocabSize;
-        model.Forward(draw.Tokens(length, vocabulary), state, new float[draw.Length(draw.Once(2) ? vocabulary : vocabulary * length)]);
+        model.Forward(draw.Tokens(length, vocabulary), state, draw.Room(draw.Length(draw.Once(2) ? vocabulary : vocabulary * length)));
+        RequireWhole(model);
     }
 
     private static void Train(MambaLanguageModel model, Draw draw)
     {
         using TrainingPass pass = new(draw.Once(9) ? draw.Changed(model.Config) : model.Config, draw.Below(3) + 1);
         TrainingBatch batch = TrainingFuzz.Batch(model.Config, draw);
-        FuzzPart.Try(() => pass.Evaluate(model, batch));
+        if (FuzzPart.Try(() => pass.Evaluate(model, batch)))
+        {
+            RequireWhole(model);
+        }
+
         using Gradients gradients = new(model);
         FuzzPart.Try(() => pass.Run(model, batch, gradients, draw.Once(4) ? draw.Number(3) : 0, draw.Once(4) ? new(draw.Number(0.1f), 1) : default));
+        RequireWhole(model);
         using AdamW optimizer = new(model);
         optimizer.Step(gradients, draw.Number(1e-3f), draw.Once(2) ? pass : null);
     }
