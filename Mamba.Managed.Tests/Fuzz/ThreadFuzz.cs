@@ -30,8 +30,11 @@ internal sealed class ThreadFuzz : FuzzPart
     public override void Step(Random random)
     {
         using World world = new(model, folder, random);
+
+        // A few kinds of calls at a time meet each other more often than all of them.
+        int[] kinds = [.. Enumerable.Range(0, random.Next(2, 8)).Select(_ => random.Next(World.Kinds)), World.Destroys];
         Exception? failure = null;
-        Thread[] threads = [.. Enumerable.Range(0, random.Next(2, 5)).Select(_ => Thread(random.Next(), random.Next(3, 25)))];
+        Thread[] threads = [.. Enumerable.Range(0, random.Next(2, 5)).Select(_ => Thread(random.Next(), random.Next(3, 40)))];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
         if (failure is not null)
@@ -46,7 +49,7 @@ internal sealed class ThreadFuzz : FuzzPart
                 Draw draw = new(new Random(seed));
                 for (int i = 0; i < calls; i++)
                 {
-                    Try(() => world.Call(draw));
+                    Try(() => world.Call(kinds[draw.Below(kinds.Length)], draw));
                     if (draw.Once(6))
                     {
                         Undisturbed();
@@ -81,6 +84,9 @@ internal sealed class ThreadFuzz : FuzzPart
     /// <summary>What the threads of a step share.</summary>
     private sealed class World : IDisposable
     {
+        public const int Destroys = 26;
+        public const int Kinds = Destroys + 1;
+
         private readonly MambaLanguageModel weights;
         private readonly MambaLanguageModel trained;
         private readonly ModelSource source;
@@ -120,9 +126,9 @@ internal sealed class ThreadFuzz : FuzzPart
             trainer = new(model, documents, new() { Steps = 30, Batch = new() { Windows = 2, Length = 9, CarryState = random.Next(2) == 0 }, Threads = 2 });
         }
 
-        public void Call(Draw draw)
+        public void Call(int kind, Draw draw)
         {
-            switch (draw.Below(27))
+            switch (kind)
             {
                 case 0 or 1:
                     executor.Prefill(tokens.AsSpan(0, draw.Size(draw.Once(4) ? 600 : 30)), states[draw.Below(3)], logits.AsSpan(0, 256), draw.Once(3) ? cancellation.Token : default);

@@ -88,7 +88,7 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>One line: how many of what.</summary>
-    public override string ToString() => Throw.Invariant($"Sequential of {Count} {Blocks.FirstOrDefault()}");
+    public override string ToString() => Throw.Invariant($"Sequential of {Count} {(Count == 0 ? "" : Blocks[0])}");
 
     internal Sequential MapDescribed(string path, DescribedMap map) => this with
     {
