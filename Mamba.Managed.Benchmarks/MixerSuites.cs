@@ -75,7 +75,7 @@ public unsafe class MixerSuite : ISuite
         lanes = memory.Floats(SelectiveScanBackward.LanesLength(States));
         scan = new()
         {
-            U = x, Dt = memory.Floats(entries), DtPitch = channels, Bias = bias, Softplus = true, Decay = decay, Fastest = fastest,
+            U = x, Dt = memory.Floats(entries), DtPitch = channels, Bias = bias, Softplus = true, Decay = decay, MaxDecay = fastest,
             B = memory.Floats(length * States), C = memory.Floats(length * States), Pitch = States, D = memory.Floats(channels),
             Z = memory.Floats(entries), ZPitch = channels, State = memory.Floats(States * channels), Y = y, Length = length, Channels = channels, States = States,
         };
@@ -84,13 +84,13 @@ public unsafe class MixerSuite : ISuite
             U = x, Dt = scan.Dt, Bias = bias, Softplus = true, Decay = decay, B = scan.B, C = scan.C, Pitch = States, D = scan.D, Z = scan.Z, ZPitch = channels,
             InitialState = null, Checkpoints = memory.Floats(chunks * States * channels), OutputGradient = memory.Floats(entries), Y = y,
             UGradient = memory.Floats(entries), DtGradient = memory.Floats(entries), ZGradient = memory.Floats(entries),
-            SelectionGradient = memory.Floats(blocks * length * 2 * States), BlockPitch = length * 2 * States, StateGradient = memory.Floats(States * channels),
+            BCGradient = memory.Floats(blocks * length * 2 * States), BlockPitch = length * 2 * States, StateGradient = memory.Floats(States * channels),
             AGradient = memory.Floats(States * channels), DGradient = memory.Floats(channels), BiasGradient = memory.Floats(channels),
             Length = length, Channels = channels, States = States,
         };
         convolutionBackward = new()
         {
-            X = x, XGradient = scanBackward.UGradient, Pitch = channels, Weight = weight, Bias = bias, Window = window, WindowGradient = null,
+            X = x, XGradient = scanBackward.UGradient, Pitch = channels, Weight = weight, Bias = bias, Window = window, ConvStateGradient = null,
             OutputGradient = scanBackward.OutputGradient, WeightGradient = memory.Floats(Width * channels), BiasGradient = memory.Floats(channels),
             Length = length, Channels = channels, Width = Width,
         };

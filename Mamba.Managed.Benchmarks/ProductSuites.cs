@@ -10,7 +10,7 @@ namespace Mamba.Managed.Benchmarks;
 public unsafe class MatrixProductSuite : ISuite
 {
     private readonly Memory memory = new();
-    private readonly ProductScratch scratch = MatrixProduct.CreateScratch(1);
+    private readonly GemmScratch scratch = MatrixProduct.CreateScratch(1);
     private PackedMatrix? weight;
     private float* x;
     private float* y;
@@ -58,7 +58,7 @@ public unsafe class FormatSuite : ISuite
     private const long LeastBytes = 128 << 20;
 
     private readonly Memory memory = new();
-    private readonly ProductScratch scratch = MatrixProduct.CreateScratch(1);
+    private readonly GemmScratch scratch = MatrixProduct.CreateScratch(1);
     private PackedMatrix[] weights = [];
     private int calls;
     private float* x;
@@ -108,7 +108,7 @@ public unsafe class FormatSuite : ISuite
 public unsafe class StridedProductSuite : ISuite
 {
     private readonly Memory memory = new();
-    private readonly ProductScratch scratch = StridedProduct.CreateScratch(1);
+    private readonly GemmScratch scratch = GeneralGemm.CreateScratch(1);
     private MatrixView a;
     private MatrixView b;
     private MatrixView c;
@@ -146,5 +146,5 @@ public unsafe class StridedProductSuite : ISuite
 
     /// <summary>C = A B.</summary>
     [Benchmark]
-    public void Product() => StridedProduct.Run(Worker.Alone, scratch, a, b, c);
+    public void Product() => GeneralGemm.Run(Worker.Alone, scratch, a, b, c);
 }

@@ -71,7 +71,7 @@ internal static class BenchCommand
     private static MambaLanguageModel Copy(string path)
     {
         using ModelSource source = ModelSource.Open(path);
-        return Weights.Copy(source.Model);
+        return source.Model.CopyToFloat32();
     }
 
     private static CpuExecutor Load(string path, GgufFileType? type, int threads)

@@ -102,7 +102,7 @@ public class BitsTests
             AverageDecay = 0.9,
             Threads = threads,
         };
-        using Trainer trainer = new(Weights.Copy(model), documents, options);
+        using Trainer trainer = new(model.CopyToFloat32(), documents, options);
         (BitHash losses, BitHash weights) = (new(), new());
         for (int step = 0; step < Steps; step++)
         {

@@ -7,7 +7,7 @@ using Mamba.Managed.Training;
 namespace Mamba.Managed.Tests.Evaluation;
 
 /// <summary>The paper's tasks: what is asked and what is answered, batches of them, and that a model learns from them.</summary>
-public class SyntheticTaskTests
+internal sealed class SyntheticTaskTests
 {
     private static readonly SyntheticTask[] tasks = [new SelectiveCopying(), new InductionHeads()];
 

@@ -88,7 +88,7 @@ public unsafe class BackwardKernelTests
         {
             CausalConvolutionBackward backward = new()
             {
-                X = px, XGradient = pdx, Pitch = channels, Weight = pw, Bias = pbias, Window = pwindow, WindowGradient = pdwindow, OutputGradient = pdy,
+                X = px, XGradient = pdx, Pitch = channels, Weight = pw, Bias = pbias, Window = pwindow, ConvStateGradient = pdwindow, OutputGradient = pdy,
                 WeightGradient = pdw, BiasGradient = pdbias, Length = length, Channels = channels, Width = width,
             };
             backward.Run(0, channels);
@@ -169,15 +169,15 @@ public unsafe class BackwardKernelTests
         float[] a = Random(m * k, 1), b = Random(n * k, 2), start = Random(m * n, 3), bias = Random(n, 4);
         float[] plain = new float[m * n], added = [.. start], turned = [.. start];
         float[] aTurned = Transpose(a, m, k), bTurned = Transpose(b, n, k);
-        using ProductScratch scratch = StridedProduct.CreateScratch(threads);
+        using GemmScratch scratch = GeneralGemm.CreateScratch(threads);
         fixed (float* pa = a, pb = b, pat = aTurned, pbt = bTurned, pplain = plain, padded = added, pturned = turned, pbias = bias)
         {
             for (int worker = 0; worker < threads; worker++)
             {
                 Worker one = new(null, worker, threads);
-                StridedProduct.Run(one, scratch, new(pa, m, k), new MatrixView(pb, n, k).Transposed, new(pplain, m, n), bias: pbias);
-                StridedProduct.Run(one, scratch, new(pa, m, k), new MatrixView(pbt, k, n), new(padded, m, n), accumulate: true);
-                StridedProduct.Run(one, scratch, new MatrixView(pat, k, m).Transposed, new(pbt, k, n), new(pturned, m, n), accumulate: true);
+                GeneralGemm.Run(one, scratch, new(pa, m, k), new MatrixView(pb, n, k).Transposed, new(pplain, m, n), bias: pbias);
+                GeneralGemm.Run(one, scratch, new(pa, m, k), new MatrixView(pbt, k, n), new(padded, m, n), accumulate: true);
+                GeneralGemm.Run(one, scratch, new MatrixView(pat, k, m).Transposed, new(pbt, k, n), new(pturned, m, n), accumulate: true);
             }
         }
 

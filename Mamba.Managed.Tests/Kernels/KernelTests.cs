@@ -97,7 +97,7 @@ public class KernelTests
         float[] state = Random(channels * states, 14);
         dt[0] = 1000;
         float[] panels = ScanHarness.ToPanels(state, channels, states);
-        float[] decay = ScanHarness.ToPanels([.. a.Select(v => v * 1.44269504f)], channels, states);
+        float[] decay = ScanHarness.ToPanels([.. a.Select(v => v * Elementary.Log2E)], channels, states);
         float[] expected = SelectiveScanReference.Forward<float>(new(channels, states, true, [.. u], dt, a, b, c, d, z, bias, [.. state]), state);
         fixed (float* pu = u, pdt = dt, pz = z, pb = b, pc = c, pd = d, pbias = bias, pdecay = decay, pstate = panels)
         {
@@ -151,7 +151,7 @@ public class KernelTests
             {
                 SelectiveScan scan = new()
                 {
-                    U = pu, Dt = pdt, DtPitch = channels, Softplus = true, Decay = pdecay, Fastest = known, B = pb, C = pc, Pitch = states,
+                    U = pu, Dt = pdt, DtPitch = channels, Softplus = true, Decay = pdecay, MaxDecay = known, B = pb, C = pc, Pitch = states,
                     State = pstate, Y = py, Length = 1, Channels = channels, States = states,
                 };
                 scan.Forward(0, channels);
@@ -183,7 +183,7 @@ public class KernelTests
                 {
                     SelectiveScan scan = new()
                     {
-                        U = pu + (t * channels), Dt = pdt + (t * channels), DtPitch = channels, Bias = pbias, Softplus = true, Decay = pdecay, Fastest = pfastest,
+                        U = pu + (t * channels), Dt = pdt + (t * channels), DtPitch = channels, Bias = pbias, Softplus = true, Decay = pdecay, MaxDecay = pfastest,
                         B = pb + (t * states), C = pc + (t * states), Pitch = states, D = pd, Z = pz + (t * channels), ZPitch = channels, State = pstate,
                         Next = pstate, Y = py + (t * channels), Length = length, Channels = channels, States = states,
                     };
@@ -198,7 +198,7 @@ public class KernelTests
     private static void AssertProduct(int rows, int outputs, int inputs)
     {
         float[] x = Random(rows * inputs, 2), w = Random(outputs * inputs, 3), bias = Random(outputs, 4), y = new float[rows * outputs];
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
+        using GemmScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
         MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(Tensor.FromFloats(w, outputs, inputs)), bias, y, rows);
         for (int i = 0; i < rows; i++)
         {

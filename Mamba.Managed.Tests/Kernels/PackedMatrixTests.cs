@@ -135,7 +135,7 @@ public class PackedMatrixTests
         const int Outputs = 21;
         Tensor weight = Weights(type, Outputs, inputs);
         float[] x = Random(rows * inputs, 5), y = new float[rows * Outputs];
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
+        using GemmScratch scratch = MatrixProduct.CreateScratch(1, rows, inputs);
         MatrixProduct.Forward(Worker.Alone, scratch, x, inputs, new PackedMatrix(weight), [], y, rows);
         AssertChains(x, weight.ToArray(), new float[Outputs], y, rows, Outputs, inputs);
     }
@@ -149,7 +149,7 @@ public class PackedMatrixTests
         Tensor weight = Weights(type, Outputs, Inputs);
         float[] x = Random(rows * Inputs, 6), y = new float[rows * Outputs];
         x[3] = x[^1] = special;
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, Inputs);
+        using GemmScratch scratch = MatrixProduct.CreateScratch(1, rows, Inputs);
         MatrixProduct.Forward(Worker.Alone, scratch, x, Inputs, new PackedMatrix(weight), [], y, rows);
         AssertChains(x, weight.ToArray(), new float[Outputs], y, rows, Outputs, Inputs);
     }
@@ -173,7 +173,7 @@ public class PackedMatrixTests
     {
         PackedMatrix weight = new(Weights(type, outputs, inputs));
         float[] x = Random(rows * inputs, 7), bias = Random(outputs, 8), expected = new float[rows * outputs], y = new float[rows * outputs];
-        using ProductScratch single = MatrixProduct.CreateScratch(1, rows, inputs), scratch = MatrixProduct.CreateScratch(3, rows, inputs);
+        using GemmScratch single = MatrixProduct.CreateScratch(1, rows, inputs), scratch = MatrixProduct.CreateScratch(3, rows, inputs);
         MatrixProduct.Forward(Worker.Alone, single, x, inputs, weight, bias, expected, rows);
         using WorkerPool pool = new(3);
         pool.Run(new LambdaRegion(worker => MatrixProduct.Forward(worker, scratch, x, inputs, weight, bias, y, rows)));
@@ -194,7 +194,7 @@ public class PackedMatrixTests
             together.AsSpan(row * Outputs, Outputs).CopyTo(expected.AsSpan(row * Pitch));
         }
 
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, Inputs);
+        using GemmScratch scratch = MatrixProduct.CreateScratch(1, rows, Inputs);
         MatrixProduct.Forward(Worker.Alone, scratch, x, Inputs, new PackedMatrix(weight), bias, apart, rows, Pitch);
         Assert.That(apart, Is.EqualTo(expected));
     }
@@ -204,7 +204,7 @@ public class PackedMatrixTests
     {
         const int Outputs = 19, Inputs = 32, Pitch = Outputs - 1;
         PackedMatrix weight = new(Weights(ElementType.Float32, Outputs, Inputs));
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1, 2, Inputs);
+        using GemmScratch scratch = MatrixProduct.CreateScratch(1, 2, Inputs);
         Assert.That(
             () => MatrixProduct.Forward(Worker.Alone, scratch, new float[2 * Inputs], Inputs, weight, [], new float[Pitch + Outputs], 2, Pitch),
             Throws.ArgumentException.With.Message.StartsWith("expected at least 19, the outputs of a row, found 18"));
@@ -258,7 +258,7 @@ public class PackedMatrixTests
     private static float[] Product(float[] x, Tensor weight, float[] bias, int rows)
     {
         float[] y = new float[rows * bias.Length];
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1, rows, x.Length / rows);
+        using GemmScratch scratch = MatrixProduct.CreateScratch(1, rows, x.Length / rows);
         MatrixProduct.Forward(Worker.Alone, scratch, x, x.Length / rows, new PackedMatrix(weight), bias, y, rows);
         return y;
     }

@@ -1,19 +1,18 @@
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Tests.Kernels;
 
 /// <summary>Runs the vector forms of the scan, forward with checkpoints and backward, on arguments in double precision.</summary>
 internal static unsafe class ScanHarness
 {
-    private const float Log2E = 1.44269504088896341f;
-
     public static SelectiveScanArguments<double> Backward(SelectiveScanArguments<double> inputs, double[] outputGradient, double[] lastStateGradient)
     {
         int channels = inputs.Channels, states = inputs.States, length = inputs.U.Length / channels;
         int blocks = SelectiveScanBackward.Blocks(channels), chunks = (length + SelectiveScanBackward.ChunkLength - 1) / SelectiveScanBackward.ChunkLength;
         float[] u = Single(inputs.U), dt = Single(inputs.Dt), b = Single(inputs.B), c = Single(inputs.C), d = Single(inputs.D), z = Single(inputs.Z);
         float[] bias = Single(inputs.Bias), initial = ToPanels(Single(inputs.State), channels, states), dy = Single(outputGradient);
-        float[] decay = ToPanels([.. inputs.A.Select(a => (float)(a * Log2E))], channels, states);
+        float[] decay = ToPanels([.. inputs.A.Select(a => (float)(a * Elementary.Log2E))], channels, states);
         float[] checkpoints = new float[chunks * states * channels], y = new float[u.Length], again = new float[u.Length], du = new float[u.Length];
         float[] ddt = new float[u.Length], dz = new float[z.Length], selection = new float[blocks * length * 2 * states];
         float[] dstate = ToPanels(Single(lastStateGradient), channels, states), da = new float[decay.Length], dd = new float[channels];
@@ -43,7 +42,7 @@ internal static unsafe class ScanHarness
             {
                 U = pu, Dt = pdt, Bias = pbias, Softplus = inputs.Softplus, Decay = pdecay, B = pb, C = pc, Pitch = states, D = pd, Z = pz,
                 ZPitch = channels, InitialState = pinitial, Checkpoints = pcheck, OutputGradient = pdy, Y = pagain, UGradient = pdu,
-                DtGradient = pddt, ZGradient = pdz, SelectionGradient = psel, BlockPitch = length * 2 * states, StateGradient = pdstate,
+                DtGradient = pddt, ZGradient = pdz, BCGradient = psel, BlockPitch = length * 2 * states, StateGradient = pdstate,
                 AGradient = pda, DGradient = pdd, BiasGradient = pdbias, Length = length, Channels = channels, States = states,
             };
             backward.Run(0, blocks, planes);

@@ -1,5 +1,6 @@
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Tensors;
 using Mamba.Managed.Tests.Training;
 
@@ -140,7 +141,7 @@ public class SelectiveScanGoldenTests
     {
         float[] y = new float[x.U.Length];
         float[] state = ScanHarness.ToPanels(x.State, x.Channels, x.States);
-        float[] decay = ScanHarness.ToPanels([.. x.A.Select(a => a * 1.44269504f)], x.Channels, x.States);
+        float[] decay = ScanHarness.ToPanels([.. x.A.Select(a => a * Elementary.Log2E)], x.Channels, x.States);
         fixed (float* u = x.U, dt = x.Dt, a = decay, b = x.B, c = x.C, d = x.D, z = x.Z, bias = x.Bias, h = state, output = y)
         {
             SelectiveScan scan = new()

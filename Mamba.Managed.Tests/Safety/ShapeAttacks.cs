@@ -95,7 +95,7 @@ internal static class ShapeAttacks
     {
         const int Rows = 2_130_500, Outputs = 2000, Pitch = 2016;
         float[] x = new float[Rows], y = new float[unchecked((int)(((Rows - 1L) * Pitch) + Outputs))];
-        using ProductScratch scratch = MatrixProduct.CreateScratch(1, Rows, 1);
+        using GemmScratch scratch = MatrixProduct.CreateScratch(1, Rows, 1);
         MatrixProduct.Forward(Worker.Alone, scratch, x, 1, new PackedMatrix(Zeros(Outputs, 1)), [], y, Rows, Pitch);
     }
 }

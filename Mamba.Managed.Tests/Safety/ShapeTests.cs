@@ -72,7 +72,7 @@ public class ShapeTests
             Assert.That(
                 () => ShapeAttacks.Changed(mixer => mixer with { D = Zeros(4) }).Forward([1], new CpuState(model.Config), new float[256]),
                 Refused("backbone.layers.0.mixer.D [128]: found Float32 [4]"));
-            Assert.That(() => block.Mixer.Forward(new float[1, 64], new MixerState(128, 4, 8), new float[1, 64]), Refused("16 states"));
+            Assert.That(() => block.Mixer.Forward(new float[1, 64], new MixerState(128, 4, 8), new float[1, 64]), Refused("d_state 16"));
         });
     }
 

@@ -48,7 +48,7 @@ public class TrainingOwnershipTests
     public void Steps_and_passes_of_several_threads_take_turns([Values(1, 3)] int threads) => TimeLimit.Run(() =>
     {
         using TrainingPass pass = new(Config, threads);
-        MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(Config, 1));
+        MambaLanguageModel model = MambaLanguageModel.Create(Config, 1).CopyToFloat32();
         using Gradients zeros = new(model);
         using AdamW optimizer = new(model, new AdamWOptions { WeightDecay = 0 });
         double expected = pass.Evaluate(model, Batch()).Sum;
@@ -75,7 +75,7 @@ public class TrainingOwnershipTests
     [Test]
     public void Memory_that_is_disposed_during_a_call_stays_until_its_end()
     {
-        MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(Config, 1));
+        MambaLanguageModel model = MambaLanguageModel.Create(Config, 1).CopyToFloat32();
         float expected = model.Embeddings.Weight.Floats[0];
         using (ParameterPointers pointers = new(model))
         {
@@ -94,7 +94,7 @@ public class TrainingOwnershipTests
     [Test]
     public void What_has_been_disposed_is_refused_and_changes_nothing()
     {
-        MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(Config, 1));
+        MambaLanguageModel model = MambaLanguageModel.Create(Config, 1).CopyToFloat32();
         using TrainingPass pass = new(Config, 2);
         Gradients gradients = new(model), whole = new(model);
         AdamW optimizer = new(model);
@@ -113,7 +113,7 @@ public class TrainingOwnershipTests
     [Test]
     public void Gradients_of_another_model_are_named()
     {
-        MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(Config, 1));
+        MambaLanguageModel model = MambaLanguageModel.Create(Config, 1).CopyToFloat32();
         using TrainingPass pass = new(Config, 1);
         using AdamW optimizer = new(model);
         using Gradients other = new(MambaLanguageModel.Create(Config with { DtRank = 3 }, 1));
@@ -147,7 +147,7 @@ public class TrainingOwnershipTests
     [Test]
     public void A_pass_whose_loss_is_not_finite_leaves_states_as_they_were([Values(1, 2)] int threads)
     {
-        MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(Config, 1));
+        MambaLanguageModel model = MambaLanguageModel.Create(Config, 1).CopyToFloat32();
         using TrainingPass pass = new(Config, threads);
         using Gradients gradients = new(model);
         CpuState[] states = [new(Config)], slopes = [new(Config)];

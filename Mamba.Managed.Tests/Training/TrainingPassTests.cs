@@ -30,7 +30,7 @@ public class TrainingPassTests
             Gradients gradients = new(model);
             TrainingBatch batch = Batch(config, [70, 1, 130, 3]) with { States = States(config, 4, 2), StateGradients = States(config, 4, 3) };
             TrainingLoss loss = pass.Run(model, batch, gradients, dropout: new Dropout(rate, 5));
-            AdamW optimizer = new(Weights.Copy(model));
+            AdamW optimizer = new(model.CopyToFloat32());
             double norm = optimizer.Step(gradients, 1e-3, pass);
             return [(float)loss.Sum, (float)norm, .. Flat(gradients), .. Flat(batch.States!), .. Flat(batch.StateGradients!), .. Flat(optimizer.Model)];
         }
@@ -154,7 +154,7 @@ public class TrainingPassTests
     public void Dropout_gives_the_slope_of_the_loss_that_it_gave()
     {
         MambaConfig config = Shapes[0];
-        MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(config, 10));
+        MambaLanguageModel model = MambaLanguageModel.Create(config, 10).CopyToFloat32();
         using TrainingPass pass = new(config, 2);
         Dropout dropout = new(0.4f, 11);
         Gradients gradients = new(model), unused = new(model);

@@ -22,7 +22,7 @@ internal static class TrainingSoak
             {
                 DModel = random.Next(1, 40), NLayer = random.Next(1, 4), VocabSize = random.Next(2, 70), DState = random.Next(1, 20), DConv = random.Next(1, 6),
             };
-            MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(config, (ulong)random.NextInt64()));
+            MambaLanguageModel model = MambaLanguageModel.Create(config, (ulong)random.NextInt64()).CopyToFloat32();
             using TrainingPass pass = new(config, random.Next(1, 4));
             Gradients gradients = new(model);
             AdamW optimizer = new(model, new AdamWOptions { MaxNorm = random.Next(2), WeightDecay = random.NextSingle() });

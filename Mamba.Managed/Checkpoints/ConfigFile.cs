@@ -9,7 +9,7 @@ namespace Mamba.Managed.Checkpoints;
 /// A field that is absent has the default of the library that wrote the file: transformers' <c>MambaConfig</c> and
 /// <c>FalconMambaConfig</c>, or <c>MambaConfig</c> and <c>Mamba</c> of state-spaces/mamba. What this library cannot compute is refused by name.
 /// </remarks>
-public static class ConfigFile
+internal static class ConfigFile
 {
     private const int MaxLength = 1 << 20;
 

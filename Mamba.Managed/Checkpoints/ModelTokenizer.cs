@@ -6,7 +6,7 @@ namespace Mamba.Managed.Checkpoints;
 
 /// <summary>The tokenizers of models: the <c>tokenizer.json</c> of a folder, or what a GGUF file carries.</summary>
 /// <remarks><see cref="ModelSource"/> gives that of a whole model.</remarks>
-public static class ModelTokenizer
+internal static class ModelTokenizer
 {
     internal const string FileName = "tokenizer.json";
     private const int ByteVocabulary = 256;

@@ -10,7 +10,7 @@ namespace Mamba.Managed.Evaluation;
 /// target:                         7
 /// </code>
 /// </remarks>
-public sealed class InductionHeads : SyntheticTask
+internal sealed class InductionHeads : SyntheticTask
 {
     /// <summary>The token whose follower is asked for.</summary>
     public const int Special = VocabSize - 1;

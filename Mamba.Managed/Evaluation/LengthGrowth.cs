@@ -7,7 +7,7 @@ namespace Mamba.Managed.Evaluation;
 /// </remarks>
 /// <param name="Shortest">The least length.</param>
 /// <param name="Steps">Steps of the whole run.</param>
-public sealed record LengthGrowth(int Shortest, long Steps)
+internal sealed record LengthGrowth(int Shortest, long Steps)
 {
     /// <summary>Doublings of the least length that a step may ask for.</summary>
     /// <param name="step">0 for the first.</param>

@@ -11,7 +11,7 @@ namespace Mamba.Managed.Evaluation;
 /// <param name="ReadGigabytesPerSecond">Bytes read from memory, in 10^9 a second; the ceiling of decode.</param>
 /// <param name="FmaGigaflopsPerSecond">Float32 operations of fused multiply-adds, two each, in 10^9 a second; the ceiling of prefill.</param>
 /// <remarks>The clock of a machine that is shared changes from second to second: compare with work measured in the same run.</remarks>
-public sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGigaflopsPerSecond)
+internal sealed record MachineLimits(double ReadGigabytesPerSecond, double FmaGigaflopsPerSecond)
 {
     private const int Rounds = 5;
 

@@ -7,19 +7,19 @@ namespace Mamba.Managed.Evaluation;
 /// <param name="Bytes">What the tensor takes in it.</param>
 /// <param name="RelativeError">Root mean square of the change of the elements, over their root mean square.</param>
 /// <param name="NatsPerToken">What the model loses, in nats per token, when this tensor alone is held so; below 0 where the text happens to gain.</param>
-public sealed record QuantizationCandidate(ElementType Type, long Bytes, double RelativeError, double NatsPerToken);
+internal sealed record QuantizationCandidate(ElementType Type, long Bytes, double RelativeError, double NatsPerToken);
 
 /// <summary>One tensor, and the types that it might be held in.</summary>
 /// <param name="Name">The path in the model's tree, which is its name in checkpoints.</param>
 /// <param name="Tensor">The tensor as it is.</param>
 /// <param name="Candidates">Largest first.</param>
-public sealed record QuantizedTensor(string Name, Tensor Tensor, IReadOnlyList<QuantizationCandidate> Candidates);
+internal sealed record QuantizedTensor(string Name, Tensor Tensor, IReadOnlyList<QuantizationCandidate> Candidates);
 
 /// <summary>A type for each tensor.</summary>
 /// <param name="Types">By the tensors' names; what is not named stays as it is.</param>
 /// <param name="Bytes">What all tensors of the report take so.</param>
 /// <param name="ExpectedNats">The sum of what each costs alone, in nats per token, gains counted as losses.</param>
-public sealed record QuantizationChoice(IReadOnlyDictionary<string, ElementType> Types, long Bytes, double ExpectedNats)
+internal sealed record QuantizationChoice(IReadOnlyDictionary<string, ElementType> Types, long Bytes, double ExpectedNats)
 {
     /// <summary>What the model loses with all of them together, measured, in nats per token.</summary>
     public double MeasuredNats { get; init; }
@@ -28,7 +28,7 @@ public sealed record QuantizationChoice(IReadOnlyDictionary<string, ElementType>
 /// <summary>What each matrix of a model loses in each type, as <see cref="QuantizationStudy"/> measured it on a text.</summary>
 /// <param name="Baseline">The text under the model as it is.</param>
 /// <param name="Tensors">The matrices, in the order of the tree.</param>
-public sealed record QuantizationReport(Likelihood Baseline, IReadOnlyList<QuantizedTensor> Tensors)
+internal sealed record QuantizationReport(Likelihood Baseline, IReadOnlyList<QuantizedTensor> Tensors)
 {
     // Costs below this are the rounding of the sum over a text.
     private const double Smallest = 1e-9;

@@ -9,7 +9,7 @@ namespace Mamba.Managed.Evaluation;
 
 /// <summary>Measures what a model loses on a text when its matrices are held in smaller types.</summary>
 /// <remarks>Costs are differences on the same tokens, so they are exact to far less than a text's own spread.</remarks>
-public sealed class QuantizationStudy : IDisposable
+internal sealed class QuantizationStudy : IDisposable
 {
     private readonly MambaLanguageModel model;
     private readonly int[] tokens;

@@ -11,7 +11,7 @@ namespace Mamba.Managed.Evaluation;
 /// target:                       5 11 2
 /// </code>
 /// </remarks>
-public sealed class SelectiveCopying : SyntheticTask
+internal sealed class SelectiveCopying : SyntheticTask
 {
     /// <summary>Data tokens of a sequence.</summary>
     public const int DataTokens = 16;

@@ -5,7 +5,7 @@ using Mamba.Managed.Training;
 namespace Mamba.Managed.Evaluation;
 
 /// <summary>Batches of freshly drawn sequences of a task: no sequence is seen twice.</summary>
-public sealed class SyntheticBatches : IBatchSource
+internal sealed class SyntheticBatches : IBatchSource
 {
     private readonly SyntheticTask task;
     private readonly BatchOptions options;

@@ -4,7 +4,7 @@ using Mamba.Managed.Training;
 namespace Mamba.Managed.Evaluation;
 
 /// <summary>A task whose sequences are drawn at random, as many and as long as are asked for.</summary>
-public abstract class SyntheticTask
+internal abstract class SyntheticTask
 {
     /// <summary>Tokens that a sequence is made of, the special ones included; as in the paper, and what models of the tasks are made for.</summary>
     public const int VocabSize = 16;

@@ -27,6 +27,7 @@ public sealed class CpuExecutor : IMambaExecutor
     private readonly ForwardRegion region;
     private readonly PassBatch batch;
     private readonly StateLayout layout;
+    private CpuState? spare;
     private bool disposed;
 
     /// <summary>Prepares a model.</summary>
@@ -140,7 +141,25 @@ public sealed class CpuExecutor : IMambaExecutor
                 disposed = true;
                 pool.Dispose();
                 region.Dispose();
+                Interlocked.Exchange(ref spare, null)?.Dispose();
             }
+        }
+    }
+
+    /// <summary>A state to copy another into for the length of a call; its contents are any.</summary>
+    internal CpuState Borrow() => Interlocked.Exchange(ref spare, null) ?? CreateState();
+
+    /// <summary>Takes back what was borrowed, and keeps one: each prompt would else ask for new memory, and leave holes when it is freed.</summary>
+    internal void Return(CpuState state)
+    {
+        if (Interlocked.CompareExchange(ref spare, state, null) is not null)
+        {
+            state.Dispose();
+        }
+
+        if (Volatile.Read(ref disposed))
+        {
+            Interlocked.Exchange(ref spare, null)?.Dispose();
         }
     }
 

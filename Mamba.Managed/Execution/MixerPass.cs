@@ -24,7 +24,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
     private readonly Activations selected = new(3);
 
     /// <summary>Room for products, also for others of the same workers.</summary>
-    public ProductScratch Scratch { get; } = MatrixProduct.CreateScratch(workers);
+    public GemmScratch Scratch { get; } = MatrixProduct.CreateScratch(workers);
 
     /// <summary>Makes room, and forgets a pass that failed; called before the workers start. Nothing is allocated once the largest pass has been seen.</summary>
     public void Reserve(PackedMixer mixer, int rows)
@@ -174,7 +174,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
         int inner = mixer.DInner, projected = mixer.XProj.Outputs;
         (int start, int end) = worker.Range(inner, PackedMatrix.PanelWidth);
         float* u = channels.Start, select = selected.Start, dt = gated.Start, z = dt + inner;
-        fixed (float* decay = mixer.Decay, fastest = mixer.Fastest, d = mixer.D, bias = mixer.DtBias)
+        fixed (float* decay = mixer.Decay, fastest = mixer.MaxDecay, d = mixer.D, bias = mixer.DtBias)
         {
             for (int i = 0; i < sequences.Length; i++)
             {
@@ -191,7 +191,7 @@ internal sealed unsafe class MixerPass(int workers) : IDisposable
                         Bias = bias,
                         Softplus = true,
                         Decay = decay,
-                        Fastest = fastest,
+                        MaxDecay = fastest,
                         B = select + (row * projected) + mixer.DtRank,
                         C = select + (row * projected) + mixer.DtRank + mixer.DState,
                         Pitch = projected,

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 
@@ -24,7 +25,7 @@ internal sealed class PackedMixer : IDisposable
         ConvWeight = CausalConvolution.Transpose(mixer.Conv1d.Weight);
         ConvBias = Copy(mixer.Conv1d.Bias);
         DtBias = Copy(mixer.DtProj.Bias);
-        (Decay, Fastest) = Decays(mixer.ALog);
+        (Decay, MaxDecay) = Decays(mixer.ALog);
         D = Copy(mixer.D);
     }
 
@@ -64,7 +65,7 @@ internal sealed class PackedMixer : IDisposable
     public float[] Decay { get; }
 
     /// <summary>[d_inner]: the greatest magnitude in <see cref="Decay"/> of each channel.</summary>
-    public float[] Fastest { get; }
+    public float[] MaxDecay { get; }
 
     public float[] D { get; }
 
@@ -110,7 +111,7 @@ internal sealed class PackedMixer : IDisposable
         static long LengthOf(Tensor weight) => (PackedMatrix.LengthOf(weight) + TensorBuffer.Alignment - 1) / TensorBuffer.Alignment * TensorBuffer.Alignment;
     }
 
-    private static unsafe (float[] Decay, float[] Fastest) Decays(Tensor aLog)
+    private static unsafe (float[] Decay, float[] MaxDecay) Decays(Tensor aLog)
     {
         (int channels, int states) = (aLog.Shape[0], aLog.Shape[1]);
         ChannelPanels panels = new(channels, states);

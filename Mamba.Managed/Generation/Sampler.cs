@@ -11,7 +11,7 @@ namespace Mamba.Managed.Generation;
 /// by id, the lowest first. A sampler holds its random numbers and, where penalties are asked for, counts of the text's tokens; what a call needs
 /// besides is the caller's <see cref="SamplerScratch"/>. A sampler belongs to one sequence; two threads must not use it at once.
 /// </remarks>
-public sealed class Sampler
+internal sealed class Sampler
 {
     private readonly GenerationOptions options;
     private readonly KeyValuePair<int, float>[] biases;

@@ -1,17 +1,18 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>One step of AdamW over some entries.</summary>
+/// <summary>One step of AdamW over a run of entries.</summary>
 /// <remarks>
 /// Loshchilov and Hutter 2019, algorithm 2, in the order of PyTorch:
 /// <code>
 /// w = w keep        m = b1 m + (1 - b1) g        v = b2 v + (1 - b2) g^2        w = w - rate m / (sqrt(v) root + epsilon)
 /// </code>
 /// with keep = 1 - learning rate x decay, rate = learning rate / (1 - b1^t), root = 1 / sqrt(1 - b2^t) and g the gradient times a factor.
-/// With finite gradients no result is infinite or NaN: v stays below the largest float, weights within 1e18, whose square still is one.
+/// With finite gradients no result is infinite or NaN: v is clamped to the largest float, and weights to 1e18, whose square is still finite.
 /// </remarks>
 internal readonly unsafe struct AdamWUpdate
 {
@@ -31,7 +32,7 @@ internal readonly unsafe struct AdamWUpdate
 
     public required float Root { get; init; }
 
-    /// <summary>Moves the weights on.</summary>
+    /// <summary>Updates the weights and both moments.</summary>
     /// <param name="weight">[count]</param>
     /// <param name="gradient">[count]</param>
     /// <param name="first">[count]: m.</param>
@@ -39,17 +40,11 @@ internal readonly unsafe struct AdamWUpdate
     /// <param name="count">How many entries.</param>
     public void Run(float* weight, float* gradient, float* first, float* second, int count)
     {
-        int i = InstructionSets.Current switch
-        {
-            InstructionSet.Avx512 => Run<Lanes512, Vector512<float>>(weight, gradient, first, second, 0, count),
-            InstructionSet.Avx2 => Run<Lanes256, Vector256<float>>(weight, gradient, first, second, 0, count),
-            InstructionSet.Vector128 => Run<Lanes128, Vector128<float>>(weight, gradient, first, second, 0, count),
-            _ => 0,
-        };
-        Run<LanesScalar, float>(weight, gradient, first, second, i, count);
+        Debug.Assert(count == 0 || (weight is not null && gradient is not null && first is not null && second is not null), "no entries");
+        Widths.Run(new Kernel(this, weight, gradient, first, second), 0, count);
     }
 
-    /// <summary>The sum of squares in double precision, in which squares of floats are exact: 8 chains and a fixed tree.</summary>
+    /// <summary>The sum of squares in double precision, in which squares of floats are exact: 8 partial sums, added in a fixed tree.</summary>
     public static double SumOfSquares(float* values, int count)
     {
         Vector128<double> a = default, b = default, c = default, d = default;
@@ -95,5 +90,11 @@ internal readonly unsafe struct AdamWUpdate
         }
 
         return i;
+    }
+
+    private readonly struct Kernel(AdamWUpdate update, float* weight, float* gradient, float* first, float* second) : IRangeKernel
+    {
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V> => update.Run<L, V>(weight, gradient, first, second, start, end);
     }
 }

@@ -1,88 +1,78 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>Several rows: a panel is expanded, then up to six rows at a time pass over it.</content>
+/// <content>Gemm: a panel is unpacked to bytes or words, which tiles of up to six rows then reuse.</content>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
-    private const int TileRows = IntegerProduct.TileRows;
+    private const int TileRows = QuantizedGemm.TileRows;
     private const int TilePitch = 2 * Width;
     private const byte SignBit = 0x80;
 
-    // Whether a tile takes the one instruction for products of bytes and their sums, for which signed codes become unsigned. Vectors of 256 bits have
-    // it; wider ones do more without it where sums stay words, and of codes of up to 4 bits all do as much.
-    private static bool AddsProducts => Lanes256.AddsProducts && InstructionSets.Current switch
-    {
-        InstructionSet.Avx512 => !AddsWords,
-        InstructionSet.Avx2 => TFormat.Bits > 4,
-        _ => false,
-    };
+    // Whether tiles use VNNI (vpdpbusd), which needs unsigned codes; only 256-bit vectors have it here. On AVX2 it pays for codes of more than 4 bits.
+    // On AVX-512 vectors of 512 bits without it are faster, unless 16-bit sums would overflow.
+    private static bool UsesDotAccumulate => Lanes256.HasDotAccumulate && InstructionSets.Current >= InstructionSet.Avx2
+        && (InstructionSets.HasWideTile ? !AddsWords : TFormat.Bits > 4);
 
-    private static bool TakesWords => TFormat.Bits == 8 && !AddsProducts;
+    private static bool TakesWords => TFormat.Bits == 8 && !UsesDotAccumulate;
 
     public override void Expand(byte* panel, int first, int depth, float* to)
     {
-        panel += PanelBytes(first);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Expand<Lanes512, Vector512<float>>(panel, depth, to);
-                break;
-            case InstructionSet.Avx2:
-                Expand<Lanes256, Vector256<float>>(panel, depth, to);
-                break;
-            case InstructionSet.Vector128:
-                Expand<Lanes128, Vector128<float>>(panel, depth, to);
-                break;
-            default:
-                Expand<LanesScalar, float>(panel, depth, to);
-                break;
-        }
+        Debug.Assert(first % blockLength == 0 && depth % blockLength == 0, "no whole blocks");
+        Widths.Run(new ExpandKernel(this, panel + PanelBytes(first), depth, to));
     }
 
-    public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelsAhead ahead)
+    public override void Tile(int* x, int rows, int depth, float* panels, int count, float* sums, PanelPrefetch ahead)
     {
-        // The last rows of a batch are often few.
+        // The last tile of a batch often has few rows.
+        Debug.Assert(rows is >= 1 and <= TileRows && count is 1 or 2 && depth > 0 && depth % TFormat.GroupLength == 0, "no tile");
         switch (rows)
         {
             case <= 2:
-                Tile<Count2>(x, depth, panels, count, sums, ahead);
+                Widths.Run(new TileKernel<Count2>(x, depth, panels, ExpandedLength(depth), sums, ahead), 0, count);
                 break;
             case <= 4:
-                Tile<Count4>(x, depth, panels, count, sums, ahead);
+                Widths.Run(new TileKernel<Count4>(x, depth, panels, ExpandedLength(depth), sums, ahead), 0, count);
                 break;
             default:
-                Tile<Count6>(x, depth, panels, count, sums, ahead);
+                Widths.Run(new TileKernel<Count6>(x, depth, panels, ExpandedLength(depth), sums, ahead), 0, count);
                 break;
         }
     }
 
-    private void Tile<Rows>(int* x, int depth, float* panels, int count, float* sums, PanelsAhead ahead)
+    private readonly struct ExpandKernel(BlockFormatPanels<TFormat, TCodes> format, byte* panel, int depth, float* to) : IKernel
+    {
+        public void Run<L, V>()
+            where L : struct, ILanes<V> => format.Expand<L, V>(panel, depth, to);
+    }
+
+    // The range is panels. A tile is two vectors wide: two panels with vectors of 16 lanes, which leave a single panel to narrower vectors.
+    private readonly struct TileKernel<Rows>(int* x, int depth, float* panels, int panelLength, float* sums, PanelPrefetch ahead) : IRangeKernel
         where Rows : unmanaged, ICount
     {
-        // Two vectors of 16 lanes are two panels; one panel alone takes narrower ones.
-        if (InstructionSets.Current == InstructionSet.Avx512 && count == 2 && !AddsProducts)
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V>
         {
-            Tile<Lanes512, Vector512<float>, Rows>(x, depth, panels, panels + ExpandedLength(depth), sums, ahead);
-            return;
-        }
-
-        for (int i = 0; i < count; i++, panels += ExpandedLength(depth), sums += Width, ahead = ahead.Next)
-        {
-            switch (InstructionSets.Current)
+            if (L.Count < Width)
             {
-                case InstructionSet.Avx512 or InstructionSet.Avx2:
-                    Tiles<Lanes256, Vector256<float>, Rows>(x, depth, panels, sums, ahead);
-                    break;
-                case InstructionSet.Vector128:
-                    Tiles<Lanes128, Vector128<float>, Rows>(x, depth, panels, sums, ahead);
-                    break;
-                default:
-                    Tiles<LanesScalar, float, Rows>(x, depth, panels, sums, ahead);
-                    break;
+                PanelPrefetch next = ahead;
+                for (int panel = start; panel < end; panel++, next = next.Next)
+                {
+                    Tiles<L, V, Rows>(x, depth, panels + (panel * panelLength), sums + (panel * Width), next);
+                }
+
+                return end;
             }
+
+            if (end - start < 2 || UsesDotAccumulate)
+            {
+                return start;
+            }
+
+            Tile<L, V, Rows>(x, depth, panels, panels + panelLength, sums, ahead);
+            return end;
         }
     }
 
@@ -119,7 +109,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Four quads.
+    // Unpacks four quads of all outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float* ExpandQuads<L, V>(byte* unit, int quad, float* to)
         where L : struct, ILanes<V>
@@ -152,12 +142,12 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // As TakesWords says, in terms that the compiler knows.
+    // The same as TakesWords, written so that the JIT sees a constant.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool ExpandsToWords<L, V>()
-        where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.AddsProducts);
+        where L : struct, ILanes<V> => TFormat.Bits == 8 && !(L.Count >= Lanes256.Count && Lanes256.HasDotAccumulate);
 
-    private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums, PanelsAhead ahead)
+    private static void Tiles<L, V, Rows>(int* x, int depth, float* panel, float* sums, PanelPrefetch ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
     {
@@ -167,34 +157,34 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    private static void Tile<L, V, Rows>(int* x, int depth, float* left, float* right, float* sums, PanelsAhead ahead)
+    private static void Tile<L, V, Rows>(int* x, int depth, float* left, float* right, float* sums, PanelPrefetch ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
     {
-        if (AddsWords && (TFormat.Bits <= 4 || !L.AddsProducts))
+        if (AddsWords && (TFormat.Bits <= 4 || !L.HasDotAccumulate))
         {
-            Sum<L, V, Rows, SumsOfWords>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, Int16Sums>(x, depth, left, right, sums, ahead);
         }
-        else if (TFormat.Bits == 8 && !L.AddsProducts)
+        else if (TFormat.Bits == 8 && !L.HasDotAccumulate)
         {
-            Sum<L, V, Rows, ProductsOfWords>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, Int16Products>(x, depth, left, right, sums, ahead);
         }
         else
         {
-            Sum<L, V, Rows, ProductsOfBytes>(x, depth, left, right, sums, ahead);
+            Sum<L, V, Rows, Int8Products>(x, depth, left, right, sums, ahead);
         }
     }
 
-    // Up to six rows, two vectors of outputs: twelve sums, few enough for sixteen registers. Not inlined, for the reason that Two gives.
+    // Up to six rows by two vectors of outputs: twelve sums, which leave four of sixteen registers. Not inlined, for the same reason as Two.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Sum<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums, PanelsAhead ahead)
+    private static void Sum<L, V, Rows, Sums>(int* rows, int depth, float* left, float* right, float* sums, PanelPrefetch ahead)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
-        where Sums : struct, ITileSums
+        where Sums : struct, IDotAccumulation
     {
         float* x = (float*)rows;
 
-        // Evenly, as far as the sums have come: all at once the lines would take the places of those that the tile waits for.
+        // Prefetch evenly over the depth: all at once, the lines would occupy the fill buffers that the tile's own loads wait for.
         byte* line = ahead.First, due = line;
         nint share = ahead.Bytes * TFormat.GroupLength / depth, pitch = ahead.Pitch;
         for (; depth > 0; depth -= TFormat.GroupLength)
@@ -215,9 +205,9 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
             float* l = left + (2 * Width);
             float* r = right + (2 * Width);
 
-            // Four at a time, as in ProductTile, unless that took more registers than there are.
-            int step = typeof(Sums) == typeof(ProductsOfBytes) && !L.AddsProducts ? 1 : 4;
-            for (int remaining = (typeof(Sums) == typeof(ProductsOfWords) ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
+            // Unrolled by four, as in MicroKernel, unless that needs more registers than there are.
+            int step = typeof(Sums) == typeof(Int8Products) && !L.HasDotAccumulate ? 1 : 4;
+            for (int remaining = (typeof(Sums) == typeof(Int16Products) ? 2 : 1) * TFormat.GroupLength / 4; remaining > 0; remaining -= step)
             {
                 Term<L, V, Rows, Sums>(0, l, r, x, ref a0, ref a1, ref b0, ref b1, ref c0, ref c1, ref d0, ref d1, ref e0, ref e1, ref f0, ref f1);
                 if (step > 1)
@@ -251,14 +241,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // A number of each row against two vectors of codes.
+    // One word of each row times two vectors of codes.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Term<L, V, Rows, Sums>(
         int at, float* left, float* right, float* x,
         ref V a0, ref V a1, ref V b0, ref V b1, ref V c0, ref V c1, ref V d0, ref V d1, ref V e0, ref V e1, ref V f0, ref V f1)
         where L : struct, ILanes<V>
         where Rows : unmanaged, ICount
-        where Sums : struct, ITileSums
+        where Sums : struct, IDotAccumulation
     {
         V w0 = L.Load(left + (at * Width)), w1 = L.Load(right + (at * Width));
         Sums.Add<L, V>(x[at * TileRows], w0, w1, ref a0, ref a1);
@@ -276,26 +266,26 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Of signed codes it is an integer.
+    // The start of 32-bit sums: for signed codes it is stored as an integer, otherwise as two words.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V StartOf<L, V>(V start)
         where L : struct, ILanes<V> => TFormat.Bits == 8 ? start : Widen<L, V>(start);
 
-    // The sums of one row over a group join its outputs.
+    // Scales the integer sums of one row over a group and adds them to its outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish<L, V, Sums>(float* head, float* left, float* right, V sum0, V sum1, float* y)
         where L : struct, ILanes<V>
-        where Sums : struct, ITileSums
+        where Sums : struct, IDotAccumulation
     {
         float* z = y + L.Count;
-        if (TFormat.Zero > 0 || (TFormat.Bits == 8 && L.AddsProducts))
+        if (TFormat.Zero > 0 || (TFormat.Bits == 8 && L.HasDotAccumulate))
         {
             V start = L.Broadcast(head[0]);
-            (sum0, sum1) = typeof(Sums) == typeof(SumsOfWords) ? (L.AddWords(sum0, start), L.AddWords(sum1, start))
+            (sum0, sum1) = typeof(Sums) == typeof(Int16Sums) ? (L.AddWords(sum0, start), L.AddWords(sum1, start))
                 : (L.AddIntegers(sum0, StartOf<L, V>(start)), L.AddIntegers(sum1, StartOf<L, V>(start)));
         }
 
-        if (typeof(Sums) == typeof(SumsOfWords))
+        if (typeof(Sums) == typeof(Int16Sums))
         {
             (sum0, sum1) = (Widen<L, V>(sum0), Widen<L, V>(sum1));
         }

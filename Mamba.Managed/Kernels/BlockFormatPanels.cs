@@ -5,11 +5,11 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>The panels of one format: the numbers of its blocks, with the 16 outputs side by side.</summary>
+/// <summary>The panels of one block format: the fields of its blocks, interleaved over 16 outputs.</summary>
 /// <remarks>
-/// A panel is a run of blocks of inputs, each a head and then units of 32 inputs as <see cref="ICodePlanes"/> lays them out:
+/// A panel is a sequence of blocks of inputs, each a head followed by units of 32 inputs in the layout of <see cref="ICodePlanes"/>:
 /// <code>head:  | d x 16 | m x 16 where there is a minimum | s x 16 for each group | t x 16 for each group |</code>
-/// Except for s and t, which take whole bytes, a panel takes the bytes of the 16 rows that it holds.
+/// s and t take a whole byte each; apart from that a panel is as large as the 16 rows it holds.
 /// </remarks>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockPanels
     where TFormat : struct, IBlockFormat
@@ -17,7 +17,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
 {
     private const int UnitLength = ICodePlanes.UnitLength;
 
-    // Fields, not constants: each of them would count against what the compiler is ready to inline into a kernel.
+    // Fields, not expressions over TFormat: each of those would count against the JIT's inlining budget of a kernel.
     private readonly int blockLength = TFormat.Type.BlockLength();
     private readonly int groups = TFormat.Type.BlockLength() / TFormat.GroupLength;
     private readonly int scalesAt = Width * (TFormat.IsAffine ? 2 : 1) * sizeof(ushort);
@@ -39,7 +39,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes> : BlockP
 
     public override bool TileTakesWords => TakesWords;
 
-    public override int TileZero => TFormat.Bits == 8 && AddsProducts ? SignBit : Zero;
+    public override int TileZero => TFormat.Bits == 8 && UsesDotAccumulate ? SignBit : Zero;
 
     public override int PanelBytes(int inputs) => inputs / blockLength * blockBytes;
 

@@ -1,12 +1,11 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Depthwise causal convolution over time, then perhaps SiLU: y[t, c] = silu(bias[c] + sum over j of w[j, c] x[t - width + 1 + j, c]).</summary>
-/// <remarks>Gu and Dao 2023, figure 3; <c>causal_conv1d</c> with SiLU upstream. Inputs before the first row come from the window.</remarks>
+/// <summary>Depthwise causal convolution over time with optional SiLU: y[t, c] = silu(bias[c] + sum over j of w[j, c] x[t - width + 1 + j, c]).</summary>
+/// <remarks>Gu and Dao 2023, figure 3; <c>causal_conv1d</c> with SiLU upstream. Inputs before the first row come from conv_state, here the window.</remarks>
 internal static unsafe partial class CausalConvolution
 {
     /// <summary>Runs over one sequence, for the channels [start, end).</summary>
@@ -14,46 +13,30 @@ internal static unsafe partial class CausalConvolution
     /// <param name="xPitch">Distance between rows of x.</param>
     /// <param name="weight">[width, channels]</param>
     /// <param name="bias">[channels] or null.</param>
-    /// <param name="window">[width, channels]: the last inputs before row 0, oldest first; the last inputs after the last row on return.</param>
+    /// <param name="window">[width, channels]: conv_state, the last inputs before row 0, oldest first; on return, up to the last row.</param>
     /// <param name="y">[length, channels]; must not overlap x.</param>
-    /// <param name="length">Rows.</param>
+    /// <param name="length">Rows; 0 is allowed.</param>
     /// <param name="channels">Channels of all arrays.</param>
     /// <param name="width">Width of the convolution.</param>
     /// <param name="silu">Whether SiLU follows.</param>
     /// <param name="start">First channel to compute.</param>
     /// <param name="end">End of the channels to compute.</param>
-    /// <param name="next">The window that is needed after this one, or null: a single row asks for it meanwhile.</param>
+    /// <param name="next">The window of the next sequence to be computed, or null: a decode step prefetches it.</param>
     public static void Forward(
         float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu, int start, int end,
         float* next = null)
     {
-        Sequence sequence = new(x, xPitch, weight, bias, window, y, length, channels, width, silu, next);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                start = sequence.Forward<Lanes512, Vector512<float>>(start, end);
-                break;
-            case InstructionSet.Avx2:
-                start = sequence.Forward<Lanes256, Vector256<float>>(start, end);
-                break;
-            case InstructionSet.Vector128:
-                start = sequence.Forward<Lanes128, Vector128<float>>(start, end);
-                break;
-            default:
-                break;
-        }
-
-        // A kernel that has nothing to do is not compiled.
-        if (start < end)
-        {
-            sequence.Forward<LanesScalar, float>(start, end);
-        }
+        Debug.Assert(x is not null && weight is not null && window is not null && y is not null, "no array");
+        Debug.Assert(length >= 0 && width >= 1 && start >= 0 && start <= end && end <= channels && xPitch >= 0, "no range");
+        Debug.Assert(length == 0 || y >= x + ((length - 1L) * xPitch) + channels || y + ((long)length * channels) <= x, "y overlaps x");
+        Widths.Run(new Sequence(x, xPitch, weight, bias, window, y, length, channels, width, silu, next), start, end);
     }
 
     private readonly struct Sequence(
         float* x, int xPitch, float* weight, float* bias, float* window, float* y, int length, int channels, int width, bool silu, float* next)
+        : IRangeKernel
     {
-        public int Forward<L, V>(int start, int end)
+        public int Run<L, V>(int start, int end)
             where L : struct, ILanes<V>
         {
             end = start + ((end - start) / L.Count * L.Count);
@@ -69,7 +52,7 @@ internal static unsafe partial class CausalConvolution
             return end;
         }
 
-        // Each input joins its sum on the way to the slot of the one before it; the window that is needed next arrives meanwhile.
+        // A decode step: shifts the window by one row and accumulates in the same pass, and prefetches the window that is needed next.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void OneRow<L, V>(int start, int end)
             where L : struct, ILanes<V>
@@ -77,7 +60,7 @@ internal static unsafe partial class CausalConvolution
             int c = start;
             for (; c <= end - (4 * L.Count); c += 4 * L.Count)
             {
-                AskForNext(c, 4 * L.Count);
+                PrefetchNext(c, 4 * L.Count);
                 V s0 = Bias<L, V>(c), s1 = Bias<L, V>(c + L.Count), s2 = Bias<L, V>(c + (2 * L.Count)), s3 = Bias<L, V>(c + (3 * L.Count));
                 float* by = weight + c, slot = window + c;
                 for (int j = width - 1; j >= 0; j--, slot += channels, by += channels)
@@ -106,7 +89,7 @@ internal static unsafe partial class CausalConvolution
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private void AskForNext(int c, int count)
+        private void PrefetchNext(int c, int count)
         {
             if (next is null)
             {
@@ -133,7 +116,7 @@ internal static unsafe partial class CausalConvolution
         private void Rows<L, V>(int start, int end)
             where L : struct, ILanes<V>
         {
-            // Row by row, in the order in which memory lies; the rows before are in the first-level cache.
+            // Row by row, in memory order; the previous rows are still in the L1 cache.
             for (int t = 0; t < length; t++)
             {
                 float* to = y + ((long)t * channels);
@@ -150,7 +133,7 @@ internal static unsafe partial class CausalConvolution
                 }
             }
 
-            // Oldest first, so that a slot is read before it is overwritten.
+            // Oldest first, so that each row of the window is read before it is overwritten.
             for (int j = 0; j < width; j++)
             {
                 for (int c = start; c < end; c += L.Count)
@@ -160,7 +143,7 @@ internal static unsafe partial class CausalConvolution
             }
         }
 
-        // A row of y from the rows that its taps read, the oldest first.
+        // One row of y, from the rows that its taps read, oldest first.
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         private void Row<L, V>(float* oldest, nint pitch, float* to, int start, int end)
             where L : struct, ILanes<V>
@@ -178,7 +161,7 @@ internal static unsafe partial class CausalConvolution
             }
         }
 
-        // Four vectors in step: each alone is a long chain, and its taps a short loop.
+        // Four vectors interleaved: each alone is a chain of dependent operations that would wait for its own latency.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private void Four<L, V>(float* from, nint pitch, int c, float* to)
             where L : struct, ILanes<V>
@@ -229,7 +212,7 @@ internal static unsafe partial class CausalConvolution
             return sum;
         }
 
-        // The first rows, which reach back into the window.
+        // One of the first rows, whose taps reach back into the window.
         private V Begin<L, V>(int t, int c)
             where L : struct, ILanes<V>
         {

@@ -1,5 +1,5 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -11,13 +11,11 @@ namespace Mamba.Managed.Kernels;
 /// dp[t] = dy[t] s (1 + p (1 - s))        dbias += sum of dp[t]        dw[j] += sum over t of dp[t] x[t - width + 1 + j]
 /// dx[t] = sum over j of w[j] dp[t + width - 1 - j]
 /// </code>
-/// x at negative times is the window before the sequence; the window after it is its last inputs, so that a gradient of the one flows on to
-/// dx and to the gradient of the other.
+/// x at negative times is the window (conv_state) before the sequence. The window after the sequence is its last inputs, so the gradient of that window
+/// is added to dx, and for short sequences to the gradient of the window before.
 /// </remarks>
-internal readonly unsafe struct CausalConvolutionBackward
+internal readonly unsafe struct CausalConvolutionBackward : IRangeKernel
 {
-    private const float Log2E = 1.44269504088896341f;
-
     /// <summary>[length, channels] with a pitch of <see cref="Pitch"/>: the input.</summary>
     public required float* X { get; init; }
 
@@ -37,7 +35,7 @@ internal readonly unsafe struct CausalConvolutionBackward
     public required float* Window { get; init; }
 
     /// <summary>[width, channels] or null: the gradient of the window after the last row; of the window before the first row on return.</summary>
-    public required float* WindowGradient { get; init; }
+    public required float* ConvStateGradient { get; init; }
 
     /// <summary>[length, channels]: the gradient of the output; overwritten by that of p.</summary>
     public required float* OutputGradient { get; init; }
@@ -60,17 +58,13 @@ internal readonly unsafe struct CausalConvolutionBackward
     /// <summary>Computes the gradients for the channels [start, end).</summary>
     public void Run(int start, int end)
     {
-        start = InstructionSets.Current switch
-        {
-            InstructionSet.Avx512 => Run<Lanes512, Vector512<float>>(start, end),
-            InstructionSet.Avx2 => Run<Lanes256, Vector256<float>>(start, end),
-            InstructionSet.Vector128 => Run<Lanes128, Vector128<float>>(start, end),
-            _ => start,
-        };
-        Run<LanesScalar, float>(start, end);
+        Debug.Assert(start >= 0 && start <= end && end <= Channels && Length >= 1 && Width >= 1 && Pitch >= Channels, "no range");
+        Debug.Assert(X is not null && XGradient is not null && Weight is not null && OutputGradient is not null, "no array");
+        Widths.Run(this, start, end);
     }
 
-    private int Run<L, V>(int start, int end)
+    /// <inheritdoc/>
+    public int Run<L, V>(int start, int end)
         where L : struct, ILanes<V>
     {
         int c = start;
@@ -79,15 +73,15 @@ internal readonly unsafe struct CausalConvolutionBackward
             Parameters<L, V>(c);
             for (int t = 0; t < Length; t++)
             {
-                V sum = WindowGradient is not null && t >= Length - Width ? L.Load(WindowGradient + At(t - Length + Width, c)) : L.Broadcast(0);
+                V sum = ConvStateGradient is not null && t >= Length - Width ? L.Load(ConvStateGradient + At(t - Length + Width, c)) : L.Broadcast(0);
                 L.Store(XGradient + ((long)t * Pitch) + c, Reach<L, V>(t, c, sum));
             }
 
-            // Newest first: a slot is read, as the gradient of the window after, before it is overwritten.
-            for (int slot = Width - 1; WindowGradient is not null && slot >= 0; slot--)
+            // Newest first: each row is read as the gradient of the window after before it is overwritten with that of the window before.
+            for (int slot = Width - 1; ConvStateGradient is not null && slot >= 0; slot--)
             {
-                V sum = slot >= Length ? L.Load(WindowGradient + At(slot - Length, c)) : L.Broadcast(0);
-                L.Store(WindowGradient + At(slot, c), Reach<L, V>(slot - Width, c, sum));
+                V sum = slot >= Length ? L.Load(ConvStateGradient + At(slot - Length, c)) : L.Broadcast(0);
+                L.Store(ConvStateGradient + At(slot, c), Reach<L, V>(slot - Width, c, sum));
             }
         }
 
@@ -112,7 +106,7 @@ internal readonly unsafe struct CausalConvolutionBackward
                 p = L.MultiplyAdd(L.Load(Weight + At(j, c)), Input<L, V>(t - Width + 1 + j, c), p);
             }
 
-            V sigmoid = L.Divide(one, L.Add(one, Elementary.Exp2<L, V>(L.Multiply(p, L.Broadcast(-Log2E)))));
+            V sigmoid = Elementary.Sigmoid<L, V>(p);
             V slope = L.Multiply(sigmoid, L.MultiplyAdd(p, L.Subtract(one, sigmoid), one));
             V gradient = L.Multiply(L.Load(OutputGradient + At(t, c)), slope);
             L.Store(OutputGradient + At(t, c), gradient);
@@ -127,7 +121,7 @@ internal readonly unsafe struct CausalConvolutionBackward
         L.Store(BiasGradient + c, biasSum);
     }
 
-    // What the input at time t, negative for the window, contributed to: p[t] to p[t + width - 1].
+    // The gradient of the input at time t, negative within the window: it contributed to p[t] up to p[t + width - 1].
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private V Reach<L, V>(int t, int c, V sum)
         where L : struct, ILanes<V>

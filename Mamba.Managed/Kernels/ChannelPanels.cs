@@ -1,10 +1,10 @@
 namespace Mamba.Managed.Kernels;
 
-/// <summary>How the states of a scan lie in memory, and A beside them: panels of 16 channels, so that a channel's states are near each other.</summary>
+/// <summary>The layout of ssm_state and of A: panels of 16 channels, with all states of a panel contiguous.</summary>
 /// <remarks>
-/// A single step reads every state once; in this order it reads one run of memory. The last panel may be narrower:
+/// A decode step reads every state once; in this layout it reads memory sequentially. The last panel may be narrower:
 /// <code>panel p:  | h[16p .. 16p+15, 0] | h[16p .. 16p+15, 1] | ... | h[16p .. 16p+15, states-1] |</code>
-/// Neighboring panels take neighboring memory: the channels [a, b) those from a states to b states where a is a multiple of 16.
+/// Channels [a, b) lie at [a x states, b x states) where a is a multiple of 16.
 /// </remarks>
 /// <param name="channels">How many channels: d_inner.</param>
 /// <param name="states">States of one channel: d_state.</param>
@@ -13,10 +13,10 @@ internal readonly struct ChannelPanels(int channels, int states)
     /// <summary>Channels of a panel.</summary>
     public const int Width = 16;
 
-    /// <summary>Where the first state of a channel is.</summary>
+    /// <summary>Offset of the first state of a channel.</summary>
     public long Offset(int channel) => ((long)FirstOf(channel) * states) + (channel % Width);
 
-    /// <summary>Distance between the states of a channel.</summary>
+    /// <summary>Distance between two states of a channel.</summary>
     public int Pitch(int channel) => Math.Min(Width, channels - FirstOf(channel));
 
     /// <summary>Copies panels to rows.</summary>

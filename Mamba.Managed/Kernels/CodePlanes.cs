@@ -5,18 +5,19 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Where the codes of 32 inputs x 16 outputs lie in a unit of a panel.</summary>
+/// <summary>The layout of the codes of 32 inputs x 16 outputs, a unit of a panel.</summary>
 /// <remarks>
-/// Rows of 64 bytes, byte 4j + (i mod 4) of a row for input i of output j, so that a quad, four neighboring inputs, is the four bytes of a lane:
+/// Rows of 64 bytes. Byte 4j + (i mod 4) of a row belongs to input i of output j, so that a quad, four consecutive inputs, fills the four bytes of
+/// a vector lane:
 /// <code>
 /// 8 bits: a row for each quad
 /// 4 bits: row r holds quad 2r in the low halves and quad 2r + 1 in the high halves
 /// 2 bits: row r holds quads 4r .. 4r + 3, the first in the lowest bits
 /// 1 bit:  one row, quad q in bit q
 /// </code>
-/// Codes of 5 bits have a plane of 4 and then one of 1, codes of 3 bits a plane of 2 and then one of 1. Codes of 6 bits take three rows for four
-/// quads: each holds one of the first three in its low 6 bits and 2 bits of the fourth above them. One type for each number of bits, so that a
-/// kernel is compiled with its own few instructions.
+/// Codes of 5 bits have a plane of 4 bits and then one of 1 bit, codes of 3 bits a plane of 2 and then one of 1. Codes of 6 bits take three rows for
+/// four quads: each row holds one of the first three quads in its low 6 bits and 2 bits of the fourth quad above them. There is one type for each
+/// number of bits, so that the JIT compiles a kernel with only the instructions of its format.
 /// </remarks>
 internal unsafe interface ICodePlanes
 {
@@ -86,7 +87,7 @@ internal readonly unsafe struct Codes6 : ICodePlanes
         }
     }
 
-    // One mask for all three rows: a kernel has few registers left.
+    // The same mask for all three rows: registers are scarce in the kernels.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Upper<L, V>(float* row)
         where L : struct, ILanes<V> => L.MaskBytes(L.Load(row), 0xC0);
@@ -165,7 +166,7 @@ internal static unsafe class CodePlane
         return L.MaskBytes(quad % 2 == 0 ? row : L.ShiftWords(row, -4), 15);
     }
 
-    /// <summary>Two bits, <paramref name="to"/> up.</summary>
+    /// <summary>Two bits of each code, shifted to bit <paramref name="to"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Two<L, V>(byte* plane, int quad, int to)
         where L : struct, ILanes<V>
@@ -174,7 +175,7 @@ internal static unsafe class CodePlane
         return L.MaskBytes(L.ShiftWords(row, to - (quad % 4 * 2)), (byte)(3 << to));
     }
 
-    /// <summary>One bit, <paramref name="to"/> up.</summary>
+    /// <summary>One bit of each code, shifted to bit <paramref name="to"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V One<L, V>(byte* plane, int quad, int to)
         where L : struct, ILanes<V> => L.MaskBytes(L.ShiftWords(L.Load((float*)plane), to - quad), (byte)(1 << to));
@@ -207,7 +208,7 @@ internal static unsafe class CodePlane
         }
     }
 
-    // Some bits of two neighboring quads in one: those of the second above those of the first.
+    // Some bits of two consecutive quads in one word: those of the second quad above those of the first.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Join(ulong quads, int from, int width)
     {

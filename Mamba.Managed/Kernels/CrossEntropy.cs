@@ -1,59 +1,62 @@
+using System.Diagnostics;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
 /// <summary>Softmax cross-entropy of one row of logits and its gradient: loss = log(sum of e^l) - l[target]; dl = softmax(l) - onehot(target).</summary>
-/// <remarks>The greatest logit is taken off first, so nothing overflows; the sum runs in 16 virtual lanes and a fixed tree.</remarks>
+/// <remarks>The largest logit is subtracted first, so nothing overflows. The sum has the fixed order of <see cref="VirtualLanes"/>.</remarks>
 internal static unsafe class CrossEntropy
 {
     /// <summary>The loss of one row, whose logits become their gradient.</summary>
     /// <param name="logits">[count]: overwritten by the gradient times <paramref name="scale"/>.</param>
     /// <param name="count">Entries of the row.</param>
-    /// <param name="target">The right entry; negative for none, which gives neither loss nor gradient.</param>
+    /// <param name="target">The index of the target; negative for none, which gives neither loss nor gradient.</param>
     /// <param name="scale">Factor of the gradient.</param>
     /// <returns>The loss in nats.</returns>
     public static double Backward(float* logits, int count, int target, float scale)
     {
+        Debug.Assert(logits is not null && target < count, "no logits or no such target");
         if (target < 0)
         {
             new Span<float>(logits, count).Clear();
             return 0;
         }
 
-        float right = logits[target];
-        return InstructionSets.Current switch
-        {
-            InstructionSet.Avx512 => Row<Lanes512, Vector512<float>>(logits, count, target, right, scale),
-            InstructionSet.Avx2 => Row<Lanes256, Vector256<float>>(logits, count, target, right, scale),
-            InstructionSet.Vector128 => Row<Lanes128, Vector128<float>>(logits, count, target, right, scale),
-            _ => Row<LanesScalar, float>(logits, count, target, right, scale),
-        };
+        RowKernel row = new(logits, count, target, scale);
+        Widths.Run(ref row);
+        return row.Loss;
     }
 
-    private static double Row<L, V>(float* logits, int count, int target, float right, float scale)
-        where L : struct, ILanes<V>
+    private struct RowKernel(float* logits, int count, int target, float scale) : IKernel
     {
-        int whole = count - (count % VirtualLanes.Count);
-        float greatest = System.Numerics.Tensors.TensorPrimitives.Max(new ReadOnlySpan<float>(logits, count));
-        float* lanes = stackalloc float[VirtualLanes.Count];
-        Exponentials<L, V>(logits, whole, greatest, lanes);
-        for (int i = whole; i < count; i++)
-        {
-            logits[i] = Elementary.Exp<LanesScalar, float>(logits[i] - greatest);
-            lanes[i - whole] += logits[i];
-        }
+        public double Loss { get; private set; }
 
-        float sum = VirtualLanes.Sum(lanes);
-        Scale<L, V>(logits, whole, scale / sum);
-        for (int i = whole; i < count; i++)
+        public void Run<L, V>()
+            where L : struct, ILanes<V>
         {
-            logits[i] *= scale / sum;
-        }
+            float right = logits[target];
+            int whole = count - (count % VirtualLanes.Count);
+            float greatest = TensorPrimitives.Max(new ReadOnlySpan<float>(logits, count));
+            float* lanes = stackalloc float[VirtualLanes.Count];
+            Exponentials<L, V>(logits, whole, greatest, lanes);
+            for (int i = whole; i < count; i++)
+            {
+                logits[i] = Elementary.Exp<LanesScalar, float>(logits[i] - greatest);
+                lanes[i - whole] += logits[i];
+            }
 
-        logits[target] -= scale;
-        return Math.Log(sum) + ((double)greatest - right);
+            float sum = VirtualLanes.Sum(lanes);
+            Scale<L, V>(logits, whole, scale / sum);
+            for (int i = whole; i < count; i++)
+            {
+                logits[i] *= scale / sum;
+            }
+
+            logits[target] -= scale;
+            Loss = Math.Log(sum) + ((double)greatest - right);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

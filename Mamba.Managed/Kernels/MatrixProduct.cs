@@ -7,29 +7,31 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>y = x W^T + bias for rows x against a packed matrix W.</summary>
 /// <remarks>
-/// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the width or the number of
+/// Every entry of y is one chain of fused multiply-adds over the inputs in ascending order, whatever the tile, the vector width or the number of
 /// rows: a row gives the same bits alone and in any batch. The bias is added last.
-/// One row reads its panels straight from memory. Several go through a tile, <see cref="FloatProduct"/> or <see cref="IntegerProduct"/>.
-/// Workers take their parts as <see cref="Pieces"/>: who computes an output leaves no trace in it, and on a shared machine one processor may be
-/// far slower than the next.
+/// <para/>
+/// One row is a gemv, which streams the panels from memory once. Several rows are a gemm, <see cref="FloatGemm"/> or <see cref="QuantizedGemm"/>.
+/// Workers share the panels by work stealing (<see cref="WorkQueue"/>), because on a shared machine one core may be far slower than another. The result
+/// stays deterministic: each output is computed by one worker in a fixed order, whichever worker that is.
 /// </remarks>
 internal static unsafe class MatrixProduct
 {
     private const int Width = PackedMatrix.PanelWidth;
 
-    /// <summary>Room for the rows and weights that the workers put in order.</summary>
+    /// <summary>Scratch memory for packed rows and unpacked weights.</summary>
     /// <param name="workers">Workers that compute together.</param>
-    /// <param name="rows">Rows of the largest product, until <see cref="Reserve"/> makes more room.</param>
+    /// <param name="rows">Rows of the largest product, until <see cref="Reserve"/> is called with more.</param>
     /// <param name="inputs">Inputs of the largest product, likewise.</param>
-    public static ProductScratch CreateScratch(int workers, int rows = 0, int inputs = 0)
+    public static GemmScratch CreateScratch(int workers, int rows = 0, int inputs = 0)
     {
-        ProductScratch scratch = new(workers, Math.Max(FloatProduct.OwnLength, IntegerProduct.OwnLength));
+        GemmScratch scratch = new(workers, Math.Max(FloatGemm.OwnLength, QuantizedGemm.OwnLength));
         Reserve(scratch, rows, inputs);
         return scratch;
     }
 
-    /// <summary>Makes room for products of some size, their last tile filled up, and forgets one that failed; called while no worker runs.</summary>
-    public static void Reserve(ProductScratch scratch, int rows, int inputs) => scratch.Reserve(checked((rows + IntegerProduct.TileRows - 1) * inputs));
+    /// <summary>Grows the scratch for products of a size, rounded up to whole tiles, and drops the state of a product that failed half way.</summary>
+    /// <remarks>Must not be called while a worker runs.</remarks>
+    public static void Reserve(GemmScratch scratch, int rows, int inputs) => scratch.Reserve(checked((rows + QuantizedGemm.TileRows - 1) * inputs));
 
     /// <summary>Computes the product on the calling thread, some rows at a time.</summary>
     /// <param name="x">[rows, inputs]</param>
@@ -49,7 +51,7 @@ internal static unsafe class MatrixProduct
 
         int chunk = SpanRows.ChunkOf(weight.Inputs);
         long xPitch = x.Pitch(), yPitch = ((ReadOnlySpan2D<float>)y).Pitch();
-        using ProductScratch scratch = CreateScratch(1, Math.Min(x.Height, chunk), weight.Inputs);
+        using GemmScratch scratch = CreateScratch(1, Math.Min(x.Height, chunk), weight.Inputs);
         fixed (float* input = x, output = y, add = bias)
         {
             for (int row = 0; row < x.Height; row += chunk)
@@ -64,20 +66,20 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Computes this worker's share of the product; all workers call it, and a barrier must follow before y is read.</summary>
-    /// <param name="worker">Who computes.</param>
-    /// <param name="scratch">As of <see cref="CreateScratch"/>, for all workers.</param>
+    /// <param name="worker">The calling worker.</param>
+    /// <param name="scratch">From <see cref="CreateScratch"/>, shared by all workers.</param>
     /// <param name="x">[rows, inputs] with a pitch of <paramref name="xPitch"/>.</param>
     /// <param name="xPitch">Distance between rows of x.</param>
     /// <param name="weight">[outputs, inputs]</param>
     /// <param name="bias">[outputs] or empty.</param>
     /// <param name="y">[rows, outputs] with a pitch of <paramref name="yPitch"/>; must not overlap x.</param>
     /// <param name="rows">How many rows.</param>
-    /// <param name="yPitch">Distance between rows of y; 0 where nothing is between them.</param>
+    /// <param name="yPitch">Distance between rows of y; 0 for contiguous rows.</param>
     /// <param name="fixedShares">
-    /// Whether of a single row each worker computes just the outputs that <see cref="Worker.Range"/> gives it, to go on with them without a barrier.
+    /// For a single row: each worker computes exactly the outputs that <see cref="Worker.Range"/> assigns to it, so that it can use them without a barrier.
     /// </param>
     public static void Forward(
-        Worker worker, ProductScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows,
+        Worker worker, GemmScratch scratch, ReadOnlySpan<float> x, int xPitch, PackedMatrix weight, ReadOnlySpan<float> bias, Span<float> y, int rows,
         int yPitch = 0, bool fixedShares = false)
     {
         yPitch = yPitch == 0 ? weight.Outputs : yPitch;
@@ -108,17 +110,17 @@ internal static unsafe class MatrixProduct
         GC.KeepAlive(weight);
     }
 
-    private static void Share(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, bool fixedShares)
+    private static void Share(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, bool fixedShares)
     {
-        if (x.Rows == 1 || (x.Rows <= IntegerProduct.FewRows && weight.Blocks is not null))
+        if (x.Rows == 1 || (x.Rows <= QuantizedGemm.GemvRows && weight.Blocks is not null))
         {
             if (fixedShares || worker.Count == 1)
             {
-                Few((int*)scratch.Of(worker), x, weight, bias, y, worker.Range(weight.Panels), isArranged: false);
+                Gemv((int*)scratch.Of(worker), x, weight, bias, y, worker.Range(weight.Panels), isPacked: false);
             }
             else
             {
-                FewPieces(worker, scratch, x, weight, bias, y);
+                QueuedGemv(worker, scratch, x, weight, bias, y);
             }
 
             return;
@@ -126,11 +128,11 @@ internal static unsafe class MatrixProduct
 
         if (weight.Blocks is { } blocks)
         {
-            IntegerProduct.Run(worker, scratch, x, weight, blocks, bias, y);
+            QuantizedGemm.Run(worker, scratch, x, weight, blocks, bias, y);
         }
         else
         {
-            FloatProduct.Run(worker, scratch, x, weight, weight.Floats!, bias, y);
+            FloatGemm.Run(worker, scratch, x, weight, weight.Floats!, bias, y);
         }
     }
 
@@ -145,21 +147,21 @@ internal static unsafe class MatrixProduct
         }
     }
 
-    private static void FewPieces(Worker worker, ProductScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
+    private static void QueuedGemv(Worker worker, GemmScratch scratch, MatrixView x, PackedMatrix weight, float* bias, MatrixView y)
     {
-        // Six pieces or more for each worker, of as many panels as PanelRow takes in step.
+        // At least six items for each worker, each of as many panels as PanelGemv interleaves.
         int length = (weight.Panels / (6 * worker.Count)) switch { >= 4 => 4, >= 2 => 2, _ => 1 };
-        Pieces pieces = scratch.Deal(worker, (weight.Panels + length - 1) / length);
-        bool isArranged = false;
-        for (int piece = pieces.Next(); piece >= 0; piece = pieces.Next())
+        WorkQueue queue = scratch.StartQueue(worker, (weight.Panels + length - 1) / length);
+        bool isPacked = false;
+        for (int item = queue.Take(); item >= 0; item = queue.Take())
         {
-            int first = piece * length;
-            Few((int*)scratch.Of(worker), x, weight, bias, y, (first, Math.Min(first + length, weight.Panels)), isArranged);
-            isArranged = true;
+            int first = item * length;
+            Gemv((int*)scratch.Of(worker), x, weight, bias, y, (first, Math.Min(first + length, weight.Panels)), isPacked);
+            isPacked = true;
         }
     }
 
-    private static void Few(int* left, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, (int Start, int End) panels, bool isArranged)
+    private static void Gemv(int* left, MatrixView x, PackedMatrix weight, float* bias, MatrixView y, (int Start, int End) panels, bool isPacked)
     {
         if (panels.Start == panels.End)
         {
@@ -168,11 +170,11 @@ internal static unsafe class MatrixProduct
 
         if (weight.Blocks is { } blocks)
         {
-            IntegerProduct.Rows(left, x, weight, blocks, y, panels, isArranged);
+            QuantizedGemm.Gemv(left, x, weight, blocks, y, panels, isPacked);
         }
         else
         {
-            OneRow(x.Start, weight, weight.Floats!, y.Start, panels);
+            FloatGemv(x.Start, weight, weight.Floats!, y.Start, panels);
         }
 
         for (int row = 0; row < x.Rows; row++)
@@ -182,18 +184,18 @@ internal static unsafe class MatrixProduct
     }
 
     [SkipLocalsInit]
-    private static void OneRow(float* x, PackedMatrix weight, FloatPanels kernels, float* y, (int Start, int End) panels)
+    private static void FloatGemv(float* x, PackedMatrix weight, FloatPanels kernels, float* y, (int Start, int End) panels)
     {
         int whole = Math.Min(panels.End, weight.Outputs / Width);
         if (panels.Start < whole)
         {
-            kernels.Row(x, weight.Inputs, weight.Panel(panels.Start), whole - panels.Start, y + (panels.Start * Width));
+            kernels.Gemv(x, weight.Inputs, weight.Panel(panels.Start), whole - panels.Start, y + (panels.Start * Width));
         }
 
         if (whole < panels.End)
         {
             float* edge = stackalloc float[Width];
-            kernels.Row(x, weight.Inputs, weight.Panel(whole), 1, edge);
+            kernels.Gemv(x, weight.Inputs, weight.Panel(whole), 1, edge);
             int first = whole * Width, count = weight.Outputs - first;
             new ReadOnlySpan<float>(edge, count).CopyTo(new Span<float>(y + first, count));
         }

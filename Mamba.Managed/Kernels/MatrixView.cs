@@ -1,6 +1,6 @@
 namespace Mamba.Managed.Kernels;
 
-/// <summary>A matrix in memory that someone else holds: rows and columns with any distance between neighbors.</summary>
+/// <summary>A view of a matrix in memory that it does not own, with a stride for rows and one for columns.</summary>
 /// <param name="start">Entry (0, 0).</param>
 /// <param name="rows">Rows.</param>
 /// <param name="columns">Columns.</param>
@@ -8,13 +8,13 @@ namespace Mamba.Managed.Kernels;
 /// <param name="columnPitch">Distance between columns.</param>
 internal readonly unsafe struct MatrixView(float* start, int rows, int columns, long rowPitch, long columnPitch)
 {
-    /// <summary>Rows one after the other.</summary>
+    /// <summary>Contiguous rows.</summary>
     public MatrixView(float* start, int rows, int columns)
         : this(start, rows, columns, columns, 1)
     {
     }
 
-    /// <summary>Rows with a pitch: a block of columns of a wider matrix.</summary>
+    /// <summary>Contiguous columns and rows with a pitch: a block of columns of a wider matrix.</summary>
     public MatrixView(float* start, int rows, int columns, long rowPitch)
         : this(start, rows, columns, rowPitch, 1)
     {

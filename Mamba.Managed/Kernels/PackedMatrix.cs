@@ -4,10 +4,10 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>A weight matrix [outputs, inputs] of any type in the order in which the product reads it.</summary>
+/// <summary>A weight matrix [outputs, inputs] of any type, packed into panels for the products.</summary>
 /// <remarks>
-/// Panels of 16 outputs; within a panel the 16 weights of one input are neighbors, so one layout streams through a vector product and a
-/// matrix product alike. The last panel is filled up with zeros. Weights keep the type of their tensor; <see cref="PanelKernels"/> says how.
+/// A panel holds 16 outputs, with the 16 weights of one input contiguous, so that gemv and gemm both stream through the same layout. The last panel is
+/// filled up with zeros. Weights keep the type of their tensor; <see cref="PanelKernels"/> defines the panels of each type.
 /// <code>panel p:  | w[16p .. 16p+15, 0] | w[16p .. 16p+15, 1] | ... | w[16p .. 16p+15, inputs-1] |</code>
 /// </remarks>
 internal sealed unsafe class PackedMatrix : IDisposable
@@ -25,7 +25,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Packs a copy of <paramref name="weight"/>.</summary>
     /// <param name="weight">[outputs, inputs], of any floating-point or quantized type.</param>
     /// <param name="threads">Threads that pack.</param>
-    /// <param name="room">Where to, if not into memory of its own: <see cref="LengthOf"/> bytes.</param>
+    /// <param name="room">Memory of <see cref="LengthOf"/> bytes to pack into; null to allocate it.</param>
     public PackedMatrix(Tensor weight, int threads = 1, TensorBuffer? room = null)
     {
         (Outputs, Inputs) = SizesOf(weight);
@@ -34,7 +34,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
         buffer = room ?? Allocate();
         if (!Pack(weight, threads))
         {
-            // The short cuts of half precision do not know infinity, NaN and numbers from 64 up; single precision does.
+            // The fast conversion from half precision cannot represent infinity, NaN or magnitudes from 64 up, so such a matrix is kept in single precision.
             buffer.Dispose();
             weight = weight.ToFloat32();
             kernels = PanelKernels.For(weight.Type);
@@ -62,7 +62,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Panels, the last perhaps partly empty.</summary>
     public int Panels => PanelsOf(Outputs);
 
-    /// <summary>Memory taken, in bytes.</summary>
+    /// <summary>Length of the packed matrix in bytes.</summary>
     public long ByteLength => buffer.Length;
 
     /// <summary>The kernels where weights are quantized in blocks, else null.</summary>
@@ -74,7 +74,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>The first rows of this matrix, in the same memory.</summary>
     public PackedMatrix Top(int outputs) => new(this, outputs);
 
-    /// <summary>Bytes that a matrix takes when it is packed.</summary>
+    /// <summary>Bytes that a matrix takes once it is packed.</summary>
     public static long LengthOf(Tensor weight)
     {
         (int outputs, int inputs) = SizesOf(weight);

@@ -3,7 +3,7 @@ using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>What can be done with panels of one type of weights, 16 outputs side by side, so that neighboring lanes are neighboring outputs.</summary>
+/// <summary>The kernels for panels of one weight type. A panel interleaves 16 outputs, so that vector lanes are outputs.</summary>
 internal abstract unsafe class PanelKernels
 {
     /// <summary>Outputs of a panel.</summary>
@@ -13,9 +13,9 @@ internal abstract unsafe class PanelKernels
     /// <exception cref="ArgumentOutOfRangeException">The type holds no weights.</exception>
     public static PanelKernels For(ElementType type) => type switch
     {
-        ElementType.Float32 => new SinglePanels(),
-        ElementType.Float16 => new HalfPanels<HalfCode>(),
-        ElementType.BFloat16 => new HalfPanels<BFloat16Code>(),
+        ElementType.Float32 => new Float32Panels(),
+        ElementType.Float16 => new SixteenBitPanels<Float16Code>(),
+        ElementType.BFloat16 => new SixteenBitPanels<BFloat16Code>(),
         ElementType.Q8_0 => new BlockFormatPanels<Q8_0, Codes8>(),
         ElementType.Q4_0 => new BlockFormatPanels<Q4_0, Codes4>(),
         ElementType.Q4_1 => new BlockFormatPanels<Q4_1, Codes4>(),
@@ -32,12 +32,12 @@ internal abstract unsafe class PanelKernels
     /// <summary>Bytes of one panel.</summary>
     public abstract int PanelBytes(int inputs);
 
-    /// <summary>Puts one row of a matrix into a panel.</summary>
-    /// <param name="row">The row's bytes, as a tensor stores them.</param>
+    /// <summary>Packs one row of a matrix into a panel.</summary>
+    /// <param name="row">The bytes of the row, as a tensor stores them.</param>
     /// <param name="inputs">Elements of the row.</param>
     /// <param name="panel">The panel.</param>
     /// <param name="output">0 to 15.</param>
-    /// <returns>False where a weight or a scale is not finite or too large for the format's short cuts.</returns>
+    /// <returns>False where a weight or a scale is not finite, or too large for the format's fast conversion.</returns>
     public abstract bool Pack(ReadOnlySpan<byte> row, int inputs, byte* panel, int output);
 
     /// <summary>The elements of one row, as <see cref="Tensor.ToFloat32"/> gives them.</summary>

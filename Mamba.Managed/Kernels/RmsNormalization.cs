@@ -4,7 +4,10 @@ using CommunityToolkit.HighPerformance;
 namespace Mamba.Managed.Kernels;
 
 /// <summary>RMS normalization of a row: y = x / sqrt(mean(x^2) + epsilon) * weight.</summary>
-/// <remarks>Zhang and Sennrich 2019, equation 4; epsilon inside the root as in state-spaces/mamba. The squares are summed in 16 virtual lanes and then by a fixed tree, so the result does not depend on the vector width.</remarks>
+/// <remarks>
+/// Zhang and Sennrich 2019, equation 4; epsilon inside the root as in state-spaces/mamba. The sum of squares has the fixed order of
+/// <see cref="VirtualLanes"/>, so the bits do not depend on the vector width.
+/// </remarks>
 internal static unsafe class RmsNormalization
 {
     /// <summary>Normalizes each row.</summary>

@@ -1,5 +1,5 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -10,7 +10,7 @@ namespace Mamba.Managed.Kernels;
 /// <code>
 /// dx = r w dy - x r^3 mean(w dy x)        dw += sum over rows of dy x r
 /// </code>
-/// The means run in 16 virtual lanes and a fixed tree; dw is one chain over the rows in ascending order.
+/// Means have the fixed order of <see cref="VirtualLanes"/>; dw is one chain of multiply-adds over the rows in ascending order.
 /// </remarks>
 internal static unsafe class RmsNormalizationBackward
 {
@@ -25,16 +25,10 @@ internal static unsafe class RmsNormalizationBackward
     /// <returns>r, as <see cref="Weight"/> needs it.</returns>
     public static float Input(float* x, float* weight, float epsilon, float* dy, float* dx, int features, bool add)
     {
+        Debug.Assert(dx != x, "dx must not overwrite x");
         float inverse = 1 / MathF.Sqrt((VirtualLanes.Dot(x, x, null, features) / features) + epsilon);
         float pull = VirtualLanes.Dot(x, dy, weight, features) / features * inverse * inverse * inverse;
-        int i = InstructionSets.Current switch
-        {
-            InstructionSet.Avx512 => Row<Lanes512, Vector512<float>>(x, weight, dy, dx, 0, features, inverse, pull, add),
-            InstructionSet.Avx2 => Row<Lanes256, Vector256<float>>(x, weight, dy, dx, 0, features, inverse, pull, add),
-            InstructionSet.Vector128 => Row<Lanes128, Vector128<float>>(x, weight, dy, dx, 0, features, inverse, pull, add),
-            _ => 0,
-        };
-        Row<LanesScalar, float>(x, weight, dy, dx, i, features, inverse, pull, add);
+        Widths.Run(new InputKernel(x, weight, dy, dx, inverse, pull, add), 0, features);
         return inverse;
     }
 
@@ -59,21 +53,23 @@ internal static unsafe class RmsNormalizationBackward
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static int Row<L, V>(
-        float* x, float* weight, float* dy, float* dx, int start, int features, float inverse, float pull, bool add)
-        where L : struct, ILanes<V>
+    private readonly struct InputKernel(float* x, float* weight, float* dy, float* dx, float inverse, float pull, bool add) : IRangeKernel
     {
-        V r = L.Broadcast(inverse), k = L.Broadcast(pull);
-        int i = start;
-        for (; i + L.Count <= features; i += L.Count)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V>
         {
-            V g = L.Load(dy + i);
-            g = weight is null ? g : L.Multiply(g, L.Load(weight + i));
-            g = L.Subtract(L.Multiply(r, g), L.Multiply(k, L.Load(x + i)));
-            L.Store(dx + i, add ? L.Add(L.Load(dx + i), g) : g);
-        }
+            V r = L.Broadcast(inverse), k = L.Broadcast(pull);
+            int i = start;
+            for (; i + L.Count <= end; i += L.Count)
+            {
+                V g = L.Load(dy + i);
+                g = weight is null ? g : L.Multiply(g, L.Load(weight + i));
+                g = L.Subtract(L.Multiply(r, g), L.Multiply(k, L.Load(x + i)));
+                L.Store(dx + i, add ? L.Add(L.Load(dx + i), g) : g);
+            }
 
-        return i;
+            return i;
+        }
     }
 }

@@ -3,13 +3,13 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>What comes before and after the states of a tile, row by row: softplus of the step, skip term and gate.</content>
+/// <content>The prologue and epilogue of a tile, row by row: softplus of delta and the skip term before the states, the gate after them.</content>
 internal readonly unsafe partial struct SelectiveScan
 {
-    // Rows between reading and fetching.
+    // How many rows ahead rows are prefetched.
     private const int Ahead = 8;
 
-    // A tile takes a short piece of each row, too short for the processor's own prefetching.
+    // A tile reads a short piece of each row, too short for the hardware prefetcher to detect a stream.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void FetchRow(float* row, int width)
     {
@@ -19,7 +19,8 @@ internal readonly unsafe partial struct SelectiveScan
         }
     }
 
-    // Row by row, in the order in which memory lies; the buffers hold one vector of channels after the other. Four go in step: softplus is a long chain.
+    // Row by row, in memory order. The buffers hold one vector of channels over all rows, then the next. Four vectors are interleaved, because softplus is
+    // a long chain of dependent operations.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Begin<L, V>(int t, int rows, int c, int width, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
@@ -63,7 +64,7 @@ internal readonly unsafe partial struct SelectiveScan
     private V Step<L, V>(float* dt, int c)
         where L : struct, ILanes<V> => L.Add(L.Load(dt), Bias is null ? L.Broadcast(0) : L.Load(Bias + c));
 
-    // The step, step times input, and the skip term with which the sum over states begins.
+    // Stores delta, delta u, and the skip term D u, from which the sum over states starts.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Enter<L, V>(V step, long at, int c, int i, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
@@ -75,7 +76,7 @@ internal readonly unsafe partial struct SelectiveScan
         L.Store(sum + to, L.Multiply(D is null ? L.Broadcast(0) : L.Load(D + c + i), u));
     }
 
-    // The sums pass through the gate, four vectors in step as above.
+    // Applies the gate to the sums, with four vectors interleaved as above.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Finish<L, V>(int t, int rows, int c, int width, float* sum)
         where L : struct, ILanes<V>

@@ -3,21 +3,21 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>How states move on: h = e^(delta A) h + delta B u, and their part of the output, C h.</content>
+/// <content>The recurrence, h = e^(delta A) h + delta B u, and its part of the output, C h.</content>
 internal readonly unsafe partial struct SelectiveScan
 {
-    // One row alone: all states of some channels, as they lie in memory. Magnitudes are compared as integers, as in AllStates.
+    // A decode step: all states of some channels, in memory order. Magnitudes are compared as integers, as in AllStates.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void OneRow<L, V>(int c, int width, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
         V largest = L.Broadcast(0);
-        for (int i = 0; Fastest is not null && i < width; i += L.Count)
+        for (int i = 0; MaxDecay is not null && i < width; i += L.Count)
         {
-            largest = L.MaxIntegers(largest, L.Abs(L.Multiply(L.Load(delta + (i * TileLength)), L.Load(Fastest + c + i))));
+            largest = L.MaxIntegers(largest, L.Abs(L.Multiply(L.Load(delta + (i * TileLength)), L.Load(MaxDecay + c + i))));
         }
 
-        if (Fastest is not null && IsNormal<L, V>(largest))
+        if (MaxDecay is not null && IsNormal<L, V>(largest))
         {
             OneRow<L, V, NormalPower>(c, width, delta, input, sum);
         }
@@ -27,7 +27,7 @@ internal readonly unsafe partial struct SelectiveScan
         }
     }
 
-    // Vectors that are shorter than a line go in pairs.
+    // Vectors shorter than a cache line go in pairs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void OneRow<L, V, Power>(int c, int width, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
@@ -45,15 +45,15 @@ internal readonly unsafe partial struct SelectiveScan
         }
     }
 
-    // One vector of channels, or two of a panel. Four states go in step, of two vectors two each: so a line of memory is used up at once, and two sums
-    // are under way.
+    // One vector of channels, or two of one panel. Four exponentials are interleaved: four states of one vector, or two states of both. So each cache line is
+    // used up at once, and a pair has two independent sums.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void OneRow<L, V, Power, Vectors>(int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
         where Power : struct, IPower
         where Vectors : unmanaged, ICount
     {
-        bool isPair = sizeof(Vectors) > 1, asks = Next is not null && c % ChannelPanels.Width == 0;
+        bool isPair = sizeof(Vectors) > 1, prefetches = Next is not null && c % ChannelPanels.Width == 0;
         nint pitch = Panels.Pitch(c), at = (nint)Panels.Offset(c), second = isPair ? L.Count : pitch, third = isPair ? pitch : 2 * pitch;
         nint fourth = third + second, group = 2 * third;
         int far = isPair ? TileLength * L.Count : 0, states = 4 / sizeof(Vectors), n = 0;
@@ -65,7 +65,7 @@ internal readonly unsafe partial struct SelectiveScan
             V e2 = L.Multiply(L.Load(delta), L.Load(decay + third)), e3 = L.Multiply(L.Load(delta + far), L.Load(decay + fourth));
             Power.Of<L, V>(ref e0, ref e1, ref e2, ref e3);
 
-            // States are read after all that: with sixteen registers each value read too early costs a detour through memory.
+            // States are loaded only now: with sixteen registers, values that are loaded early are spilled.
             V w = L.Broadcast(b[n]), r = L.Broadcast(read[n]);
             y0 = Move<L, V>(state, e0, L.Load(input), w, r, y0);
             if (isPair)
@@ -82,7 +82,7 @@ internal readonly unsafe partial struct SelectiveScan
                 y0 = Move<L, V>(state + fourth, e3, L.Load(input), L.Broadcast(b[n + 3]), L.Broadcast(read[n + 3]), y0);
             }
 
-            if (asks)
+            if (prefetches)
             {
                 Prefetch.Line(next);
                 Prefetch.Line(next + third);
@@ -112,7 +112,7 @@ internal readonly unsafe partial struct SelectiveScan
         }
     }
 
-    // One state moves on; y + its part of the sum.
+    // Updates one state; returns y + C h.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Move<L, V>(float* state, V power, V x, V b, V read, V y)
         where L : struct, ILanes<V>
@@ -122,7 +122,7 @@ internal readonly unsafe partial struct SelectiveScan
         return L.MultiplyAdd(h, read, y);
     }
 
-    // Four states move on; y + their part of the sum.
+    // Updates four states; returns y + the sum of their C h.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Four<L, V>(V x, V y, float* b, float* read, V e0, V e1, V e2, V e3, ref V h0, ref V h1, ref V h2, ref V h3)
         where L : struct, ILanes<V>
@@ -141,7 +141,7 @@ internal readonly unsafe partial struct SelectiveScan
     private void AllStates<L, V>(int t, int rows, int c, float* delta, float* input, float* sum)
         where L : struct, ILanes<V>
     {
-        // As integers magnitudes have the same order, and NaN is above infinity.
+        // The bits of magnitudes, compared as integers, have the order of the magnitudes, with NaN above infinity.
         V longest = L.Broadcast(0);
         for (int i = 0; i < rows * L.Count; i += L.Count)
         {
@@ -151,7 +151,7 @@ internal readonly unsafe partial struct SelectiveScan
         int n = 0;
         for (; n + 4 <= States; n += 4)
         {
-            if (IsNormal<L, V>(L.Abs(L.Multiply(longest, FastestOfFour<L, V>(n, c)))))
+            if (IsNormal<L, V>(L.Abs(L.Multiply(longest, MaxDecayOfFour<L, V>(n, c)))))
             {
                 FourStates<L, V, NormalPower>(t, rows, n, c, delta, input, sum);
             }
@@ -167,9 +167,9 @@ internal readonly unsafe partial struct SelectiveScan
         }
     }
 
-    // The fastest decay of four states of each channel.
+    // max |decay| over four states of each channel.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private V FastestOfFour<L, V>(int n, int c)
+    private V MaxDecayOfFour<L, V>(int n, int c)
         where L : struct, ILanes<V>
     {
         nint next = Panels.Pitch(c);
@@ -183,7 +183,7 @@ internal readonly unsafe partial struct SelectiveScan
         return fastest;
     }
 
-    // Whether no power can leave the normal numbers, which needs three operations less for each.
+    // Whether every power of two will be a normal number; then each takes three operations less.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool IsNormal<L, V>(V largest)
         where L : struct, ILanes<V> =>
@@ -202,7 +202,7 @@ internal readonly unsafe partial struct SelectiveScan
         nint pitch = Pitch, end = rows * L.Count;
         for (nint i = 0; i < end; i += L.Count, b += pitch, read += pitch)
         {
-            // What is needed last is read last: with sixteen registers each value read too early costs a detour through memory.
+            // What is needed last is loaded last: with sixteen registers, values that are loaded early are spilled.
             V step = L.Load(delta + i), e0 = L.Multiply(step, L.Load(decay)), e1 = L.Multiply(step, L.Load(decay + next));
             V e2 = L.Multiply(step, L.Load(decay + (2 * next))), e3 = L.Multiply(step, L.Load(decay + (3 * next)));
             Power.Of<L, V>(ref e0, ref e1, ref e2, ref e3);
@@ -232,7 +232,7 @@ internal readonly unsafe partial struct SelectiveScan
         L.Store(State + place, h);
     }
 
-    // How powers of two are computed, four at a time.
+    // The exponential of four vectors.
     private interface IPower
     {
         static abstract void Of<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)

@@ -1,5 +1,5 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Tensors;
 
@@ -7,12 +7,12 @@ namespace Mamba.Managed.Kernels;
 
 /// <summary>The selective scan with softplus, skip term and gate fused, a vector of channels at a time; <see cref="SelectiveScanReference"/> defines it.</summary>
 /// <remarks>
-/// Lanes are neighboring channels, so the recurrence needs no exchange between lanes. Time runs in tiles: the step, step times input and the
-/// output of a tile stay in the first-level cache while the states pass over it four at a time, each with its state in a register. One row
-/// alone, a step of generation, passes over the states of one or two vectors of channels, as they lie in memory. A row's sum over states is one
-/// chain in ascending order, so tiles and groups leave no trace in the bits.
+/// Vector lanes are channels, so the recurrence needs no exchange between lanes. Time is split into tiles: delta, delta u and the sums of a tile stay in
+/// the L1 cache while the states pass over it four at a time, each kept in a register. A single row, a decode step, instead reads the states in memory
+/// order, for one or two vectors of channels. The sum over the states of a row is one chain in ascending order, so the bits depend neither on tiles nor
+/// on how states are grouped.
 /// </remarks>
-internal readonly unsafe partial struct SelectiveScan
+internal readonly unsafe partial struct SelectiveScan : IRangeKernel
 {
     private const int TileLength = 32;
     private const int TileChannels = 64;
@@ -20,23 +20,23 @@ internal readonly unsafe partial struct SelectiveScan
     /// <summary>[length, channels]: the input.</summary>
     public required float* U { get; init; }
 
-    /// <summary>[length, channels] with a pitch of <see cref="DtPitch"/>: the step before bias and softplus.</summary>
+    /// <summary>[length, channels] with a pitch of <see cref="DtPitch"/>: delta before bias and softplus.</summary>
     public required float* Dt { get; init; }
 
     /// <summary>Distance between rows of Dt.</summary>
     public required int DtPitch { get; init; }
 
-    /// <summary>[channels] or null: added to the step.</summary>
+    /// <summary>[channels] or null: added to <see cref="Dt"/>.</summary>
     public float* Bias { get; init; }
 
-    /// <summary>Whether the step passes through softplus.</summary>
+    /// <summary>Whether delta is the softplus of that.</summary>
     public bool Softplus { get; init; }
 
     /// <summary>[states, channels] as <see cref="ChannelPanels"/>: A log2(e), so that e^(delta A) is a power of two.</summary>
     public required float* Decay { get; init; }
 
-    /// <summary>[channels] or null: the greatest magnitude in <see cref="Decay"/> of each, by which a single row finds its powers faster.</summary>
-    public float* Fastest { get; init; }
+    /// <summary>[channels] or null: max |<see cref="Decay"/>| over the states of each channel, which lets a decode step choose the faster exponential.</summary>
+    public float* MaxDecay { get; init; }
 
     /// <summary>[length, states] with a pitch of <see cref="Pitch"/>.</summary>
     public required float* B { get; init; }
@@ -56,10 +56,10 @@ internal readonly unsafe partial struct SelectiveScan
     /// <summary>Distance between rows of Z.</summary>
     public int ZPitch { get; init; }
 
-    /// <summary>[states, channels] as <see cref="ChannelPanels"/>: h before the first row; h after the last row on return.</summary>
+    /// <summary>[states, channels] as <see cref="ChannelPanels"/>: ssm_state, h before the first row; on return, h after the last row.</summary>
     public required float* State { get; init; }
 
-    /// <summary>Null, or the state that is moved on next by a single row: asked for while this one is.</summary>
+    /// <summary>The ssm_state of the next sequence to be computed, or null: a decode step prefetches it.</summary>
     public float* Next { get; init; }
 
     /// <summary>[length, channels]; may be <see cref="U"/> itself, or null where only the state is wanted.</summary>
@@ -79,33 +79,19 @@ internal readonly unsafe partial struct SelectiveScan
     /// <summary>Runs the scan for the channels [start, end).</summary>
     public void Forward(int start, int end)
     {
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                start = Forward<Lanes512, Vector512<float>>(start, end);
-                break;
-            case InstructionSet.Avx2:
-                start = Forward<Lanes256, Vector256<float>>(start, end);
-                break;
-            case InstructionSet.Vector128:
-                start = Forward<Lanes128, Vector128<float>>(start, end);
-                break;
-            default:
-                break;
-        }
-
-        // A kernel that has nothing to do is not compiled.
-        if (start < end)
-        {
-            Forward<LanesScalar, float>(start, end);
-        }
+        Debug.Assert(U is not null && Dt is not null && Decay is not null && B is not null && C is not null && State is not null, "no array");
+        Debug.Assert(Length >= 0 && States >= 1 && start >= 0 && start <= end && end <= Channels, "no range");
+        Debug.Assert(start % ChannelPanels.Width == 0 && (end == Channels || end % ChannelPanels.Width == 0), "a range that splits a panel of states");
+        Debug.Assert(Length <= 1 || (DtPitch >= Channels && Pitch >= States && (Z is null || ZPitch >= Channels)), "rows that overlap");
+        Widths.Run(this, start, end);
     }
 
+    /// <inheritdoc/>
     [SkipLocalsInit]
-    private int Forward<L, V>(int start, int end)
+    public int Run<L, V>(int start, int end)
         where L : struct, ILanes<V>
     {
-        // Where a line begins: half of the vectors elsewhere would lie in two.
+        // Aligned to cache lines: otherwise half of the vectors would cross from one line into the next.
         float* room = stackalloc float[(3 * TileLength * TileChannels) + (TensorBuffer.Alignment / sizeof(float))];
         float* delta = TensorBuffer.Align(room), input = delta + (TileLength * TileChannels), sum = input + (TileLength * TileChannels);
         int c = start, width;

@@ -1,40 +1,38 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
 /// <summary>Gradients of <see cref="SelectiveScan"/>, a vector of channels at a time; <see cref="SelectiveScanGradientReference"/> defines them.</summary>
 /// <remarks>
-/// The sequence is walked backwards in chunks. The forward pass left the state before each chunk; within a chunk the states of one row of A
-/// are computed again, kept in the first-level cache, and used up at once. So memory is O(length / chunk) states and never [length, channels,
-/// states].
+/// Gradient checkpointing over time: the forward pass stored the state before each chunk of rows. The sequence is traversed backwards, a chunk at a time;
+/// within a chunk, one state of a vector of channels is computed again for all rows, kept in the L1 cache, and used at once. So memory is
+/// O(length / chunk) states, never [length, channels, states].
 /// <para/>
-/// B and C are shared by all channels. Their gradients are summed over a fixed block of channels in 16 virtual lanes and a fixed tree, and
-/// the blocks in ascending order by whoever reads them: neither threads nor vector widths show in the bits.
+/// B and C are shared by all channels. Their gradients are summed over fixed blocks of channels in the order of <see cref="VirtualLanes"/>, and the reader
+/// adds the blocks in ascending order, so the bits depend neither on threads nor on the vector width.
 /// </remarks>
 internal readonly unsafe struct SelectiveScanBackward
 {
-    /// <summary>Rows between two states that the forward pass keeps.</summary>
+    /// <summary>Rows between two states that the forward pass stores.</summary>
     public const int ChunkLength = 64;
 
     /// <summary>Channels whose gradients of B and C are summed together.</summary>
     public const int BlockChannels = 64;
 
     private const int Lanes = VirtualLanes.Count;
-    private const float Log2E = 1.44269504088896341f;
-    private const float Ln2 = 0.693147180559945309f;
 
     /// <summary>[length, channels]</summary>
     public required float* U { get; init; }
 
-    /// <summary>[length, channels]: the step before bias and softplus.</summary>
+    /// <summary>[length, channels]: delta before bias and softplus.</summary>
     public required float* Dt { get; init; }
 
     /// <summary>[channels] or null.</summary>
     public float* Bias { get; init; }
 
-    /// <summary>Whether the step passes through softplus.</summary>
+    /// <summary>Whether delta is the softplus of Dt + Bias.</summary>
     public bool Softplus { get; init; }
 
     /// <summary>[states, channels] as <see cref="ChannelPanels"/>: A log2(e).</summary>
@@ -67,22 +65,22 @@ internal readonly unsafe struct SelectiveScanBackward
     /// <summary>[length, channels]: the gradient of the output.</summary>
     public required float* OutputGradient { get; init; }
 
-    /// <summary>[length, channels]: receives the output; may be <see cref="U"/> no more than <see cref="UGradient"/> may.</summary>
+    /// <summary>[length, channels]: receives the output; like <see cref="UGradient"/>, it must not be <see cref="U"/>.</summary>
     public required float* Y { get; init; }
 
     /// <summary>[length, channels]: receives the gradient of u; may be <see cref="OutputGradient"/>.</summary>
     public required float* UGradient { get; init; }
 
-    /// <summary>[length, channels]: receives the gradient of the step before bias and softplus; may be <see cref="Dt"/>.</summary>
+    /// <summary>[length, channels]: receives the gradient of <see cref="Dt"/>; may be <see cref="Dt"/>.</summary>
     public required float* DtGradient { get; init; }
 
     /// <summary>[length, channels] with a pitch of <see cref="ZPitch"/>: receives the gradient of z; null without a gate.</summary>
     public float* ZGradient { get; init; }
 
     /// <summary>[blocks, length, 2 states]: receives each block's gradients of B, then of C.</summary>
-    public required float* SelectionGradient { get; init; }
+    public required float* BCGradient { get; init; }
 
-    /// <summary>Distance between the blocks of <see cref="SelectionGradient"/>.</summary>
+    /// <summary>Distance between the blocks of <see cref="BCGradient"/>.</summary>
     public required long BlockPitch { get; init; }
 
     /// <summary>[states, channels] as <see cref="ChannelPanels"/>: the gradient of h after the last row; of h before the first row on return.</summary>
@@ -117,9 +115,12 @@ internal readonly unsafe struct SelectiveScanBackward
     /// <summary>Computes the gradients for the blocks [start, end).</summary>
     /// <param name="start">First block.</param>
     /// <param name="end">End of the blocks.</param>
-    /// <param name="lanes">Room of <see cref="LanesLength"/> floats.</param>
+    /// <param name="lanes">Scratch memory of <see cref="LanesLength"/> floats.</param>
     public void Run(int start, int end, float* lanes)
     {
+        Debug.Assert(start >= 0 && start <= end && end <= Blocks(Channels) && Length >= 1 && States >= 1 && lanes is not null, "no range");
+        Debug.Assert(Y != U && UGradient != U, "u is read after the output and its gradient are written");
+        Debug.Assert(Z is null || (ZGradient is not null && ZPitch >= Channels), "no place for the gradient of z");
         for (int block = start; block < end; block++)
         {
             int first = block * BlockChannels, last = Math.Min(first + BlockChannels, Channels);
@@ -127,14 +128,7 @@ internal readonly unsafe struct SelectiveScanBackward
             {
                 int rows = Math.Min(ChunkLength, Length - t);
                 new Span<float>(lanes, LanesLength(States)).Clear();
-                int c = InstructionSets.Current switch
-                {
-                    InstructionSet.Avx512 => Chunk<Lanes512, Vector512<float>>(t, rows, first, last, lanes),
-                    InstructionSet.Avx2 => Chunk<Lanes256, Vector256<float>>(t, rows, first, last, lanes),
-                    InstructionSet.Vector128 => Chunk<Lanes128, Vector128<float>>(t, rows, first, last, lanes),
-                    _ => first,
-                };
-                Chunk<LanesScalar, float>(t, rows, c, last, lanes);
+                Widths.Run(new ChunkKernel(this, t, rows, lanes), first, last);
                 Reduce(block, t, rows, lanes);
             }
         }
@@ -142,7 +136,7 @@ internal readonly unsafe struct SelectiveScanBackward
 
     private void Reduce(int block, int t, int rows, float* lanes)
     {
-        float* to = SelectionGradient + (block * BlockPitch) + ((long)t * 2 * States);
+        float* to = BCGradient + (block * BlockPitch) + ((long)t * 2 * States);
         for (int n = 0; n < 2 * States; n++, lanes += ChunkLength * Lanes)
         {
             for (int i = 0; i < rows; i++)
@@ -226,7 +220,7 @@ internal readonly unsafe struct SelectiveScanBackward
         where L : struct, ILanes<V>
     {
         long at = Panels.Offset(c) + (n * Panels.Pitch(c));
-        V a = L.Multiply(L.Load(Decay + at), L.Broadcast(Ln2));
+        V a = L.Multiply(L.Load(Decay + at), L.Broadcast(Elementary.Ln2));
         V carry = L.Load(StateGradient + at), sumA = L.Load(AGradient + at);
         for (int i = rows - 1; i >= 0; i--)
         {
@@ -261,14 +255,14 @@ internal readonly unsafe struct SelectiveScanBackward
             V u = L.Load(U + at), sum = L.Load(chunk.Sum + row), ds = L.Load(chunk.SumGradient + row), dx = L.Load(chunk.InputGradient + row);
             if (Z is not null)
             {
-                V z = L.Load(Z + gate), sigmoid = Sigmoid<L, V>(z);
+                V z = L.Load(Z + gate), sigmoid = Elementary.Sigmoid<L, V>(z);
                 V slope = L.Multiply(sigmoid, L.MultiplyAdd(z, L.Subtract(one, sigmoid), one));
                 L.Store(ZGradient + gate, L.Multiply(L.Multiply(L.Load(OutputGradient + at), sum), slope));
                 sum = L.Multiply(sum, Elementary.Silu<L, V>(z));
             }
 
             V ddelta = L.MultiplyAdd(dx, u, L.Load(chunk.DeltaGradient + row));
-            ddelta = Softplus ? L.Multiply(ddelta, Sigmoid<L, V>(L.Add(L.Load(Dt + at), bias))) : ddelta;
+            ddelta = Softplus ? L.Multiply(ddelta, Elementary.Sigmoid<L, V>(L.Add(L.Load(Dt + at), bias))) : ddelta;
             sumD = L.MultiplyAdd(ds, u, sumD);
             sumBias = L.Add(sumBias, ddelta);
             L.Store(Y + at, sum);
@@ -280,12 +274,13 @@ internal readonly unsafe struct SelectiveScanBackward
         L.Store(BiasGradient + c, sumBias);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Sigmoid<L, V>(V x)
-        where L : struct, ILanes<V> =>
-        L.Divide(L.Broadcast(1), L.Add(L.Broadcast(1), Elementary.Exp2<L, V>(L.Multiply(x, L.Broadcast(-Log2E)))));
+    private readonly struct ChunkKernel(SelectiveScanBackward scan, int t, int rows, float* lanes) : IRangeKernel
+    {
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V> => scan.Chunk<L, V>(t, rows, start, end, lanes);
+    }
 
-    // One vector of channels over the rows of a chunk; the states have one row more, the state before the chunk.
+    // Buffers of one vector of channels over the rows of a chunk; State has one row more, for the state before the chunk.
     private readonly struct ChunkRows(float* room, int size)
     {
         public float* Delta { get; } = room;

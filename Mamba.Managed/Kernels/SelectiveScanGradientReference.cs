@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>The gradients of <see cref="SelectiveScanReference"/>, one scalar operation at a time in any precision: the definition that fast forms are held to.</summary>
+/// <summary>The gradients of <see cref="SelectiveScanReference"/>, one scalar operation at a time in any precision: the definition that the fast kernels are tested against.</summary>
 /// <remarks>
 /// With the names of the forward pass, the sum before the gate written s, and g the gradient of a state from its own row and all later ones:
 /// <code>

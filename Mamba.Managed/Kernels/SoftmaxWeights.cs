@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
@@ -17,22 +16,15 @@ internal static unsafe class SoftmaxWeights
     {
         Throw.UnlessLength(x.Length, y.Length);
 
-        // An infinite scale would make 0 x infinity of the largest entry; this large a one separates any two floats as well.
+        // An infinite scale would turn the largest entry into 0 x infinity; the largest float separates any two different entries just as well.
         scale = MathF.Min(scale, float.MaxValue);
         fixed (float* input = x, output = y)
         {
-            int done = InstructionSets.Current switch
-            {
-                InstructionSet.Avx512 => Apply<Lanes512, Vector512<float>>(input, 0, x.Length, max, scale, output),
-                InstructionSet.Avx2 => Apply<Lanes256, Vector256<float>>(input, 0, x.Length, max, scale, output),
-                InstructionSet.Vector128 => Apply<Lanes128, Vector128<float>>(input, 0, x.Length, max, scale, output),
-                _ => 0,
-            };
-            Apply<LanesScalar, float>(input, done, x.Length, max, scale, output);
+            Widths.Run(new Kernel(input, max, scale, output), 0, x.Length);
         }
     }
 
-    /// <summary>The sum of the entries, in 8 chains of double precision and then by a fixed tree.</summary>
+    /// <summary>The sum of the entries in double precision: 8 partial sums, added in a fixed tree.</summary>
     public static double Sum(ReadOnlySpan<float> values)
     {
         double a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
@@ -58,17 +50,20 @@ internal static unsafe class SoftmaxWeights
         return (((a + b) + (c + d)) + ((e + f) + (g + h))) + rest;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static int Apply<L, V>(float* x, int start, int end, float max, float scale, float* y)
-        where L : struct, ILanes<V>
+    private readonly struct Kernel(float* x, float max, float scale, float* y) : IRangeKernel
     {
-        int i = start;
-        for (; i + L.Count <= end; i += L.Count)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V>
         {
-            V shifted = L.Multiply(L.Subtract(L.Load(x + i), L.Broadcast(max)), L.Broadcast(scale));
-            L.Store(y + i, Elementary.Exp<L, V>(shifted));
-        }
+            int i = start;
+            for (; i + L.Count <= end; i += L.Count)
+            {
+                V shifted = L.Multiply(L.Subtract(L.Load(x + i), L.Broadcast(max)), L.Broadcast(scale));
+                L.Store(y + i, Elementary.Exp<L, V>(shifted));
+            }
 
-        return i;
+            return i;
+        }
     }
 }

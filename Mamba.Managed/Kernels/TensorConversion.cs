@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 using Mamba.Managed.Tensors.Blocks;
 using Mamba.Managed.Threading;
@@ -12,13 +11,13 @@ namespace Mamba.Managed.Kernels;
 /// <summary>Converts elements between the types of tensors, row by row.</summary>
 public static class TensorConversion
 {
-    // Enough work that handing it to a thread costs nothing beside it.
+    // Elements of a work item at least: enough that handing it to a thread costs nothing in comparison.
     private const int LeastElements = 1 << 14;
 
-    /// <summary>The tensor itself when it is of that type already, otherwise a converted copy, by way of single precision.</summary>
+    /// <summary>The tensor itself if it has that type already, otherwise a copy converted through single precision.</summary>
     /// <param name="tensor">Of any type but <see cref="ElementType.Int64"/>.</param>
     /// <param name="type">Any but <see cref="ElementType.Int64"/>.</param>
-    /// <param name="threads">Threads that convert, each some rows; 0 for one per processor. Their number does not change the bits.</param>
+    /// <param name="threads">How many threads convert rows; 0 for one per processor. The bits do not depend on it.</param>
     /// <exception cref="ArgumentException">
     /// The rows are not whole blocks, or a quantized type is to hold a value that is not finite or beyond 65504.
     /// </exception>
@@ -112,7 +111,7 @@ public static class TensorConversion
         }
     }
 
-    // To nearest, ties to even; the carry out of the fraction raises the exponent, at the top to infinity.
+    // Rounds to nearest, ties to even. A carry out of the fraction increments the exponent, up to infinity.
     private static ushort ToBFloat16(float value)
     {
         uint bits = BitConverter.SingleToUInt32Bits(value);

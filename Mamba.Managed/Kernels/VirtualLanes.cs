@@ -1,10 +1,11 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Sums in 16 lanes, entry i in lane i mod 16, and then by a fixed tree: the same bits at every vector width.</summary>
+/// <summary>Sums whose order does not depend on the vector width: entry i is added to lane i mod 16, then the 16 lanes are added in a fixed tree.</summary>
 internal static unsafe class VirtualLanes
 {
     /// <summary>Lanes of a sum.</summary>
@@ -17,24 +18,10 @@ internal static unsafe class VirtualLanes
     /// <param name="count">How many entries.</param>
     public static float Dot(float* x, float* y, float* weight, int count)
     {
+        Debug.Assert(count >= 0 && (count == 0 || (x is not null && y is not null)), "no entries");
         float* lanes = stackalloc float[Count];
         int whole = count - (count % Count);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Dot<Lanes512, Vector512<float>>(x, y, weight, whole, lanes);
-                break;
-            case InstructionSet.Avx2:
-                Dot<Lanes256, Vector256<float>>(x, y, weight, whole, lanes);
-                break;
-            case InstructionSet.Vector128:
-                Dot<Lanes128, Vector128<float>>(x, y, weight, whole, lanes);
-                break;
-            default:
-                Dot<LanesScalar, float>(x, y, weight, whole, lanes);
-                break;
-        }
-
+        Widths.Run(new DotKernel(x, y, weight, whole, lanes));
         for (int i = whole; i < count; i++)
         {
             lanes[i - whole] = MathF.FusedMultiplyAdd(weight is null ? y[i] : y[i] * weight[i], x[i], lanes[i - whole]);
@@ -43,7 +30,7 @@ internal static unsafe class VirtualLanes
         return Sum(lanes);
     }
 
-    /// <summary>The sum of 16 lanes: halves added until one is left.</summary>
+    /// <summary>The sum of 16 lanes: the upper half is added to the lower until one lane is left.</summary>
     public static float Sum(float* lanes)
     {
         Vector128<float> low = Vector128.Load(lanes) + Vector128.Load(lanes + 8);
@@ -68,5 +55,11 @@ internal static unsafe class VirtualLanes
 
             L.Store(lanes + lane, sum);
         }
+    }
+
+    private readonly struct DotKernel(float* x, float* y, float* weight, int count, float* lanes) : IKernel
+    {
+        public void Run<L, V>()
+            where L : struct, ILanes<V> => Dot<L, V>(x, y, weight, count, lanes);
     }
 }

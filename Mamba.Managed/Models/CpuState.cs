@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Tensors;
 
@@ -38,6 +39,26 @@ public sealed class CpuState : SequenceState
     internal ReadOnlySpan<MixerState> Layers => layers;
 
     internal MixerState[] LayerArray => layers;
+
+    /// <summary>Whether the state is that of a new one: an imported one may be another at position 0 too.</summary>
+    internal bool IsInitial
+    {
+        get
+        {
+            using TensorBuffer.Lease lease = Acquire();
+            foreach (MixerState layer in layers)
+            {
+                if (Position != 0 || !IsZero(layer.ConvState) || !IsZero(layer.SsmState))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+
+            static bool IsZero(ReadOnlySpan<float> values) => !MemoryMarshal.AsBytes(values).ContainsAnyExcept((byte)0);
+        }
+    }
 
     /// <inheritdoc/>
     public override void Clear()

@@ -182,6 +182,9 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         return mapped;
     }
 
+    /// <summary>The same model with every parameter copied to memory of its own, in single precision, as training writes it.</summary>
+    public MambaLanguageModel CopyToFloat32() => Map("", (_, tensor) => Tensor.FromFloats(tensor.ToArray(), tensor.Shape));
+
     /// <summary>One line: the sizes.</summary>
     public override string ToString() =>
         Throw.Invariant($"MambaLanguageModel {Config.NLayer} x {Config.DModel}, vocabulary {Config.VocabSize}, {Config.ParameterCount} parameters");

@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using Mamba.Managed.Kernels;
 using Mamba.Managed.Tensors.Blocks;
 
 namespace Mamba.Managed.Tensors;

@@ -5,4 +5,4 @@ namespace Mamba.Managed.Tokenizers;
 /// <param name="Content">The text that it stands for.</param>
 /// <param name="IsSpecial">Whether it steers the model, as <c>&lt;|endoftext|&gt;</c> does, and is no text.</param>
 /// <param name="IsNormalized">Whether it is looked for after the text was normalized rather than before.</param>
-public sealed record AddedToken(int Id, string Content, bool IsSpecial, bool IsNormalized);
+internal sealed record AddedToken(int Id, string Content, bool IsSpecial, bool IsNormalized);

@@ -27,7 +27,7 @@ public sealed class BpeTokenizer : Tokenizer
     /// <param name="endTokenId">The token that ends a text, if any.</param>
     /// <param name="normalize">Whether text is brought to Unicode form C.</param>
     /// <exception cref="InvalidDataException">A token or an id is there twice, an id is negative or far above the number of tokens, a merge is there twice, or names or makes an unknown token.</exception>
-    public BpeTokenizer(
+    internal BpeTokenizer(
         IReadOnlyCollection<KeyValuePair<string, int>> vocabulary,
         IReadOnlyCollection<(string Left, string Right)> merges,
         IReadOnlyCollection<AddedToken> addedTokens,

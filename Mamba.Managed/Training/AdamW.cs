@@ -27,7 +27,7 @@ public sealed unsafe class AdamW : IDisposable
     private readonly Gradients second;
 
     /// <summary>Prepares to train a model.</summary>
-    /// <param name="model">Float32 weights in memory of their own, as <see cref="Weights.Copy"/> gives them; written by <see cref="Step"/>.</param>
+    /// <param name="model">Float32 weights in memory of their own, as <see cref="MambaLanguageModel.CopyToFloat32"/> gives them; written by <see cref="Step"/>.</param>
     /// <param name="options">How to step; null for the defaults.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the weights cannot be written.</exception>
     public AdamW(MambaLanguageModel model, AdamWOptions? options = null)
@@ -116,7 +116,7 @@ public sealed unsafe class AdamW : IDisposable
         {
             if (weight.Type != ElementType.Float32 || weight.Buffer.IsReadOnly)
             {
-                Throw.Argument($"expected Float32 weights in memory of their own, found {weight} at {path}; copy the model with Weights.Copy", "model");
+                Throw.Argument($"expected Float32 weights in memory of their own, found {weight} at {path}; copy the model with CopyToFloat32", "model");
             }
         }
     }

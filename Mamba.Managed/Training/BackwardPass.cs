@@ -54,7 +54,7 @@ internal static unsafe class BackwardPass
         Parameters(mixed, width, memory.ScanOutput, inner, inner, gradient.OutWeight, gradient.OutBias);
         MixerBackward.SumSelection(pass, start, end);
         Parameters(memory.DtGradient, inner, selection, rank, projected, gradient.DtWeight, null);
-        StridedProduct.Run(
+        GeneralGemm.Run(
             worker, memory.Product, new(memory.DtGradient, rows, inner), new(block.DtWeight, inner, rank), new(memory.SelectionGradient, rows, rank, projected));
         worker.Barrier();
         if (pass.Config.MixerNormEpsilon is float epsilon)
@@ -84,12 +84,12 @@ internal static unsafe class BackwardPass
         (int first, int last) = pass.FeaturesOf(worker);
         RmsNormalizationBackward.Weight(residual, memory.Inverses, memory.NormalGradient, gradient.Norm, rows, width, first, last);
 
-        void Inputs(float* dy, int outputs, float* weight, float* dx, int inputs, bool accumulate = false) => StridedProduct.Run(
+        void Inputs(float* dy, int outputs, float* weight, float* dx, int inputs, bool accumulate = false) => GeneralGemm.Run(
             worker, memory.Product, new(dy, rows, outputs), new(weight, outputs, inputs), new(dx, rows, inputs), accumulate);
 
         void Parameters(float* dy, int outputs, float* x, int inputs, int pitch, float* dw, float* db)
         {
-            StridedProduct.Run(
+            GeneralGemm.Run(
                 worker,
                 memory.Product,
                 new MatrixView(dy, rows, outputs).Transposed,

@@ -8,7 +8,7 @@ namespace Mamba.Managed.Training;
 /// dealt out in random order. With <see cref="BatchOptions.CarryState"/> the line is cut into as many tracks as a batch has windows, which are
 /// followed side by side; a window begins with the state in which the one before it ended.
 /// </remarks>
-public sealed class BatchSampler
+internal sealed class BatchSampler
 {
     private readonly TokenDocuments documents;
     private readonly long from;

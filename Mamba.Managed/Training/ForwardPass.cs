@@ -52,7 +52,7 @@ internal static unsafe class ForwardPass
         worker.Barrier();
         Product(memory.ScanOutput, inner, block.OutWeight, memory.Mixed, width, block.OutBias);
 
-        void Product(float* x, int inputs, float* weight, float* y, int outputs, float* bias) => StridedProduct.Run(
+        void Product(float* x, int inputs, float* weight, float* y, int outputs, float* bias) => GeneralGemm.Run(
             worker, memory.Product, new(x, rows, inputs), new MatrixView(weight, outputs, inputs).Transposed, new(y, rows, outputs), bias: bias);
     }
 

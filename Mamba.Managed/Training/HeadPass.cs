@@ -44,7 +44,7 @@ internal static unsafe class HeadPass
         MatrixView x = new(memory.Normal + ((long)first * pass.Width), rows, pass.Width);
         MatrixView head = new(pass.Weights.Head, vocabulary, pass.Width);
         MatrixView logits = new(memory.Logits, rows, vocabulary);
-        StridedProduct.Run(worker, memory.Product, x, head.Transposed, logits);
+        GeneralGemm.Run(worker, memory.Product, x, head.Transposed, logits);
         worker.Barrier();
         (int start, int end) = worker.Range(rows);
         for (int row = start; row < end; row++)
@@ -55,8 +55,8 @@ internal static unsafe class HeadPass
         worker.Barrier();
         if (pass.Gradients is not null)
         {
-            StridedProduct.Run(worker, memory.Product, logits, head, new(memory.NormalGradient + ((long)first * pass.Width), rows, pass.Width));
-            StridedProduct.Run(worker, memory.Product, logits.Transposed, x, new(pass.Gradients.Head, vocabulary, pass.Width), accumulate: true);
+            GeneralGemm.Run(worker, memory.Product, logits, head, new(memory.NormalGradient + ((long)first * pass.Width), rows, pass.Width));
+            GeneralGemm.Run(worker, memory.Product, logits.Transposed, x, new(pass.Gradients.Head, vocabulary, pass.Width), accumulate: true);
             worker.Barrier();
         }
     }

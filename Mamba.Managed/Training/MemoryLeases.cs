@@ -15,7 +15,7 @@ internal sealed class MemoryLeases : IDisposable
     {
         if (tensor.Type != ElementType.Float32)
         {
-            Throw.Argument($"expected Float32 parameters, found {tensor} at {path}; copy the model with Weights.Copy", "model");
+            Throw.Argument($"expected Float32 parameters, found {tensor} at {path}; copy the model with CopyToFloat32", "model");
         }
 
         leases.Add(tensor.Buffer.Acquire());

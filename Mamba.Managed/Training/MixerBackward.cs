@@ -1,5 +1,6 @@
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Training;
@@ -7,8 +8,6 @@ namespace Mamba.Managed.Training;
 /// <summary>The parts of a mixer's backward pass that know where a sequence begins.</summary>
 internal static unsafe class MixerBackward
 {
-    private const float Ln2 = 0.693147180559945309f;
-
     /// <summary>Gradients through the scan of this worker's channels.</summary>
     public static void Scan(Worker worker, PassContext pass, BlockPointers block, BlockPointers gradient, float* selection, int layer)
     {
@@ -50,7 +49,7 @@ internal static unsafe class MixerBackward
                 UGradient = memory.ChannelsGradient + (row * inner),
                 DtGradient = memory.DtGradient + (row * inner),
                 ZGradient = memory.GatedGradient + (row * 2 * inner) + inner,
-                SelectionGradient = memory.SelectionParts + (row * 2 * states),
+                BCGradient = memory.SelectionParts + (row * 2 * states),
                 BlockPitch = (long)pass.Rows * 2 * states,
                 StateGradient = carry,
                 AGradient = memory.AGradient,
@@ -69,7 +68,7 @@ internal static unsafe class MixerBackward
                 for (int n = 0; n < states; n++, at += pass.Panels.Pitch(c))
                 {
                     // A = -exp(A_log) is its own derivative.
-                    gradient.ALog[((long)c * states) + n] += memory.AGradient[at] * (memory.Decay[at] * Ln2);
+                    gradient.ALog[((long)c * states) + n] += memory.AGradient[at] * (memory.Decay[at] * Elementary.Ln2);
                 }
             }
         }
@@ -124,7 +123,7 @@ internal static unsafe class MixerBackward
                 Weight = memory.ConvWeight,
                 Bias = block.ConvBias,
                 Window = pass.InitialWindow(layer, i),
-                WindowGradient = sequence.WindowGradient(layer),
+                ConvStateGradient = sequence.ConvStateGradient(layer),
                 OutputGradient = memory.ChannelsGradient + (row * inner),
                 WeightGradient = memory.ConvGradient,
                 BiasGradient = memory.ChannelSums,

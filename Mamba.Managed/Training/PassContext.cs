@@ -1,4 +1,5 @@
 using Mamba.Managed.Kernels;
+using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Models;
 using Mamba.Managed.Threading;
 
@@ -145,7 +146,7 @@ internal sealed unsafe class PassContext(MambaConfig config, int workers) : IDis
     }
 
     /// <summary>dt_proj, before bias and softplus: this worker's share.</summary>
-    public void ProjectDt(Worker worker, BlockPointers block, float* selection) => StridedProduct.Run(
+    public void ProjectDt(Worker worker, BlockPointers block, float* selection) => GeneralGemm.Run(
         worker,
         Workspace.Product,
         new MatrixView(selection, Rows, config.DtRank, Projected),

@@ -155,6 +155,7 @@ internal sealed class RunCheckpoint
         // Everything has been found, so that a run gets all of a checkpoint or nothing of it.
         foreach ((Tensor from, Tensor to) in copies)
         {
+            using TensorBuffer.Lease lease = to.Buffer.Acquire();
             from.CopyTo(to.Floats);
         }
 

@@ -8,7 +8,7 @@ namespace Mamba.Managed.Training;
 /// <summary>Trains a model on documents or on any other source of batches, step by step, and writes checkpoints from which the run goes on to the same bits.</summary>
 /// <remarks>
 /// Calls from several threads take turns, and disposing waits for the step that runs. The weights are this object's own and are disposed with it: what is
-/// to outlive it is copied first, with <see cref="Weights.Copy"/>.
+/// to outlive it is copied first, with <see cref="MambaLanguageModel.CopyToFloat32"/>.
 /// </remarks>
 public sealed class Trainer : IDisposable
 {
@@ -50,7 +50,7 @@ public sealed class Trainer : IDisposable
         pass = new TrainingPass(model.Config, options.Threads);
         try
         {
-            Model = Weights.Copy(model);
+            Model = model.CopyToFloat32();
             Optimizer = new AdamW(Model, options.Optimizer);
             gradients = new Gradients(Model);
             Average = options.AverageDecay > 0 ? new WeightAverage(Model, options.AverageDecay) : null;

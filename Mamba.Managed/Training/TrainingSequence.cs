@@ -17,7 +17,7 @@ internal readonly unsafe record struct TrainingSequence(int Start, int Length, i
 
     public float* State(int layer) => Pointer(States![layer].SsmState);
 
-    public float* WindowGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].ConvState);
+    public float* ConvStateGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].ConvState);
 
     public float* StateGradient(int layer) => StateGradients is null ? null : Pointer(StateGradients[layer].SsmState);
 

@@ -29,7 +29,7 @@ internal sealed unsafe class TrainingWorkspace(MambaConfig config, int workers) 
     private float*[] windows = [];
     private float*[] initial = [];
 
-    public ProductScratch Product { get; } = StridedProduct.CreateScratch(workers);
+    public GemmScratch Product { get; } = GeneralGemm.CreateScratch(workers);
 
     public int LogitRows { get; } = Math.Clamp(LogitBudget / config.VocabSize / 16 * 16, 16, 512);
 

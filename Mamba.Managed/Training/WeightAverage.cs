@@ -21,7 +21,7 @@ internal sealed unsafe class WeightAverage : IDisposable
     public WeightAverage(MambaLanguageModel model, double decay)
     {
         this.decay = decay;
-        Model = Weights.Copy(model);
+        Model = model.CopyToFloat32();
         parameters = ParameterPairs.Of(model, Model, nameof(model));
     }
 

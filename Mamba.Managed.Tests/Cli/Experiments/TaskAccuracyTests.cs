@@ -6,7 +6,7 @@ using Mamba.Managed.Models;
 namespace Mamba.Managed.Tests.Cli.Experiments;
 
 /// <summary>The measure of a task, held to models that are always right and never right.</summary>
-public class TaskAccuracyTests
+internal sealed class TaskAccuracyTests
 {
     private static readonly SyntheticTask[] tasks = [new SelectiveCopying(), new InductionHeads()];
 

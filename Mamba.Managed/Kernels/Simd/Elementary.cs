@@ -2,24 +2,30 @@ using System.Runtime.CompilerServices;
 
 namespace Mamba.Managed.Kernels.Simd;
 
-/// <summary>Elementary functions, each one fixed sequence of correctly rounded operations: the same bits at every width.</summary>
+/// <summary>Elementary functions. Each is a fixed sequence of correctly rounded operations, so it gives the same bits at every vector width.</summary>
 internal static class Elementary
 {
-    // Adding this rounds to a whole number n and leaves n + 127, the biased exponent of 2^n, in the low bits.
-    private const float Rounder = 12582912f + 127f;
-    private const float Log2E = 1.44269504088896341f;
+    /// <summary>log2(e): e^x = 2^(x log2(e)).</summary>
+    public const float Log2E = 1.44269504088896341f;
 
-    // The same for a power that joins one half by its bits: leaves n + 1, and rounds a tie to the same n.
+    /// <summary>ln(2) = 1 / log2(e).</summary>
+    public const float Ln2 = 0.693147180559945309f;
+
+    // 1.5 x 2^23 + 127: adding it rounds x to an integer n and leaves n + 127, the biased exponent of 2^n, in the low bits of the sum.
+    private const float Rounder = 12582912f + 127f;
+
+    // The same for Exp2Normal, which adds n + 1 to the exponent of a polynomial scaled by 1/2. It leaves n + 1 instead of n + 127; both offsets are odd,
+    // so ties round to the same n.
     private const float NormalRounder = 12582912f + 1f;
 
-    // The polynomial of 2^f.
+    // Coefficients of the polynomial for 2^f.
     private const float Power1 = 6.931469776e-01f;
     private const float Power2 = 2.402224207e-01f;
     private const float Power3 = 5.550733762e-02f;
     private const float Power4 = 9.671513336e-03f;
     private const float Power5 = 1.326472153e-03f;
 
-    /// <summary>Up to this magnitude 2^x and all that leads to it are normal numbers.</summary>
+    /// <summary>Up to this magnitude of x, 2^x and every intermediate result are normal numbers.</summary>
     public const float Exp2NormalLimit = 125f;
 
     /// <summary>2^x, relative error below 3e-7; 0 below -127, infinity above 127.5, NaN for NaN.</summary>
@@ -40,7 +46,7 @@ internal static class Elementary
         return L.Multiply(p, L.PowerOfTwo(biased));
     }
 
-    /// <summary>Four of <see cref="Exp2{L, V}(V)"/> in step, so that none waits for another.</summary>
+    /// <summary>Four of <see cref="Exp2{L, V}(V)"/>, interleaved to hide the latency of each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Exp2<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
         where L : struct, ILanes<V>
@@ -56,8 +62,8 @@ internal static class Elementary
         x3 = L.Multiply(x3, L.PowerOfTwo(n3));
     }
 
-    /// <summary>The same four, bit for bit, where no result can leave the normal numbers: |x| at most <see cref="Exp2NormalLimit"/>.</summary>
-    /// <remarks>Half the polynomial has the same bits but for its exponent, to which n + 1 is added as an integer.</remarks>
+    /// <summary>Four of <see cref="Exp2{L, V}(V)"/>, with the same bits but fewer operations, for |x| up to <see cref="Exp2NormalLimit"/>.</summary>
+    /// <remarks>All results are normal, so 2^n is applied by adding n + 1 to the exponent bits of half the polynomial.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Exp2Normal<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
         where L : struct, ILanes<V>
@@ -74,13 +80,19 @@ internal static class Elementary
     public static V Exp<L, V>(V x)
         where L : struct, ILanes<V> => Exp2<L, V>(L.Multiply(x, L.Broadcast(Log2E)));
 
+    /// <summary>1 / (1 + e^-x).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Sigmoid<L, V>(V x)
+        where L : struct, ILanes<V> =>
+        L.Divide(L.Broadcast(1f), L.Add(L.Broadcast(1f), Exp2<L, V>(L.Multiply(x, L.Broadcast(-Log2E)))));
+
     /// <summary>x sigmoid(x) = x / (1 + e^-x).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Silu<L, V>(V x)
         where L : struct, ILanes<V> =>
         L.Divide(x, L.Add(L.Broadcast(1f), Exp2<L, V>(L.Multiply(x, L.Broadcast(-Log2E)))));
 
-    /// <summary>Four of <see cref="Silu{L, V}(V)"/> in step.</summary>
+    /// <summary>Four of <see cref="Silu{L, V}(V)"/>, interleaved.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Silu<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
         where L : struct, ILanes<V>
@@ -112,7 +124,7 @@ internal static class Elementary
         return L.MultiplyAdd(p, s, L.Max(L.Broadcast(0f), x));
     }
 
-    /// <summary>Four of <see cref="Softplus{L, V}(V)"/> in step.</summary>
+    /// <summary>Four of <see cref="Softplus{L, V}(V)"/>, interleaved.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Softplus<L, V>(ref V x0, ref V x1, ref V x2, ref V x3)
         where L : struct, ILanes<V>
@@ -136,7 +148,7 @@ internal static class Elementary
         (x2, x3) = (L.MultiplyAdd(p2, s2, L.Max(c, x2)), L.MultiplyAdd(p3, s3, L.Max(c, x3)));
     }
 
-    // x = n + f: x becomes the polynomial of 2^f times a scale, and n is what the rounder leaves.
+    // x = n + f: x becomes the polynomial for 2^f times a scale, and n the sum with the rounder, which holds n in its low bits.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Split<L, V>(
         float rounder, float scale, ref V x0, ref V x1, ref V x2, ref V x3, out V n0, out V n1, out V n2, out V n3)

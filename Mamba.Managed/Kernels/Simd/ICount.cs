@@ -1,12 +1,11 @@
 using System.Runtime.InteropServices;
-using Mamba.Managed.Layers;
 
 namespace Mamba.Managed.Kernels.Simd;
 
-/// <summary>A number as a type, for which the JIT compiles a kernel: that of its bytes.</summary>
+/// <summary>A number as a type argument: its size in bytes. The JIT compiles a kernel for each number by itself.</summary>
 /// <remarks>
-/// <c>sizeof</c> is the one number of a type that the JIT knows before it inlines. What a comparison with it leaves out is then never looked at; behind
-/// that of a property all would be inlined first and then thrown away, which takes longer than to compile the kernel.
+/// The JIT folds <c>sizeof(T)</c> when it imports code, so branches that a comparison with it rules out are never inlined. The value of a static property
+/// is known only after inlining: all branches would be inlined first and then dropped, which takes longer than the rest of the compilation.
 /// </remarks>
 internal interface ICount;
 

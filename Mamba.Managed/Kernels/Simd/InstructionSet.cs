@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Managed.Kernels.Simd;
 
-/// <summary>How wide the kernels work; every width gives the same bits.</summary>
+/// <summary>The vector instructions that kernels use; all give the same bits.</summary>
 internal enum InstructionSet
 {
     /// <summary>One value at a time.</summary>
@@ -20,29 +20,34 @@ internal enum InstructionSet
     Avx512,
 }
 
-/// <summary>Chooses the path once, at start-up.</summary>
+/// <summary>Chooses the instruction set, once, at startup.</summary>
 internal static class InstructionSets
 {
-    /// <summary>The environment variable that forces a path: <c>avx512</c>, <c>avx2</c>, <c>vector128</c> or <c>scalar</c>.</summary>
+    /// <summary>The environment variable that forces one: <c>avx512</c>, <c>avx2</c>, <c>vector128</c> or <c>scalar</c>.</summary>
     public const string Variable = "MAMBA_INSTRUCTION_SET";
 
-    /// <summary>The path in use. Static and read-only, so that the JIT compiles the branches on it away.</summary>
+    /// <summary>The instruction set in use. It is static and read-only, so the JIT treats it as a constant and drops the branches not taken.</summary>
     public static readonly InstructionSet Current = Choose(Environment.GetEnvironmentVariable(Variable));
 
-    /// <summary>Whether this machine has what a path needs.</summary>
+    /// <summary>Whether micro-kernels take 12 rows by two panels instead of 6 by one: AVX-512 has 32 registers of a panel's width.</summary>
+    public static bool HasWideTile => Current == InstructionSet.Avx512;
+
+    /// <summary>Whether this machine has the instructions.</summary>
     public static bool IsSupported(InstructionSet set) => set switch
     {
-        // Widest first. Vector512 also asks that the runtime finds 512 bits worth using on this processor.
+        // Widest first. Vector512.IsHardwareAccelerated is false on processors where the runtime finds that 512-bit vectors lower the clock too much.
         InstructionSet.Avx512 => Vector512.IsHardwareAccelerated && Avx512F.IsSupported && Fma.IsSupported,
 
-        // Software Vector256 is nine times slower than scalar code, and so is a fused multiply-add without the instruction.
+        // Measured: Vector256 without AVX2 is emulated, nine times slower than scalar code.
         InstructionSet.Avx2 => Vector256.IsHardwareAccelerated && Avx2.IsSupported && Fma.IsSupported,
+
+        // A fused multiply-add without the instruction is emulated too, just as slowly.
         InstructionSet.Vector128 => Vector128.IsHardwareAccelerated && (Fma.IsSupported || AdvSimd.IsSupported),
         _ => true,
     };
 
-    /// <summary>The path that <paramref name="forced"/> names, or the widest that this machine has.</summary>
-    /// <exception cref="PlatformNotSupportedException">The name is unknown, or this machine lacks the path.</exception>
+    /// <summary>The instruction set that <paramref name="forced"/> names, or the widest that this machine has.</summary>
+    /// <exception cref="PlatformNotSupportedException">The name is unknown, or this machine lacks the instructions.</exception>
     internal static InstructionSet Choose(string? forced)
     {
         if (string.IsNullOrEmpty(forced))

@@ -51,7 +51,7 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> FromScaledHalf(ushort* source) =>
-        // Exponent and fraction to their places, the sign kept.
+        // Sign-extends, shifts exponent and fraction into place, and clears the copies of the sign between them.
         ((Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsInt16()) << 13) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(ScaledHalf.Factor);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -105,7 +105,7 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
         (((Vector128.ShiftLeft(a.AsInt16(), 8) >> 8) * (Vector128.ShiftLeft(b.AsInt16(), 8) >> 8)) + ((a.AsInt16() >> 8) * (b.AsInt16() >> 8))).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> AddProducts(Vector128<float> sum, Vector128<float> unsigned, Vector128<float> signed) =>
+    public static Vector128<float> DotAccumulate(Vector128<float> sum, Vector128<float> unsigned, Vector128<float> signed) =>
         AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Vector128.Create((short)1).AsSingle()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

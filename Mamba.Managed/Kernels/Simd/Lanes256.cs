@@ -9,7 +9,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 {
     public static int Count => Vector256<float>.Count;
 
-    public static bool AddsProducts => AvxVnni.IsSupported;
+    public static bool HasDotAccumulate => AvxVnni.IsSupported;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
@@ -52,7 +52,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> FromScaledHalf(ushort* source) =>
-        // Exponent and fraction to their places, the sign kept.
+        // Sign-extends, shifts exponent and fraction into place, and clears the copies of the sign between them.
         ((Avx2.ConvertToVector256Int32((short*)source) << 13) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(ScaledHalf.Factor);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -99,7 +99,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
         Avx2.MultiplyAddAdjacent(Avx2.Abs(a.AsSByte()), Avx2.Sign(b.AsSByte(), a.AsSByte())).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> AddProducts(Vector256<float> sum, Vector256<float> unsigned, Vector256<float> signed) =>
+    public static Vector256<float> DotAccumulate(Vector256<float> sum, Vector256<float> unsigned, Vector256<float> signed) =>
         AvxVnni.IsSupported
             ? AvxVnni.MultiplyWideningAndAdd(sum.AsInt32(), unsigned.AsByte(), signed.AsSByte()).AsSingle()
             : AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Vector256.Create((short)1).AsSingle()));
@@ -119,7 +119,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreBytes(byte* destination, Vector256<float> integers)
     {
-        // Of each half the four bytes gather in its first lane.
+        // The four bytes of each 128-bit half are gathered in its first lane.
         Vector256<byte> bytes = Avx2.Shuffle(integers.AsByte(), Vector256.Create(Vector128.Create((byte)0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12)));
         *(ulong*)destination = Sse2.UnpackLow(bytes.GetLower().AsUInt32(), bytes.GetUpper().AsUInt32()).AsUInt64().ToScalar();
     }

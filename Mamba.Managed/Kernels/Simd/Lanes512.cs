@@ -50,7 +50,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> FromScaledHalf(ushort* source) =>
-        // Exponent and fraction to their places, the sign kept.
+        // Sign-extends, shifts exponent and fraction into place, and clears the copies of the sign between them.
         ((Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)) << 13) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(ScaledHalf.Factor);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -97,7 +97,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
         Avx512BW.MultiplyAddAdjacent(Avx512BW.Abs(a.AsSByte()), Vector512.ConditionalSelect(Vector512.IsNegative(a.AsSByte()), -b.AsSByte(), b.AsSByte())).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> AddProducts(Vector512<float> sum, Vector512<float> unsigned, Vector512<float> signed) =>
+    public static Vector512<float> DotAccumulate(Vector512<float> sum, Vector512<float> unsigned, Vector512<float> signed) =>
         AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Vector512.Create((short)1).AsSingle()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

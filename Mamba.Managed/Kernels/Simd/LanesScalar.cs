@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Mamba.Managed.Kernels.Simd;
 
-/// <summary>One lane: the tail of every kernel, and the whole kernel where there are no vectors.</summary>
+/// <summary>One lane: the tail of kernels, and whole kernels where there are no vectors.</summary>
 internal readonly unsafe struct LanesScalar : ILanes<float>
 {
     public static int Count => 1;
@@ -102,7 +102,7 @@ internal readonly unsafe struct LanesScalar : ILanes<float>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float AddProducts(float sum, float unsigned, float signed) =>
+    public static float DotAccumulate(float sum, float unsigned, float signed) =>
         AddIntegers(sum, MultiplyAddWords(MultiplyAddBytes(unsigned, signed), Lane(0x00010001)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

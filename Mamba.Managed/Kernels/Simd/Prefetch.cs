@@ -3,13 +3,13 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Managed.Kernels.Simd;
 
-/// <summary>Asks for memory that is read soon, where the processor's own prefetching does not see it coming; nothing where there is no such instruction.</summary>
+/// <summary>Software prefetch, for accesses that the hardware prefetcher does not predict. Does nothing where there is no such instruction.</summary>
 internal static unsafe class Prefetch
 {
     /// <summary>Bytes of a cache line.</summary>
     public const int LineBytes = 64;
 
-    /// <summary>One line, into the first-level cache.</summary>
+    /// <summary>One cache line into L1.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Line(void* address)
     {
@@ -19,7 +19,7 @@ internal static unsafe class Prefetch
         }
     }
 
-    /// <summary>One line, into the second-level cache.</summary>
+    /// <summary>One cache line into L2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SecondLevelLine(void* address)
     {
@@ -29,7 +29,7 @@ internal static unsafe class Prefetch
         }
     }
 
-    /// <summary>All lines of a run of bytes, into the second-level cache.</summary>
+    /// <summary>All cache lines of a run of bytes into L2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Lines(void* start, long bytes)
     {

@@ -4,18 +4,18 @@ using System.Runtime.Intrinsics;
 
 namespace Mamba.Managed.Kernels.Simd;
 
-/// <summary>Numbers of half precision times 1024, as panels hold them.</summary>
+/// <summary>Half-precision numbers multiplied by 1024, as panels store them.</summary>
 /// <remarks>
-/// Half precision becomes single precision when exponent and fraction move to their places and a factor makes up for the other bias. What is
-/// subnormal before is subnormal after, and processors compute slowly with such a number. Weights near 0 and the
-/// scales of blocks often are. Times 1024 none is left: the smallest, 2^-24, becomes the smallest normal number.
+/// A half converts to single precision by shifting its exponent and fraction into place and multiplying by a factor that corrects the exponent bias. But
+/// a subnormal half gives a subnormal single on the way, and arithmetic with subnormals is slow; weights near 0 and scales of blocks often are subnormal.
+/// Multiplied by 1024 none is: the smallest half, 2^-24, becomes the smallest normal one.
 /// </remarks>
 internal static class ScaledHalf
 {
-    /// <summary>What numbers are multiplied by.</summary>
+    /// <summary>The factor of stored numbers.</summary>
     public const float Scale = 1024;
 
-    /// <summary>What a number moved to its places must be multiplied by: 2^112 / 1024.</summary>
+    /// <summary>The factor after the bits have been shifted into place: 2^112 for the bias, divided by 1024.</summary>
     public const float Factor = 5.192296858534828e33f / Scale;
 
     private const int FractionBits = 10;
@@ -23,10 +23,10 @@ internal static class ScaledHalf
     private const int ExponentStep = 10 << FractionBits;
     private const int Infinity = 0x7C00;
 
-    /// <summary>Multiplies.</summary>
-    /// <param name="bits">A number of half precision.</param>
+    /// <summary>Multiplies a half by 1024.</summary>
+    /// <param name="bits">The half.</param>
     /// <param name="scaled">1024 times that.</param>
-    /// <returns>False for infinity, NaN and numbers from 64 up, whose product does not fit.</returns>
+    /// <returns>False for infinity, NaN and magnitudes from 64 up, whose product does not fit.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryScale(ushort bits, out ushort scaled)
     {
@@ -35,8 +35,8 @@ internal static class ScaledHalf
         return magnitude < Infinity - ExponentStep;
     }
 
-    /// <summary>Multiplies eight numbers at once.</summary>
-    /// <returns>False where one is too large, or subnormal: those have to be taken one by one.</returns>
+    /// <summary>Multiplies eight halves at once.</summary>
+    /// <returns>False where one is too large or subnormal: then they have to be multiplied one by one.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryScale(Vector128<ushort> bits, out Vector128<ushort> scaled)
     {
@@ -46,7 +46,7 @@ internal static class ScaledHalf
             && Vector128.LessThanAll(magnitude.AsInt16(), Vector128.Create((short)(Infinity - ExponentStep)));
     }
 
-    // The highest bit becomes the hidden one.
+    // The product is normal: its leading bit becomes the hidden bit.
     private static ushort ScaleSubnormal(ushort bits)
     {
         int magnitude = bits & Fraction;

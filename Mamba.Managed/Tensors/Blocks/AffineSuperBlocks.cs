@@ -119,7 +119,7 @@ internal static class SixBitPairs
 
     private const int Groups = 8;
 
-    // Of four bytes side by side.
+    // Masks for four bytes at once.
     private const uint SixBits = 0x3F3F3F3F;
     private const uint LowHalves = 0x0F0F0F0F;
 

@@ -2,8 +2,8 @@ using System.Numerics.Tensors;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
-/// <summary>The numbers of a block, taken out of their bits.</summary>
-/// <remarks>Every product of them is exact in single precision but q d s of 6-bit codes, so x rounds once, however it is computed.</remarks>
+/// <summary>The unpacked fields of a block.</summary>
+/// <remarks>All their products are exact in single precision, except q d s of 6-bit codes. So x is rounded once, in whatever order it is computed.</remarks>
 internal ref struct BlockParts
 {
     /// <summary>[block length]: q; signed bytes where <see cref="IBlockFormat.Bits"/> is 8.</summary>
@@ -39,10 +39,10 @@ internal interface IBlockFormat
     /// <summary>Bits of a code: 2, 3, 4, 5, 6, or 8 for signed bytes.</summary>
     static abstract int Bits { get; }
 
-    /// <summary>Neighbors that share s and t: 16 or 32.</summary>
+    /// <summary>Elements of a group, which share s and t: 16 or 32.</summary>
     static abstract int GroupLength { get; }
 
-    /// <summary>The code of 0, a power of two, where there is no minimum; 0 for signed codes.</summary>
+    /// <summary>The zero point, the code of 0: a power of two where codes are unsigned and there is no minimum, otherwise 0.</summary>
     static abstract int Zero { get; }
 
     /// <summary>Whether blocks have a minimum m.</summary>
@@ -51,12 +51,12 @@ internal interface IBlockFormat
     /// <summary>Whether groups have s, and t with a minimum; else both are 1.</summary>
     static abstract bool HasGroups { get; }
 
-    /// <summary>Takes the numbers of one block out of their bits.</summary>
+    /// <summary>Unpacks the fields of one block.</summary>
     /// <param name="block">[block size]</param>
-    /// <param name="parts">Every number is written that the format has.</param>
+    /// <param name="parts">Receives every field that the format has.</param>
     static abstract void Unpack(ReadOnlySpan<byte> block, ref BlockParts parts);
 
-    /// <summary>Finds the block whose elements come near to <paramref name="values"/>.</summary>
+    /// <summary>Quantizes one block.</summary>
     /// <param name="values">[block length]: finite, at most 65504 in magnitude, so that every scale fits binary16.</param>
     /// <param name="block">[block size]: every byte is written.</param>
     static abstract void Quantize(ReadOnlySpan<float> values, Span<byte> block);
@@ -87,7 +87,7 @@ internal static class BlockFormats
         }
     }
 
-    /// <summary>Finds blocks whose elements come near to <paramref name="values"/>.</summary>
+    /// <summary>Quantizes <paramref name="values"/> to whole blocks.</summary>
     /// <param name="type">A quantized type.</param>
     /// <param name="values">[blocks x block length]</param>
     /// <param name="blocks">[blocks x block size]</param>

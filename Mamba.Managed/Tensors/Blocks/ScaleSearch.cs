@@ -4,12 +4,12 @@ using System.Runtime.Intrinsics;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
-/// <summary>Searches the scale of a group of elements for the least weighted square error.</summary>
+/// <summary>Searches for the scale of a group of elements with the least weighted square error.</summary>
 /// <remarks>
-/// Codes and scale depend on each other: given the codes the best scale is a linear regression, given the scale the best codes are
-/// roundings. So a search tries a fan of scales around the one that just spans the group, rounds, regresses, and keeps the best. Large
-/// elements weigh more, as they contribute more to a product. Four fixed lanes are used everywhere, so that a file has the same bytes
-/// whatever machine writes it. Groups have a multiple of 4 and at most 32 elements.
+/// Codes and scale depend on each other: given the codes, the best scale is a linear regression; given the scale, the best codes are rounded elements.
+/// So the search tries several scales around the one that just spans the group, rounds, regresses, and keeps the best. Large elements have more weight,
+/// because they contribute more to a product. Sums use four lanes on every machine, so that every machine writes the same file. The length of a group
+/// is a multiple of 4, at most 32.
 /// </remarks>
 internal static class ScaleSearch
 {
@@ -91,7 +91,7 @@ internal static class ScaleSearch
         return (scale, minimum);
     }
 
-    /// <summary>Codes of a group under a scale: x / scale + zero, rounded to nearest and held within [0, most].</summary>
+    /// <summary>Codes of a group under a scale: x / scale + zero, rounded to nearest and clamped to [0, most].</summary>
     public static void Round(ReadOnlySpan<float> x, float scale, float zero, int most, Span<byte> codes)
     {
         float inverse = scale == 0 ? 0 : 1 / scale;
@@ -101,7 +101,7 @@ internal static class ScaleSearch
         }
     }
 
-    /// <summary>Codes of a group under a scale and a minimum: (x - minimum) / scale, rounded to nearest and held within [0, most].</summary>
+    /// <summary>Codes of a group under a scale and a minimum: (x - minimum) / scale, rounded to nearest and clamped to [0, most].</summary>
     public static void RoundAffine(ReadOnlySpan<float> x, float scale, float minimum, int most, Span<byte> codes)
     {
         float inverse = scale == 0 ? 0 : 1 / scale;
@@ -111,7 +111,7 @@ internal static class ScaleSearch
         }
     }
 
-    // Rounds under a trial scale, then fits scale and minimum to the codes; null where the codes are all the same.
+    // Rounds with a trial scale, then fits scale and minimum to the codes by regression; null where all codes are equal.
     private static (float Scale, float Minimum)? Regress(
         ReadOnlySpan<float> x, float rms, float low, float inverse, int levels, bool anyMinimum, Span<float> codes)
     {
@@ -186,6 +186,6 @@ internal static class ScaleSearch
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Load(ReadOnlySpan<float> x, int i) => Vector128.LoadUnsafe(ref MemoryMarshal.GetReference(x), (nuint)i);
 
-    // Vector128.Sum leaves the order open.
+    // Not Vector128.Sum, whose order of additions is not specified.
     private static double Sum(Vector128<float> v) => (double)v[0] + v[1] + ((double)v[2] + v[3]);
 }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
-/// <summary>Codes of blocks of 32: the low four bits of elements i and i + 16 share byte i; a fifth bit, where there is one, is bit i of a word.</summary>
+/// <summary>Codes of blocks of 32 elements: the low four bits of elements i and i + 16 share byte i; a fifth bit is bit i of a 32-bit word.</summary>
 internal static class SmallBlock
 {
     /// <summary>Elements of a block.</summary>
@@ -56,10 +56,11 @@ internal static class SmallBlock
         return (d, m);
     }
 
-    /// <summary>The opposite of a number of half precision, without the way through single precision that negation takes.</summary>
+    /// <summary>Reads a half-precision number and flips its sign bit; negating a Half would convert it to single precision and back.</summary>
     public static Half ReadNegative(ReadOnlySpan<byte> bytes) => BitConverter.UInt16BitsToHalf((ushort)(BinaryPrimitives.ReadUInt16LittleEndian(bytes) ^ 0x8000));
 
-    // Bit i of eight becomes 16 in byte i: of a copy in each byte bit i is left there, which a carry takes to the top.
+    // Deposits bit i of eight as the value 16 in byte i, within one 64-bit register (SWAR): the byte is copied into all eight bytes, byte i keeps bit i, and
+    // adding 0x7F carries any such bit into bit 7 of its byte.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong FifthBits(uint bits)
     {
@@ -92,7 +93,8 @@ internal readonly struct Q8_0 : IBlockFormat
 
     public static void Quantize(ReadOnlySpan<float> values, Span<byte> block)
     {
-        // With 255 levels the search gains nothing: the largest element becomes 127, and codes are those of the unrounded scale, as in ggml.
+        // With 255 levels a search for a better scale gains nothing. The largest element becomes 127; codes are rounded with the scale before it is rounded to
+        // half precision, as in ggml.
         float d = Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(values)) / 127;
         BinaryPrimitives.WriteHalfLittleEndian(block, (Half)d);
         float inverse = d < 1e-30f ? 0 : 1 / d;

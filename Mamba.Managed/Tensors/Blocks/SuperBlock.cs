@@ -4,9 +4,9 @@ using System.Runtime.Intrinsics;
 
 namespace Mamba.Managed.Tensors.Blocks;
 
-/// <summary>What the blocks of 256 share: bit planes of codes, and scales of groups that are themselves quantized.</summary>
+/// <summary>What blocks of 256 elements share: bit planes of codes, and scales of groups that are quantized themselves.</summary>
 /// <remarks>
-/// Planes keep codes of neighboring elements in neighboring bytes, so that a vector of bytes, shifted and masked, is a run of 32 codes:
+/// A plane keeps the codes of consecutive elements in consecutive bytes, so that a vector of bytes, shifted and masked, is a run of codes:
 /// <code>
 /// 1 bit:   byte i % 32,                   bit i / 32
 /// 2 bits:  byte i / 128 * 32 + i % 32,    bits 2 (i % 128 / 32) ..
@@ -21,9 +21,9 @@ internal static class SuperBlock
     /// <summary>Spreads the bits of a plane over <paramref name="codes"/>.</summary>
     /// <param name="plane">[32 width]</param>
     /// <param name="width">Bits of each code that the plane holds: 1, 2 or 4.</param>
-    /// <param name="shift">Where they belong in a code. Those below are kept, those above become 0.</param>
+    /// <param name="shift">Their position in a code. Lower bits of the code are kept, higher ones become 0.</param>
     /// <param name="codes">[256]</param>
-    /// <param name="run">Neighboring codes in neighboring bytes, before the next bits of the same bytes follow.</param>
+    /// <param name="run">How many consecutive codes take the same bits of consecutive bytes, before the next bits of those bytes follow.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack(ReadOnlySpan<byte> plane, int width, int shift, Span<byte> codes, int run = 32)
     {
@@ -90,7 +90,7 @@ internal static class SuperBlock
             extreme = Math.Abs(exact[g]) > Math.Abs(extreme) ? exact[g] : extreme;
         }
 
-        // The sign of d lets the largest scale use the one code more that negative numbers have.
+        // The sign of d is chosen so that the largest scale becomes -range: there is one negative code more.
         Half d = (Half)(-extreme / range);
         float inverse = d == Half.Zero ? 0 : 1 / (float)d;
         for (int g = 0; g < exact.Length; g++)

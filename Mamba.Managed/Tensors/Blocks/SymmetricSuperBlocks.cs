@@ -28,7 +28,7 @@ internal readonly struct Q3_K : IBlockFormat
         Span<uint> scales = MemoryMarshal.Cast<sbyte, uint>(parts.Scales);
         for (int i = 0; i < scales.Length; i++)
         {
-            // Four groups at a time; 32 less without a borrow from one byte to the next.
+            // Four groups at a time in one register (SWAR). The set sign bits keep the subtraction of 32 from borrowing across bytes.
             uint s = ((packed[i % 2] >> (i / 2 * 4)) & 0x0F0F0F0F) | (((packed[2] >> (i * 2)) & 0x03030303) << 4);
             scales[i] = ((s | 0x80808080) - 0x20202020) ^ 0x80808080;
         }

@@ -1,45 +1,34 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>One row, straight from the panels. Codes of fewer than 8 bits take so long to unpack that a single stream from memory keeps up.</content>
+/// <content>Gemv straight from the panels. Below 8 bits, unpacking codes takes so long that one stream from memory keeps up with it.</content>
 internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
 {
-    private const int HeadLength = QuantizedRows.HeadLength;
+    private const int HeadLength = QuantizedActivations.HeadLength;
     private const int FetchedAhead = 2048;
 
-    public override void Row(int* x, int inputs, int first, int depth, byte* panels, int count, float* y)
+    public override void Gemv(int* x, int inputs, int first, int depth, byte* panels, int count, float* y)
     {
+        Debug.Assert(x is not null && panels is not null && y is not null && count >= 1, "no row or no panels");
+        Debug.Assert(first % blockLength == 0 && depth > 0 && depth % blockLength == 0 && first + depth <= inputs, "no whole blocks");
         nint panelBytes = PanelBytes(inputs);
         panels += PanelBytes(first);
         if (TFormat.Bits == 8)
         {
-            PanelRow.Compute(new SignedByteRow((float*)x, depth, panels, panelBytes, y), count);
+            PanelGemv.Compute(new Int8Gemv((float*)x, depth, panels, panelBytes, y), count);
             return;
         }
 
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, depth, panels, panelBytes, count, y);
-                break;
-            default:
-                Row<LanesScalar, float>(x, depth, panels, panelBytes, count, y);
-                break;
-        }
+        Widths.Run(new GemvKernel(this, x, depth, panels, panelBytes, count, y));
     }
 
-    // Whether the sums of a group stay words, which are exact where they fit at the end, whatever they pass through: less its zero a code is at most
-    // 16, or 32 in groups of 16. Codes of 5 bits with a minimum are up to 31 and go half as far.
+    // Whether a group is summed in 16-bit words. Wrap-around on the way cancels, so a sum is exact if its final value fits. Half a group's products go into
+    // each word. Minus the zero point a code is at most 16 in magnitude, or 32 in groups of 16: 16 x 16 x 127 = 8 x 32 x 127 = 32512 fits. Unsigned codes of
+    // 5 bits reach 31 in groups of 32, which does not.
     private static bool AddsWords
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -58,12 +47,12 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         return AddsWords ? L.AddWords(sum, words) : L.AddIntegers(sum, Widen<L, V>(words));
     }
 
-    // The sum of both words of a lane.
+    // The two words of each lane added to a 32-bit integer.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Widen<L, V>(V words)
         where L : struct, ILanes<V> => L.MultiplyAddWords(words, L.Broadcast(BitConverter.Int32BitsToSingle(0x00010001)));
 
-    // The lines of a unit, into the first-level cache.
+    // Prefetches the cache lines of a unit into L1.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fetch(byte* unit)
     {
@@ -93,7 +82,7 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Two vectors of outputs at a time; the last two may be the same.
+    // Two vectors of outputs at a time; if their number is odd, the last vector is computed twice.
     private void Row<L, V>(int* x, int depth, byte* panels, nint panelBytes, int count, float* y)
         where L : struct, ILanes<V>
     {
@@ -105,12 +94,13 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         }
     }
 
-    // Not inlined: together with its caller it would go beyond what the compiler is ready to inline into one method.
+    // Not inlined: together with its caller it would exceed the JIT's inlining budget for one method.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private void Two<L, V>(float* x, int depth, byte* a, byte* b, nint panelBytes, int laneA, int laneB, float* ya, float* yb)
         where L : struct, ILanes<V>
     {
-        // The processor's own prefetching stops at every page. Two panels side by side are followed by the next two, one alone by what comes next.
+        // Software prefetch, because the hardware prefetcher stops at every page. Vectors as wide as a panel use two panels and then go on to the next two;
+        // narrower ones use one panel and go on within the same stream.
         nint ahead = L.Count < Width ? FetchedAhead : 2 * panelBytes, block = blockBytes, unit = unitBytes, minimum = minimaAt - scalesAt;
         V sa = L.Load(ya), sb = L.Load(yb);
         for (; depth > 0; depth -= blockLength, a += block, b += block)
@@ -162,7 +152,14 @@ internal sealed unsafe partial class BlockFormatPanels<TFormat, TCodes>
         L.Store(yb, sb);
     }
 
-    // The sum of a group joins an output.
+    private readonly struct GemvKernel(
+        BlockFormatPanels<TFormat, TCodes> format, int* x, int depth, byte* panels, nint panelBytes, int count, float* y) : IKernel
+    {
+        public void Run<L, V>()
+            where L : struct, ILanes<V> => format.Row<L, V>(x, depth, panels, panelBytes, count, y);
+    }
+
+    // Scales the integer sum of a group and adds it to the outputs.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Finish<L, V>(V y, V sum, float* head, V d, V m, byte* s, nint minimum)
         where L : struct, ILanes<V>

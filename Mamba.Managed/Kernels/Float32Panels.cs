@@ -5,8 +5,8 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Weights of single precision: a panel is [inputs, 16].</summary>
-internal sealed unsafe class SinglePanels : FloatPanels
+/// <summary>Panels of single-precision weights: [inputs, 16].</summary>
+internal sealed unsafe class Float32Panels : FloatPanels
 {
     public override int PanelBytes(int inputs) => inputs * Width * sizeof(float);
 
@@ -33,17 +33,17 @@ internal sealed unsafe class SinglePanels : FloatPanels
 
     public override float* Unpack(byte* panel, int first, int depth, float* scratch) => (float*)panel + ((long)first * Width);
 
-    public override void Row(float* x, int inputs, byte* panels, int count, float* y) => PanelRow.Compute(new SingleRow(x, inputs, (float*)panels, y), count);
+    public override void Gemv(float* x, int inputs, byte* panels, int count, float* y) => PanelGemv.Compute(new Float32Gemv(x, inputs, (float*)panels, y), count);
 
-    private readonly struct SingleRow(float* x, int inputs, float* panels, float* y) : IPanelRow
+    private readonly struct Float32Gemv(float* x, int inputs, float* panels, float* y) : IPanelGemv
     {
-        // Eight chains; four would do to hide the latency of the multiply-adds.
+        // Up to eight independent sums, enough to hide the latency of the multiply-adds.
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Compute<L, V, Pairs>(int panel, int lane)
             where L : struct, ILanes<V>
             where Pairs : unmanaged, ICount
         {
-            nint pitch = (nint)inputs * Width, second = PanelRow.Second<L, V>(L.Count, pitch), next = PanelRow.Next<L, V>(pitch);
+            nint pitch = (nint)inputs * Width, second = PanelGemv.Second<L, V>(L.Count, pitch), next = PanelGemv.Next<L, V>(pitch);
             float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
             V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
             float* from = x, end = x + inputs;
@@ -71,7 +71,7 @@ internal sealed unsafe class SinglePanels : FloatPanels
                 }
             }
 
-            PanelRow.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
+            PanelGemv.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
         }
     }
 }

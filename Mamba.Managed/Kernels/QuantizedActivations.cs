@@ -1,66 +1,70 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Rows of activations as signed bytes, for products with weights that are integers themselves.</summary>
+/// <summary>Activations quantized to signed bytes, for integer products with quantized weights.</summary>
 /// <remarks>
 /// Inputs that share a scale in the weights share one here: x = scale q with |q| up to 127, so the error is at most 1/254 of a group's largest
-/// entry. A row is a run of numbers of 4 bytes:
+/// entry. A row is a sequence of 4-byte words:
 /// <code>
 /// per group:  | start | scale | shift | q0 .. q3 | q4 .. q7 | ...
 /// as words:                           | q0, q1 | q2, q3 | ...
 /// </code>
-/// start is where a sum of products begins: -zero times the sum of q. Up to a zero of 32 it is two words, as the products of bytes are, one for
-/// q0 and q1 of each four and one for q2 and q3; beyond it is one integer. shift is scale times the sum, what a minimum is multiplied by.
+/// start initializes a sum of products of codes: -zero times the sum of q, which subtracts the zero point from every code. Up to a zero point of 32 it is
+/// two 16-bit words, like the sums it initializes: one for q0 and q1 of each four, one for q2 and q3. Beyond, it is one 32-bit integer.
+/// shift is scale times the sum of q, the factor of a group's minimum.
 /// </remarks>
-internal static unsafe class QuantizedRows
+internal static unsafe class QuantizedActivations
 {
     private const float Most = 127;
 
-    // Adding this rounds to a whole number and leaves it in the lowest bits.
+    // 1.5 x 2^23: adding it rounds a float to an integer, which is then in the low bits of the sum.
     private const float Rounder = 12582912f;
 
-    // Below this a group counts as zeros; above it, Most / largest is finite.
+    // A group whose largest magnitude is below this becomes zeros; from here on Most / largest is finite.
     private const float Least = 1e-30f;
 
-    // Up to this zero a start fits words: 8 entries of at most 127 times 32, and in groups of 32, with zeros up to 16, 16 of them.
+    // Up to this zero point a start fits 16-bit words: in groups of 16, 8 entries of at most 127 x 32; in groups of 32, 16 entries of at most 127 x 16.
     private const int LargestWordZero = 32;
 
-    // Groups whose scales are found before the first of them is converted: a division is too long to wait for.
+    // The scales of this many groups are computed before the first group is converted, to hide the latency of the divisions.
     private const int GroupsAtOnce = 32;
 
-    /// <summary>Numbers in front of a group.</summary>
+    /// <summary>Words in front of the entries of a group.</summary>
     public const int HeadLength = 3;
 
-    /// <summary>Numbers of 4 bytes that one row takes.</summary>
+    /// <summary>4-byte words of one row.</summary>
     public static int RowLength(int inputs, int groupLength, bool words) =>
         inputs / groupLength * (HeadLength + (groupLength / ICodePlanes.QuadLength * (words ? 2 : 1)));
 
-    /// <summary>Converts rows.</summary>
-    /// <param name="x">[rows, inputs], neighboring inputs next to each other.</param>
+    /// <summary>Quantizes rows.</summary>
+    /// <param name="x">[rows, inputs] with contiguous columns.</param>
     /// <param name="row">The first row.</param>
     /// <param name="count">How many rows.</param>
     /// <param name="first">The first input.</param>
     /// <param name="depth">How many inputs: a multiple of <paramref name="groupLength"/>.</param>
     /// <param name="groupLength">16 or 32.</param>
-    /// <param name="zero">The code of the weight 0.</param>
-    /// <param name="words">Whether entries become words instead of bytes.</param>
+    /// <param name="zero">The zero point of the weights: the code of the weight 0.</param>
+    /// <param name="words">Whether entries become 16-bit words instead of bytes.</param>
     /// <param name="to">[count, <see cref="RowLength"/>]</param>
     public static void Pack(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, bool words, int* to)
     {
+        Debug.Assert(groupLength is 16 or 32 && depth % groupLength == 0, "no whole groups");
+        Debug.Assert(x.ColumnPitch == 1 && row >= 0 && row + count <= x.Rows && first >= 0 && first + depth <= x.Columns, "inputs outside x");
         for (int i = 0; i < count; i++, to += RowLength(depth, groupLength, words))
         {
-            Row(x.At(row + i, first), depth, groupLength, zero, words, to);
+            Widths.Run(new RowKernel(x.At(row + i, first), depth, groupLength, zero, words, to));
         }
     }
 
-    /// <summary>Converts rows as <see cref="Pack"/>, and puts a tile's side by side: [tiles, <see cref="RowLength"/>, 6], what lacks zero.</summary>
+    /// <summary>Quantizes rows as <see cref="Pack"/> does and interleaves those of a tile: [tiles, <see cref="RowLength"/>, 6]; missing rows are zero.</summary>
     [SkipLocalsInit]
     public static void PackTiles(MatrixView x, int row, int count, int first, int depth, int groupLength, int zero, bool words, int* to)
     {
-        const int Height = IntegerProduct.TileRows;
+        const int Height = QuantizedGemm.TileRows;
         int length = RowLength(depth, groupLength, words);
         int* rows = stackalloc int[Height * length];
         for (int i = 0; i < count; i += Height, to += Height * length)
@@ -68,27 +72,14 @@ internal static unsafe class QuantizedRows
             int found = Math.Min(Height, count - i);
             Pack(x, row + i, found, first, depth, groupLength, zero, words, rows);
             new Span<int>(rows + (found * length), (Height - found) * length).Clear();
-            ProductPacking.Interleave((float*)rows, length, 1, Height, length, (float*)to, Height);
+            GemmPacking.Interleave((float*)rows, length, 1, Height, length, (float*)to, Height);
         }
     }
 
-    private static void Row(float* x, int depth, int groupLength, int zero, bool words, int* to)
+    private readonly struct RowKernel(float* x, int depth, int groupLength, int zero, bool words, int* to) : IKernel
     {
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Row<Lanes512, Vector512<float>>(x, depth, groupLength, zero, words, to);
-                break;
-            case InstructionSet.Avx2:
-                Row<Lanes256, Vector256<float>>(x, depth, groupLength, zero, words, to);
-                break;
-            case InstructionSet.Vector128:
-                Row<Lanes128, Vector128<float>>(x, depth, groupLength, zero, words, to);
-                break;
-            default:
-                Row<LanesScalar, float>(x, depth, groupLength, zero, words, to);
-                break;
-        }
+        public void Run<L, V>()
+            where L : struct, ILanes<V> => Row<L, V>(x, depth, groupLength, zero, words, to);
     }
 
     [SkipLocalsInit]
@@ -103,7 +94,7 @@ internal static unsafe class QuantizedRows
             Scales<L, V>(x, count, groupLength, length, inverses, (float*)to + 1);
             Groups<L, V>(x, count, groupLength, words, length, inverses, to + HeadLength);
 
-            // Words go with signed codes, which have neither a zero nor a minimum. The smallest group is a narrow vector of bytes.
+            // 16-bit entries go with signed codes, which need neither start nor shift. A group of 16 bytes is one vector of 128 bits.
             if (!words && L.Count > Lanes128.Count)
             {
                 Sums<Lanes128, Vector128<float>>(count, groupLength, zero, length, to);
@@ -124,7 +115,7 @@ internal static unsafe class QuantizedRows
     {
         for (int group = 0; group < count; group++, x += groupLength, scales += pitch)
         {
-            // As integers magnitudes have the same order, and NaN is above infinity.
+            // The bits of magnitudes, compared as integers, have the order of the magnitudes, with NaN above infinity.
             V largest = L.Broadcast(0);
             for (int i = 0; i < groupLength; i += L.Count)
             {
@@ -159,12 +150,13 @@ internal static unsafe class QuantizedRows
         }
     }
 
-    // Start and shift, from bytes that were stored a while ago: so soon after they are written one by one, reading several at once would wait.
+    // Start and shift. A pass of its own, long after the entries were stored: a wide load just after narrow stores to the same bytes cannot be forwarded
+    // and stalls (store forwarding).
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Sums<L, V>(int count, int groupLength, int zero, int pitch, int* to)
         where L : struct, ILanes<V>
     {
-        // Bytes become positive, so that the two sums of a number add up side by side without a borrow.
+        // With the sign bit flipped, bytes are unsigned, and both 16-bit sums of a lane can be added as one integer without a borrow between them.
         const byte SignBit = 0x80;
         int offset = groupLength / 2 * SignBit;
         V ones = L.Broadcast(BitConverter.Int32BitsToSingle(0x01010101));

@@ -3,17 +3,17 @@ using Mamba.Managed.Threading;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Pieces of a product, a range of them for each worker: who is through with its own takes from those who are not.</summary>
-/// <param name="taken">Pieces taken from the range of each worker, a cache line apart.</param>
-/// <param name="worker">Who takes.</param>
-/// <param name="count">Pieces of all workers.</param>
-internal readonly unsafe struct Pieces(int* taken, Worker worker, int count)
+/// <summary>Work items of a product with work stealing: every worker owns a range of them, and takes items of others when its own are done.</summary>
+/// <param name="taken">How many items have been taken from each worker's range; the counters are a cache line apart to avoid false sharing.</param>
+/// <param name="worker">The calling worker.</param>
+/// <param name="count">Items of all workers together.</param>
+internal readonly unsafe struct WorkQueue(int* taken, Worker worker, int count)
 {
-    /// <summary>Numbers from one worker's to the next.</summary>
+    /// <summary>Distance between the counters of two workers.</summary>
     public const int Pitch = Prefetch.LineBytes / sizeof(int);
 
-    /// <summary>The next piece, or -1 if all are taken.</summary>
-    public int Next()
+    /// <summary>The next item, or -1 if all are taken.</summary>
+    public int Take()
     {
         for (int i = 0; i < worker.Count; i++)
         {

@@ -3,19 +3,19 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>How the tile of a quantized format adds products of codes and numbers to a sum.</summary>
+/// <summary>How the tile of a quantized format accumulates products of weight codes and quantized activations.</summary>
 /// <remarks>
-/// A type of its own for each way: a choice in the innermost line would be inlined, and compiled, a hundred times. Each adds to both vectors by
-/// itself: with one more call in between a tile is more than the JIT is ready to inline.
+/// One type for each way, rather than an if in the innermost loop: the JIT would import and inline all branches at each of some hundred places before
+/// it drops the dead ones. Each type adds to both vectors without a helper, because one more call level exceeds the JIT's inlining budget.
 /// </remarks>
-internal interface ITileSums
+internal interface IDotAccumulation
 {
     static abstract void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
         where L : struct, ILanes<V>;
 }
 
-/// <summary>Bytes; of four products each two make a word, which is added up with its neighbor only at the end of a group.</summary>
-internal readonly struct SumsOfWords : ITileSums
+/// <summary>Bytes into 16-bit sums: pairs of products are added to a word, and the two words of a lane are added only at the end of a group.</summary>
+internal readonly struct Int16Sums : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
@@ -27,8 +27,8 @@ internal readonly struct SumsOfWords : ITileSums
     }
 }
 
-/// <summary>Words; two products at a time join an integer.</summary>
-internal readonly struct ProductsOfWords : ITileSums
+/// <summary>16-bit words into 32-bit sums, two products at a time.</summary>
+internal readonly struct Int16Products : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
@@ -40,15 +40,15 @@ internal readonly struct ProductsOfWords : ITileSums
     }
 }
 
-/// <summary>Bytes; four products at a time join an integer.</summary>
-internal readonly struct ProductsOfBytes : ITileSums
+/// <summary>Bytes into 32-bit sums, four products at a time.</summary>
+internal readonly struct Int8Products : IDotAccumulation
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Add<L, V>(float x, V w0, V w1, ref V sum0, ref V sum1)
         where L : struct, ILanes<V>
     {
         V value = L.Broadcast(x);
-        sum0 = L.AddProducts(sum0, w0, value);
-        sum1 = L.AddProducts(sum1, w1, value);
+        sum0 = L.DotAccumulate(sum0, w0, value);
+        sum1 = L.DotAccumulate(sum1, w1, value);
     }
 }

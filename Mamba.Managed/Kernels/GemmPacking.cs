@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
@@ -5,37 +6,39 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>Copies blocks of a matrix into the order in which <see cref="ProductTile"/> reads them.</summary>
+/// <summary>Packs blocks of A and B into the order in which <see cref="MicroKernel"/> reads them.</summary>
 /// <remarks>
-/// Slivers of rows of the left side, the last with those that are left; panels of 16 columns of the right, what lies beyond the matrix zero.
-/// Within each the entries of one depth are neighbors.
+/// A becomes micro-panels of as many rows as a tile has, B panels of 16 columns, the last filled up with zeros. Within a panel the entries of one
+/// depth are contiguous.
 /// </remarks>
-internal static unsafe class ProductPacking
+internal static unsafe class GemmPacking
 {
     private const int Width = PackedMatrix.PanelWidth;
 
-    // Slivers whose neighbors lie next to each other pass together, and rows are fetched ahead: each is a page of its own, which the
-    // machine does not foresee.
-    private const int SliversAtOnce = 8;
+    // Where the entries of one depth are contiguous in the source, several panels are packed together, so that a row is read in longer runs. Rows are
+    // prefetched by software: each lies in another 4 KB page, and the hardware prefetcher does not cross pages.
+    private const int PackedAtOnce = 8;
     private const int RowsAhead = 16;
 
-    /// <summary>Puts rows of the left side in order.</summary>
+    /// <summary>Packs rows of A.</summary>
     public static void Rows(MatrixView a, int row, int height, int k, int depth, float* to)
     {
-        int width = ProductTile.TallestRows, whole = ProductTile.WholeTiles(height) * width;
-        Slivers(a.At(row, k), a.RowPitch, a.ColumnPitch, whole, depth, to, width);
+        Debug.Assert(row >= 0 && row + height <= a.Rows && k >= 0 && k + depth <= a.Columns, "a block outside A");
+        int width = MicroKernel.TallestRows, whole = MicroKernel.WholeTiles(height) * width;
+        MicroPanels(a.At(row, k), a.RowPitch, a.ColumnPitch, whole, depth, to, width);
         for (int i = whole, rows; i < height; i += rows)
         {
-            rows = ProductTile.FirstRows(height - i);
+            rows = MicroKernel.FirstRows(height - i);
             Interleave(a.At(row + i, k), a.RowPitch, a.ColumnPitch, rows, depth, to + ((long)i * depth), rows);
         }
     }
 
-    /// <summary>Puts columns of the right side in order.</summary>
+    /// <summary>Packs columns of B.</summary>
     public static void Columns(MatrixView b, int k, int depth, int column, int width, float* to)
     {
+        Debug.Assert(k >= 0 && k + depth <= b.Rows && column >= 0 && column + width <= b.Columns, "a block outside B");
         int whole = width / Width * Width;
-        Slivers(b.At(k, column), b.ColumnPitch, b.RowPitch, whole, depth, to, Width);
+        MicroPanels(b.At(k, column), b.ColumnPitch, b.RowPitch, whole, depth, to, Width);
         if (whole < width)
         {
             to += (long)whole * depth;
@@ -44,9 +47,9 @@ internal static unsafe class ProductPacking
         }
     }
 
-    private static void Slivers(float* from, long pitch, long step, int count, int depth, float* to, int width)
+    private static void MicroPanels(float* from, long pitch, long step, int count, int depth, float* to, int width)
     {
-        int lines = pitch == 1 && Vector128.IsHardwareAccelerated ? SliversAtOnce * width : width;
+        int lines = pitch == 1 && Vector128.IsHardwareAccelerated ? PackedAtOnce * width : width;
         for (int i = 0; i < count; i += lines, from += lines * pitch, to += (long)lines * depth)
         {
             if (lines > width)
@@ -69,7 +72,7 @@ internal static unsafe class ProductPacking
             return;
         }
 
-        // Four lines i at a time; the last four may overlap those before.
+        // Four lines at a time; the last four may repeat some of those before.
         for (int i = 0; i < count; i += 4)
         {
             int first = Math.Min(i, count - 4);
@@ -82,8 +85,8 @@ internal static unsafe class ProductPacking
     {
         for (int k = 0; k < depth; k++, from += step, to += width)
         {
-            float* sliver = to, ahead = k + RowsAhead < depth ? from + (RowsAhead * step) : from;
-            for (int i = 0; i < count; i += width, sliver += (long)depth * width)
+            float* panel = to, ahead = k + RowsAhead < depth ? from + (RowsAhead * step) : from;
+            for (int i = 0; i < count; i += width, panel += (long)depth * width)
             {
                 if (Sse.IsSupported)
                 {
@@ -93,7 +96,7 @@ internal static unsafe class ProductPacking
                 for (int j = 0; j < width; j += 4)
                 {
                     int first = Math.Min(j, width - 4);
-                    Vector128.Load(from + i + first).Store(sliver + first);
+                    Vector128.Load(from + i + first).Store(panel + first);
                 }
             }
         }
@@ -143,7 +146,7 @@ internal static unsafe class ProductPacking
         }
     }
 
-    // Unpacking works within halves: the upper one belongs to an input four further on.
+    // AVX unpacks within 128-bit halves: the upper half belongs to an input four further on.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Halves(Vector256<float> pair, float* to, int width)
     {

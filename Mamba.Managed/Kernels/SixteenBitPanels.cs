@@ -1,23 +1,23 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Mamba.Managed.Kernels.Simd;
-using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Kernels;
 
-/// <summary>How one type of 16 bits is read: as single precision, but for a factor that is a power of two.</summary>
-internal interface IHalfCode
+/// <summary>How a 16-bit type is converted to single precision, up to a factor that is a power of two.</summary>
+internal interface ISixteenBitCode
 {
-    /// <summary>What a number that was read must be multiplied by.</summary>
+    /// <summary>The factor that completes the conversion.</summary>
     static abstract float Factor { get; }
 
-    /// <summary>Encodes a number as the panel holds it.</summary>
-    /// <returns>False where it cannot.</returns>
+    /// <summary>Encodes a number as panels store it.</summary>
+    /// <returns>False for a number that panels cannot store.</returns>
     static abstract bool TryEncode(ushort value, out ushort code);
 
     /// <summary>Encodes eight numbers at once.</summary>
-    /// <returns>False where one is not an ordinary number: then <see cref="TryEncode(ushort, out ushort)"/> is to take them one by one.</returns>
+    /// <returns>False where one of them needs <see cref="TryEncode(ushort, out ushort)"/>: it is subnormal or cannot be stored.</returns>
     static abstract bool TryEncode(Vector128<ushort> values, out Vector128<ushort> codes);
 
     /// <summary>The numbers in the lower halves of all lanes.</summary>
@@ -29,8 +29,8 @@ internal interface IHalfCode
         where L : struct, ILanes<V>;
 }
 
-/// <summary>Half precision, as of <see cref="ScaledHalf"/>.</summary>
-internal readonly struct HalfCode : IHalfCode
+/// <summary>IEEE half precision, stored as <see cref="ScaledHalf"/>.</summary>
+internal readonly struct Float16Code : ISixteenBitCode
 {
     private const int Places = unchecked((int)0x8FFFE000);
 
@@ -50,8 +50,8 @@ internal readonly struct HalfCode : IHalfCode
         where L : struct, ILanes<V> => L.Mask(L.ShiftRight(pairs, 3), Places);
 }
 
-/// <summary>The upper half of single precision.</summary>
-internal readonly struct BFloat16Code : IHalfCode
+/// <summary>BFloat16: the upper half of a single-precision number.</summary>
+internal readonly struct BFloat16Code : ISixteenBitCode
 {
     public static float Factor => 1;
 
@@ -77,9 +77,9 @@ internal readonly struct BFloat16Code : IHalfCode
         where L : struct, ILanes<V> => L.Mask(pairs, unchecked((int)0xFFFF0000));
 }
 
-/// <summary>Weights of 16 bits: a panel is [inputs / 2 rounded up, 16, 2], so that a lane holds two neighboring inputs of one output.</summary>
-internal sealed unsafe class HalfPanels<TCode> : FloatPanels
-    where TCode : struct, IHalfCode
+/// <summary>Panels of 16-bit floating-point weights: [inputs / 2 rounded up, 16, 2], so that a 32-bit lane holds two consecutive inputs of one output.</summary>
+internal sealed unsafe class SixteenBitPanels<TCode> : FloatPanels
+    where TCode : struct, ISixteenBitCode
 {
     private const int FetchedAhead = 1024 / sizeof(float);
 
@@ -92,7 +92,7 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
         uint* to = (uint*)panel + output;
         int together = Vector128<ushort>.Count;
 
-        // Neither Create nor an indexer: code that is compiled ahead of time calls them, and a young process has only their unoptimized code.
+        // No Vector128.Create and no indexer: ReadyToRun code calls them instead of inlining, and at startup those are still unoptimized.
         for (; values.Length >= together; values = values[together..], to += together / 2 * Width)
         {
             if (TCode.TryEncode(Vector128.LoadUnsafe(ref MemoryMarshal.GetReference(values)), out Vector128<ushort> codes))
@@ -122,35 +122,22 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
     public override float* Unpack(byte* panel, int first, int depth, float* scratch)
     {
+        Debug.Assert(first % 2 == 0 && panel is not null && scratch is not null, "an odd first input shares its lane with the one before");
         uint* pairs = (uint*)panel + ((long)first / 2 * Width);
-        switch (InstructionSets.Current)
-        {
-            case InstructionSet.Avx512:
-                Unpack<Lanes512, Vector512<float>>((float*)pairs, depth, scratch);
-                break;
-            case InstructionSet.Avx2:
-                Unpack<Lanes256, Vector256<float>>((float*)pairs, depth, scratch);
-                break;
-            case InstructionSet.Vector128:
-                Unpack<Lanes128, Vector128<float>>((float*)pairs, depth, scratch);
-                break;
-            default:
-                Unpack<LanesScalar, float>((float*)pairs, depth, scratch);
-                break;
-        }
-
+        Widths.Run(new UnpackKernel((float*)pairs, depth, scratch));
         return scratch;
     }
 
-    public override void Row(float* x, int inputs, byte* panels, int count, float* y)
+    public override void Gemv(float* x, int inputs, byte* panels, int count, float* y)
     {
+        Debug.Assert(x is not null && panels is not null && y is not null && inputs >= 0 && count >= 1, "no row or no panels");
         if (TCode.Factor == 1 || IsBelow(x, inputs, float.MaxValue / TCode.Factor))
         {
-            PanelRow.Compute(new HalfRow<RowScaled>(x, inputs, (float*)panels, y), count);
+            PanelGemv.Compute(new SixteenBitGemv<RowScaled>(x, inputs, (float*)panels, y), count);
         }
         else
         {
-            PanelRow.Compute(new HalfRow<WeightsScaled>(x, inputs, (float*)panels, y), count);
+            PanelGemv.Compute(new SixteenBitGemv<WeightsScaled>(x, inputs, (float*)panels, y), count);
         }
     }
 
@@ -170,57 +157,62 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
     private static ushort* At(byte* panel, int output, int k) => (ushort*)panel + (k / 2 * 2 * Width) + (2 * output) + (k % 2);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Unpack<L, V>(float* pairs, int depth, float* to)
-        where L : struct, ILanes<V>
+    // Whether all magnitudes are below the limit; false where an entry is NaN.
+    private static bool IsBelow(float* x, int inputs, float limit)
     {
-        V factor = L.Broadcast(TCode.Factor);
-        for (; depth > 1; depth -= 2, to += Width)
+        LargestMagnitude largest = new(x);
+        Widths.Run(ref largest, 0, inputs);
+        return largest.Bits < BitConverter.SingleToInt32Bits(limit);
+    }
+
+    private readonly struct UnpackKernel(float* pairs, int depth, float* to) : IKernel
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<L, V>()
+            where L : struct, ILanes<V>
         {
-            for (float* end = pairs + Width; pairs < end; pairs += L.Count, to += L.Count)
+            V factor = L.Broadcast(TCode.Factor);
+            float* from = pairs, row = to;
+            int remaining = depth;
+            for (; remaining > 1; remaining -= 2, row += Width)
             {
-                V both = L.Load(pairs);
-                L.Store(to, L.Multiply(TCode.Low<L, V>(both), factor));
-                L.Store(to + Width, L.Multiply(TCode.High<L, V>(both), factor));
+                for (float* end = from + Width; from < end; from += L.Count, row += L.Count)
+                {
+                    V both = L.Load(from);
+                    L.Store(row, L.Multiply(TCode.Low<L, V>(both), factor));
+                    L.Store(row + Width, L.Multiply(TCode.High<L, V>(both), factor));
+                }
+            }
+
+            for (int lane = 0; lane < remaining * Width; lane += L.Count)
+            {
+                L.Store(row + lane, L.Multiply(TCode.Low<L, V>(L.Load(from + lane)), factor));
             }
         }
+    }
 
-        for (int lane = 0; lane < depth * Width; lane += L.Count)
+    // The bits of magnitudes, compared as integers, have the order of the magnitudes, with NaN above infinity.
+    private struct LargestMagnitude(float* x) : IRangeKernel
+    {
+        public int Bits { get; private set; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public int Run<L, V>(int start, int end)
+            where L : struct, ILanes<V>
         {
-            L.Store(to + lane, L.Multiply(TCode.Low<L, V>(L.Load(pairs + lane)), factor));
+            V largest = L.Broadcast(0);
+            int i = start;
+            for (; i <= end - L.Count; i += L.Count)
+            {
+                largest = L.MaxIntegers(largest, L.Abs(L.Load(x + i)));
+            }
+
+            Bits = Math.Max(Bits, L.Largest(largest));
+            return i;
         }
     }
 
-    private static bool IsBelow(float* x, int inputs, float limit) => InstructionSets.Current switch
-    {
-        InstructionSet.Avx512 or InstructionSet.Avx2 => IsBelow<Lanes256, Vector256<float>>(x, inputs, limit),
-        InstructionSet.Vector128 => IsBelow<Lanes128, Vector128<float>>(x, inputs, limit),
-        _ => IsBelow<LanesScalar, float>(x, inputs, limit),
-    };
-
-    // False where an entry is NaN.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool IsBelow<L, V>(float* x, int inputs, float limit)
-        where L : struct, ILanes<V>
-    {
-        // As integers magnitudes have the same order, and NaN is above infinity.
-        V largest = L.Broadcast(0);
-        int k = 0;
-        for (; k <= inputs - L.Count; k += L.Count)
-        {
-            largest = L.MaxIntegers(largest, L.Abs(L.Load(x + k)));
-        }
-
-        int most = L.Largest(largest);
-        for (; k < inputs; k++)
-        {
-            most = Math.Max(most, BitConverter.SingleToInt32Bits(Math.Abs(x[k])));
-        }
-
-        return most < BitConverter.SingleToInt32Bits(limit);
-    }
-
-    // Which side takes the factor.
+    // Whether the activations or the weights are multiplied by the factor.
     private interface IScaling
     {
         static abstract V Row<L, V>(V value, V factor)
@@ -252,9 +244,9 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
             where L : struct, ILanes<V> => L.Multiply(value, factor);
     }
 
-    // Which side of a product takes the factor does not change its bits, but only the row's side takes it once for all outputs; there it must not
-    // overflow.
-    private readonly struct HalfRow<TScaling>(float* x, int inputs, float* panels, float* y) : IPanelRow
+    // The factor is a power of two, so the bits of a product do not depend on which side is multiplied by it. Scaling the activations costs one
+    // multiplication for all outputs, but is possible only where it cannot overflow.
+    private readonly struct SixteenBitGemv<TScaling>(float* x, int inputs, float* panels, float* y) : IPanelGemv
         where TScaling : struct, IScaling
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -262,23 +254,23 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
             where L : struct, ILanes<V>
             where Pairs : unmanaged, ICount
         {
-            nint pitch = (nint)((inputs + 1) / 2) * Width, second = PanelRow.Second<L, V>(L.Count, pitch), next = PanelRow.Next<L, V>(pitch);
+            nint pitch = (nint)((inputs + 1) / 2) * Width, second = PanelGemv.Second<L, V>(L.Count, pitch), next = PanelGemv.Next<L, V>(pitch);
             float* a = panels + (panel * pitch) + lane, b = a + next, c = b + next, d = c + next;
             V factor = L.Broadcast(TCode.Factor);
             V a0 = L.Broadcast(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
             float* from = x, end = x + inputs;
             for (; from < end; from += 2)
             {
-                // An odd input has no partner and a weight that is followed by zero; minus zero times it changes no sum, not even its sign.
+                // The last of an odd number of inputs shares its lane with a zero weight. Minus zero times that changes no sum, not even the sign of zero.
                 V low = TScaling.Row<L, V>(L.Broadcast(from[0]), factor);
                 V high = TScaling.Row<L, V>(L.Broadcast(from + 1 < end ? from[1] : -0f), factor);
-                PanelRow.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
+                PanelGemv.Fetch<L, V>(a + FetchedAhead, a + FetchedAhead + second);
                 a0 = Add<L, V>(a0, L.Load(a), low, high, factor);
                 a1 = Add<L, V>(a1, L.Load(a + second), low, high, factor);
                 a += Width;
                 if (sizeof(Pairs) > 1)
                 {
-                    PanelRow.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(b + FetchedAhead, b + FetchedAhead + second);
                     b0 = Add<L, V>(b0, L.Load(b), low, high, factor);
                     b1 = Add<L, V>(b1, L.Load(b + second), low, high, factor);
                     b += Width;
@@ -286,21 +278,21 @@ internal sealed unsafe class HalfPanels<TCode> : FloatPanels
 
                 if (sizeof(Pairs) > 2)
                 {
-                    PanelRow.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(c + FetchedAhead, c + FetchedAhead + second);
                     c0 = Add<L, V>(c0, L.Load(c), low, high, factor);
                     c1 = Add<L, V>(c1, L.Load(c + second), low, high, factor);
                     c += Width;
-                    PanelRow.Fetch<L, V>(d + FetchedAhead, d + FetchedAhead + second);
+                    PanelGemv.Fetch<L, V>(d + FetchedAhead, d + FetchedAhead + second);
                     d0 = Add<L, V>(d0, L.Load(d), low, high, factor);
                     d1 = Add<L, V>(d1, L.Load(d + second), low, high, factor);
                     d += Width;
                 }
             }
 
-            PanelRow.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
+            PanelGemv.Store<L, V, Pairs>(y + (panel * Width) + lane, a0, a1, b0, b1, c0, c1, d0, d1);
         }
 
-        // Two inputs.
+        // Adds the products of two inputs.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static V Add<L, V>(V sum, V pairs, V low, V high, V factor)
             where L : struct, ILanes<V>

@@ -3,24 +3,25 @@ using Mamba.Managed.Kernels.Simd;
 
 namespace Mamba.Managed.Kernels;
 
-/// <content>The sums of one tile, in registers.</content>
-internal readonly unsafe partial struct ProductTile
+/// <content>The loop over the depth, with the sums of one tile in registers.</content>
+internal readonly unsafe partial struct MicroKernel
 {
-    // Accumulators as separate locals: the JIT keeps them in registers, and leaves out those beyond the constants Rows and Vectors.
+    // Accumulators are separate locals, since the JIT keeps locals in registers but not array elements. sizeof(Rows) and sizeof(Vectors) are constants,
+    // so accumulators that a tile does not have disappear.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Sum<L, V, Vectors, Rows, Order>(float* right, float* t, float* secondRight, float* u)
+    private void Sum<L, V, Vectors, Rows, Order>(float* right, float* t, float* secondB, float* u)
         where L : struct, ILanes<V>
         where Vectors : unmanaged, ICount
         where Rows : unmanaged, ICount
-        where Order : struct, IOrder
+        where Order : struct, ILayoutOfA
     {
-        nint pitch = Pitch, leftPitch = LeftPitch;
-        float* r = Left;
-        byte* ahead = Ahead;
-        nint step = AheadStep, second = AheadPitch;
+        nint pitch = CPitch, aPitch = APitch;
+        float* r = A;
+        byte* ahead = PrefetchFrom;
+        nint step = PrefetchStep, second = PrefetchPitch;
         for (int tile = Count; tile > 0; tile--)
         {
-            float* w = right, x = secondRight;
+            float* w = right, x = secondB;
             V a0 = L.Broadcast(0), b0 = a0, c0 = a0, d0 = a0, e0 = a0, f0 = a0, g0 = a0, h0 = a0, i0 = a0, j0 = a0, k0 = a0, l0 = a0;
             V a1 = a0, b1 = a0, c1 = a0, d1 = a0, e1 = a0, f1 = a0, g1 = a0, h1 = a0, i1 = a0, j1 = a0, k1 = a0, l1 = a0;
             if (Accumulate)
@@ -53,7 +54,8 @@ internal readonly unsafe partial struct ProductTile
 
             int k = Depth;
 
-            // Four terms at a time: a processor whose other thread is busy has few slots left for counting. The widest tile is four times as large anyway.
+            // Unrolled by four: with a busy hyper-thread sibling there are few issue slots left for loop counters. The widest tile has four times as
+            // many multiply-adds in one term and needs no unrolling.
             for (; L.Count < Width && k >= 4; k -= 4)
             {
                 Fetch<L, V, Vectors>(ahead, second);
@@ -65,19 +67,19 @@ internal readonly unsafe partial struct ProductTile
                 }
 
                 Term<L, V, Vectors, Rows, Order>(
-                    0, r, leftPitch, w, x,
+                    0, r, aPitch, w, x,
                     ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                     ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
                 Term<L, V, Vectors, Rows, Order>(
-                    1, r, leftPitch, w, x,
+                    1, r, aPitch, w, x,
                     ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                     ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
                 Term<L, V, Vectors, Rows, Order>(
-                    2, r, leftPitch, w, x,
+                    2, r, aPitch, w, x,
                     ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                     ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
                 Term<L, V, Vectors, Rows, Order>(
-                    3, r, leftPitch, w, x,
+                    3, r, aPitch, w, x,
                     ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                     ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
                 ahead += 4 * step;
@@ -90,7 +92,7 @@ internal readonly unsafe partial struct ProductTile
             {
                 Fetch<L, V, Vectors>(ahead, second);
                 Term<L, V, Vectors, Rows, Order>(
-                    0, r, leftPitch, w, x,
+                    0, r, aPitch, w, x,
                     ref a0, ref b0, ref c0, ref d0, ref e0, ref f0, ref g0, ref h0, ref i0, ref j0, ref k0, ref l0,
                     ref a1, ref b1, ref c1, ref d1, ref e1, ref f1, ref g1, ref h1, ref i1, ref j1, ref k1, ref l1);
                 ahead += step;
@@ -207,100 +209,100 @@ internal readonly unsafe partial struct ProductTile
                 }
             }
 
-            r += Order.Next(Depth, leftPitch, sizeof(Rows));
+            r += Order.Next(Depth, aPitch, sizeof(Rows));
             t += sizeof(Rows) * pitch;
             u += sizeof(Rows) * pitch;
         }
     }
 
-    // The products of one term with all rows join the sums.
+    // Adds one term of the depth to the sums of all rows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Term<L, V, Vectors, Rows, Order>(
-        int term, float* r, nint leftPitch, float* w, float* x,
+        int term, float* r, nint aPitch, float* w, float* x,
         ref V a0, ref V b0, ref V c0, ref V d0, ref V e0, ref V f0, ref V g0, ref V h0, ref V i0, ref V j0, ref V k0, ref V l0,
         ref V a1, ref V b1, ref V c1, ref V d1, ref V e1, ref V f1, ref V g1, ref V h1, ref V i1, ref V j1, ref V k1, ref V l1)
         where L : struct, ILanes<V>
         where Vectors : unmanaged, ICount
         where Rows : unmanaged, ICount
-        where Order : struct, IOrder
+        where Order : struct, ILayoutOfA
     {
         V w0 = L.Load(w + (term * Width)), w1 = sizeof(Vectors) > 1 ? L.Load(x + (term * Width)) : w0;
-        V value = L.Broadcast(Order.Entry(r, leftPitch, 0, term, sizeof(Rows)));
+        V value = L.Broadcast(Order.Entry(r, aPitch, 0, term, sizeof(Rows)));
         a0 = L.MultiplyAdd(value, w0, a0);
         a1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, a1) : a1;
         if (sizeof(Rows) > 1)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 1, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 1, term, sizeof(Rows)));
             b0 = L.MultiplyAdd(value, w0, b0);
             b1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, b1) : b1;
         }
 
         if (sizeof(Rows) > 2)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 2, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 2, term, sizeof(Rows)));
             c0 = L.MultiplyAdd(value, w0, c0);
             c1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, c1) : c1;
         }
 
         if (sizeof(Rows) > 3)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 3, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 3, term, sizeof(Rows)));
             d0 = L.MultiplyAdd(value, w0, d0);
             d1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, d1) : d1;
         }
 
         if (sizeof(Rows) > 4)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 4, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 4, term, sizeof(Rows)));
             e0 = L.MultiplyAdd(value, w0, e0);
             e1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, e1) : e1;
         }
 
         if (sizeof(Rows) > 5)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 5, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 5, term, sizeof(Rows)));
             f0 = L.MultiplyAdd(value, w0, f0);
             f1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, f1) : f1;
         }
 
         if (sizeof(Rows) > 6)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 6, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 6, term, sizeof(Rows)));
             g0 = L.MultiplyAdd(value, w0, g0);
             g1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, g1) : g1;
         }
 
         if (sizeof(Rows) > 7)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 7, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 7, term, sizeof(Rows)));
             h0 = L.MultiplyAdd(value, w0, h0);
             h1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, h1) : h1;
         }
 
         if (sizeof(Rows) > 8)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 8, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 8, term, sizeof(Rows)));
             i0 = L.MultiplyAdd(value, w0, i0);
             i1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, i1) : i1;
         }
 
         if (sizeof(Rows) > 9)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 9, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 9, term, sizeof(Rows)));
             j0 = L.MultiplyAdd(value, w0, j0);
             j1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, j1) : j1;
         }
 
         if (sizeof(Rows) > 10)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 10, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 10, term, sizeof(Rows)));
             k0 = L.MultiplyAdd(value, w0, k0);
             k1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, k1) : k1;
         }
 
         if (sizeof(Rows) > 11)
         {
-            value = L.Broadcast(Order.Entry(r, leftPitch, 11, term, sizeof(Rows)));
+            value = L.Broadcast(Order.Entry(r, aPitch, 11, term, sizeof(Rows)));
             l0 = L.MultiplyAdd(value, w0, l0);
             l1 = sizeof(Vectors) > 1 ? L.MultiplyAdd(value, w1, l1) : l1;
         }
@@ -318,18 +320,18 @@ internal readonly unsafe partial struct ProductTile
         }
     }
 
-    // Where the entries of the left side are.
-    private interface IOrder
+    // How A lies in memory.
+    private interface ILayoutOfA
     {
         static abstract float Entry(float* r, nint pitch, int row, int term, int rows);
 
         static abstract int Step(int rows);
 
-        // From the end of a tile to the next.
+        // From the end of one tile's A to the start of the next.
         static abstract nint Next(int depth, nint pitch, int rows);
     }
 
-    private readonly struct Sliver : IOrder
+    private readonly struct PackedA : ILayoutOfA
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static float Entry(float* r, nint pitch, int row, int term, int rows) => r[(term * rows) + row];
@@ -341,7 +343,7 @@ internal readonly unsafe partial struct ProductTile
         public static nint Next(int depth, nint pitch, int rows) => 0;
     }
 
-    private readonly struct Lying : IOrder
+    private readonly struct StridedA : ILayoutOfA
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static float Entry(float* r, nint pitch, int row, int term, int rows) => r[(row * pitch) + term];
