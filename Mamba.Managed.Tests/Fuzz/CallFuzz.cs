@@ -15,5 +15,5 @@ internal sealed class CallFuzz : FuzzPart
     }
 
     /// <inheritdoc/>
-    public override void Dispose() => guarded?.Dispose();
+    public override void Close() => guarded?.Dispose();
 }

@@ -11,7 +11,7 @@ internal static class FuzzChild
     public static int Run(string part, string limit, int seed, long from, string progress)
     {
         using FileStream file = new(progress, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, 0);
-        using FuzzPart fuzz = FuzzPart.All[part]();
+        FuzzPart fuzz = FuzzPart.All[part]();
         bool isTime = limit.EndsWith('s');
         long most = long.Parse(limit.TrimEnd('s'), CultureInfo.InvariantCulture), end = Environment.TickCount64 + (most * 1000), step = from;
         try
@@ -32,6 +32,10 @@ internal static class FuzzChild
         {
             Console.WriteLine(error);
             return 1;
+        }
+        finally
+        {
+            fuzz.Close();
         }
     }
 

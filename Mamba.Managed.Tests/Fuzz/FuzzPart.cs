@@ -3,7 +3,7 @@ using Mamba.Managed.Training;
 namespace Mamba.Managed.Tests.Fuzz;
 
 /// <summary>One thing that is fuzzed: a step that follows from its random numbers alone.</summary>
-internal abstract class FuzzPart : IDisposable
+internal abstract class FuzzPart
 {
     /// <summary>The parts, by name.</summary>
     public static IReadOnlyDictionary<string, Func<FuzzPart>> All { get; } = new Dictionary<string, Func<FuzzPart>>(Readers.All)
@@ -22,8 +22,8 @@ internal abstract class FuzzPart : IDisposable
     {
     }
 
-    /// <inheritdoc/>
-    public virtual void Dispose()
+    /// <summary>Takes back what the part has laid down: files, threads, memory.</summary>
+    public virtual void Close()
     {
     }
 

@@ -123,7 +123,7 @@ internal static class ModelFuzz
         _ = model.ToString();
         FuzzPart.Try(() => model.Validate());
         FuzzPart.Try(() => _ = ModelFingerprint.Of(model));
-        FuzzPart.Try(() => _ = Weights.Copy(model));
+        FuzzPart.Try(() => _ = model.CopyToFloat32());
         FuzzPart.Try(() => _ = model.HeadWeight);
         FuzzPart.Try(() => _ = model.Parameters(draw.Path()));
         _ = model.GetHashCode();
@@ -193,7 +193,7 @@ internal static class ModelFuzz
 
         float[] Trained(int threads)
         {
-            MambaLanguageModel model = Weights.Copy(MambaLanguageModel.Create(config, 3));
+            MambaLanguageModel model = MambaLanguageModel.Create(config, 3).CopyToFloat32();
             using TrainingPass pass = new(config, threads);
             using Gradients gradients = new(model);
             using AdamW optimizer = new(model);

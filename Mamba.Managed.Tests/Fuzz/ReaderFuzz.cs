@@ -39,7 +39,7 @@ internal sealed class ReaderFuzz(ReaderFuzz.GoodFile good, Action<string> read, 
         Require(steps < 1000 || (refused > steps / 20 && refused <= steps), Throw.Invariant($"mutations that reach the structure ({refused} of {steps} were refused)"));
 
     /// <inheritdoc/>
-    public override void Dispose() => good.Dispose();
+    public override void Close() => good.Dispose();
 
     /// <summary>A file in a folder of its own, which is deleted at the end.</summary>
     internal sealed class GoodFile : IDisposable

@@ -42,7 +42,7 @@ internal static class Readers
 
         """;
 
-    private static FuzzPart Safetensors()
+    private static ReaderFuzz Safetensors()
     {
         Dictionary<string, Tensor> tensors = new()
         {
@@ -60,7 +60,7 @@ internal static class Readers
         });
     }
 
-    private static FuzzPart ShardIndex()
+    private static ReaderFuzz ShardIndex()
     {
         return new ReaderFuzz(new("model.safetensors.index.json", Write), path => Mutations.Open(Path.GetDirectoryName(path)!));
 
@@ -82,7 +82,7 @@ internal static class Readers
     }
 
     // Metadata, tokenizer and weights.
-    private static FuzzPart Gguf()
+    private static ReaderFuzz Gguf()
     {
         GgufVocabulary vocabulary = new("gpt2", "gpt-2", ["a", "b", "ab"], [1, 1, 1], ["a b"]);
         MambaLanguageModel model = MambaLanguageModel.Create(new MambaConfig { DModel = 32, NLayer = 1, VocabSize = 8, DState = 2, DtRank = 1 }, 7);
@@ -99,13 +99,13 @@ internal static class Readers
         }
     }
 
-    private static FuzzPart Tokenizer() => new ReaderFuzz(new("tokenizer.json", (_, path) => File.WriteAllText(path, Tokenizers.TokenizerFileTests.Good)), path =>
+    private static ReaderFuzz Tokenizer() => new ReaderFuzz(new("tokenizer.json", (_, path) => File.WriteAllText(path, Tokenizers.TokenizerFileTests.Good)), path =>
     {
         BpeTokenizer tokenizer = BpeTokenizer.Load(path);
         _ = tokenizer.Decode(tokenizer.Encode("abc ab  é"));
     });
 
-    private static FuzzPart States(Action<CpuState, Stream> restore, Action<CpuState, Stream> save)
+    private static ReaderFuzz States(Action<CpuState, Stream> restore, Action<CpuState, Stream> save)
     {
         ReaderFuzz.GoodFile good = new("saved", (_, path) =>
         {
@@ -123,12 +123,12 @@ internal static class Readers
         });
     }
 
-    private static FuzzPart SavedSessions() => States(
+    private static ReaderFuzz SavedSessions() => States(
         (state, stream) => GenerationSession.Restore(stream, new(5), state, new(), Small.VocabSize).Dispose(),
         (state, stream) => Session(state).Save(stream, new(5)));
 
     // Without the checksum, which refuses nearly all damage before a session is decoded.
-    private static FuzzPart SessionPart()
+    private static ReaderFuzz SessionPart()
     {
         CpuState seen = new(Small);
         seen.Import(new float[seen.Layout.Length(0)], 2);
@@ -141,7 +141,7 @@ internal static class Readers
 
     private static GenerationSession Session(CpuState state) => new(state, new() { Seed = 3 }, Small.VocabSize, [1, 2, 3, 4]) { Held = new([0xc3], "ab") };
 
-    private static FuzzPart RunCheckpoints()
+    private static ReaderFuzz RunCheckpoints()
     {
         string folder = "";
         return new ReaderFuzz(new("checkpoint.json", Write), path =>

@@ -9,7 +9,7 @@ using Mamba.Managed.Training;
 namespace Mamba.Managed.Tests.Fuzz;
 
 /// <summary>Threads that call, cancel and dispose what they share, while others write to the arrays that they pass.</summary>
-internal sealed class ThreadFuzz : FuzzPart
+internal sealed class ThreadFuzz : FuzzPart, IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("mamba-fuzz-").FullName;
     private readonly MambaLanguageModel model = MambaLanguageModel.Create(new() { DModel = 24, NLayer = 2, VocabSize = 256, DState = 5 }, 1);
@@ -66,11 +66,14 @@ internal sealed class ThreadFuzz : FuzzPart
     }
 
     /// <inheritdoc/>
-    public override void Dispose()
+    public override void Close()
     {
-        calm.Dispose();
+        Dispose();
         Directory.Delete(folder, recursive: true);
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => calm.Dispose();
 
     // Who shares nothing but an executor that nobody disposes gets right results.
     private void Undisturbed()
@@ -109,8 +112,8 @@ internal sealed class ThreadFuzz : FuzzPart
 
         public World(MambaLanguageModel model, string folder, Random random)
         {
-            weights = Weights.Copy(model);
-            trained = Weights.Copy(model);
+            weights = model.CopyToFloat32();
+            trained = model.CopyToFloat32();
             source = ModelSource.Open(folder);
             executor = new(model, random.Next(1, 4));
             states = [.. Enumerable.Range(0, 3).Select(_ => executor.CreateState())];

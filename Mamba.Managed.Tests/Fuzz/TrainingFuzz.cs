@@ -47,7 +47,7 @@ internal static class TrainingFuzz
     private static void Passes(Draw draw)
     {
         MambaConfig config = draw.Config();
-        MambaLanguageModel model = Weights.Copy(draw.Model(config));
+        MambaLanguageModel model = draw.Model(config).CopyToFloat32();
         using TrainingPass pass = new(config, draw.Below(3) + 1);
         using Gradients gradients = new(draw.Once(9) ? draw.Model() : model);
         for (int i = 0; i < 3; i++)
@@ -74,7 +74,7 @@ internal static class TrainingFuzz
     private static void Optimizers(Draw draw)
     {
         MambaConfig config = draw.Config();
-        MambaLanguageModel model = Weights.Copy(draw.Model(config)), other = draw.Once(2) ? model : model with { NormF = model.NormF with { Weight = draw.Tensor(config.DModel) } };
+        MambaLanguageModel model = draw.Model(config).CopyToFloat32(), other = draw.Once(2) ? model : model with { NormF = model.NormF with { Weight = draw.Tensor(config.DModel) } };
         using AdamW optimizer = new(model, new() { MaxNorm = draw.Number(1), Beta1 = draw.Number(0.9f), WeightDecay = draw.Number(0.1f) });
         using Gradients gradients = new(draw.Once(4) ? draw.Model() : other);
         for (int i = 0; i < 3; i++)

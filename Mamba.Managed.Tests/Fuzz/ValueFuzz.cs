@@ -185,7 +185,7 @@ internal static class ValueFuzz
         SyntheticTask task = draw.Once(2) ? new InductionHeads() : new SelectiveCopying();
         int length = draw.Once(9) ? draw.Pick(-1, 0, int.MinValue) : draw.Size(60);
         FuzzPart.Try(() => task.TokenCount(length));
-        FuzzPart.Try(() => task.Sequence(length, 3).Count());
+        FuzzPart.Try(() => _ = task.Sequence(length, 3).Count());
         SyntheticBatches batches = new(task, new() { Windows = draw.Integer(2) is var windows && windows > 9999 ? 3 : windows, Length = length }, draw.Once(2) ? null : new(draw.Integer(3), draw.Integer(4)));
         _ = batches.Description;
         _ = batches.Batch(draw.Integer(0)).TargetCount;
