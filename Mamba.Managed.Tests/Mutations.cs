@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using Mamba.Managed.Checkpoints;
 
 namespace Mamba.Managed.Tests;
@@ -5,6 +7,9 @@ namespace Mamba.Managed.Tests;
 /// <summary>Damage as files meet it: bits turned, bytes replaced, parts cut, copied or moved.</summary>
 internal static class Mutations
 {
+    // Where a length or a count is read, these find more than random numbers.
+    private static readonly long[] Extremes = [-1, long.MaxValue, long.MinValue, int.MaxValue, int.MinValue, uint.MaxValue, 1L << 40, 1 << 14, 255, 0];
+
     /// <summary>A damaged copy of a file that is not empty.</summary>
     public static byte[] Of(byte[] good, Random random)
     {
@@ -13,7 +18,7 @@ internal static class Mutations
         {
             int at = random.Next(bytes.Count);
             int length = Math.Min(random.Next(1, 9), bytes.Count - at);
-            switch (random.Next(6))
+            switch (random.Next(7))
             {
                 case 0:
                     bytes[at] ^= (byte)(1 << random.Next(8));
@@ -29,6 +34,11 @@ internal static class Mutations
                     break;
                 case 4:
                     bytes.InsertRange(random.Next(bytes.Count), bytes.GetRange(at, length));
+                    break;
+                case 5:
+                    byte[] number = new byte[sizeof(long)];
+                    BinaryPrimitives.WriteInt64LittleEndian(number, Extremes[random.Next(Extremes.Length)]);
+                    number.AsSpan(0, Math.Min(random.Next(2) == 0 ? sizeof(int) : sizeof(long), bytes.Count - at)).CopyTo(CollectionsMarshal.AsSpan(bytes)[at..]);
                     break;
                 default:
                     bytes[at] = (byte)('0' + random.Next(10));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mamba.Managed.Tests.Execution;
+using Mamba.Managed.Tests.Fuzz;
 using Mamba.Managed.Tests.Safety;
 using Mamba.Managed.Tests.Training;
 using Microsoft.Testing.Platform.Builder;
@@ -20,6 +21,9 @@ internal static class Program
         ["ownership", .. string[] arguments] => OwnershipChild.Start(arguments),
         ["shapes", string attack] => ShapeAttacks.Run(attack),
         ["executor", string attack] => ExecutorChild.Run(attack),
+        ["fuzz", .. string[] arguments] => FuzzRun.Start(arguments),
+        ["fuzz-child", string part, string limit, string seed, string from, string progress] =>
+            FuzzChild.Run(part, limit, int.Parse(seed, CultureInfo.InvariantCulture), long.Parse(from, CultureInfo.InvariantCulture), progress),
         ["soak", string steps, string seed] =>
             TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out),
         _ => TrainingChild.Run(args),

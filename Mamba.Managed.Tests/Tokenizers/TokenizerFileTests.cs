@@ -6,7 +6,7 @@ namespace Mamba.Managed.Tests.Tokenizers;
 /// <summary>A tokenizer.json from a stranger gives a tokenizer or one clear line.</summary>
 public class TokenizerFileTests
 {
-    private const string Good = """
+    internal const string Good = """
         {"version":"1.0","added_tokens":[{"id":5,"special":true,"content":"<|endoftext|>","normalized":false},{"id":6,"content":"  ","normalized":true}],
         "normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
         "post_processor":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},
@@ -78,31 +78,6 @@ public class TokenizerFileTests
         File.CreateSymbolicLink(link, file);
         Assert.That(() => BpeTokenizer.Load(link), Throws.TypeOf<InvalidDataException>().With.Message.Contains("268435456").And.Message.Contains(link));
         Directory.Delete(folder, recursive: true);
-    }
-
-    [Test]
-    public void Ten_thousand_mutations_read_or_are_refused()
-    {
-        byte[] good = Encoding.UTF8.GetBytes(Good);
-        Random random = new(11);
-        int read = 0, refused = 0;
-        for (int round = 0; round < 10_000; round++)
-        {
-            byte[] bytes = Mutations.Of(good, random);
-            try
-            {
-                BpeTokenizer tokenizer = TokenizerFile.Parse(bytes, null).ToTokenizer();
-                Assert.That(tokenizer.Decode(tokenizer.Encode("abc ab  é")), Is.Not.Null);
-                read++;
-            }
-            catch (InvalidDataException)
-            {
-                refused++;
-            }
-        }
-
-        Assert.That(read, Is.GreaterThan(100));
-        Assert.That(refused, Is.GreaterThan(1000));
     }
 
     private static BpeTokenizer Parse(string json) => TokenizerFile.Parse(Encoding.UTF8.GetBytes(json), null).ToTokenizer();

@@ -34,6 +34,7 @@ public readonly record struct Likelihood(double Nats, int Tokens)
         }
 
         int vocabulary = executor.Config.VocabSize;
+        Layers.Embedding.RequireTokens(tokens, vocabulary);
         float[] logits = new float[checked(Chunk * vocabulary)];
         Likelihood score = default;
         using SequenceState state = executor.CreateState();

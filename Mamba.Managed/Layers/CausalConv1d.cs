@@ -18,7 +18,11 @@ public sealed record CausalConv1d : IParameterTree<CausalConv1d>
     }
 
     /// <summary>[channels, 1, width], the newest input's weight last.</summary>
-    public Tensor Weight { get; init; }
+    public Tensor Weight
+    {
+        get;
+        init => field = ShapeCheck.Present(value, "weight", ShapeCheck.Any, 1, ShapeCheck.Any);
+    }
 
     /// <summary>[channels], or null for none.</summary>
     public Tensor? Bias { get; init; }
@@ -48,7 +52,7 @@ public sealed record CausalConv1d : IParameterTree<CausalConv1d>
     }
 
     /// <summary>One line: the sizes.</summary>
-    public override string ToString() => Throw.Invariant($"CausalConv1d {Weight.Shape[0]} x {Weight.Shape[^1]}{(Bias is null ? "" : " + bias")}");
+    public override string ToString() => Throw.Invariant($"CausalConv1d {ShapeCheck.Size(Weight, 0)} x {ShapeCheck.Size(Weight, 2)}{(Bias is null ? "" : " + bias")}");
 
     internal CausalConv1d MapDescribed(string path, DescribedMap map) => this with
     {

@@ -17,7 +17,11 @@ public sealed record Embedding : IParameterTree<Embedding>
     }
 
     /// <summary>[vocab_size, d_model]</summary>
-    public Tensor Weight { get; init; }
+    public Tensor Weight
+    {
+        get;
+        init => field = ShapeCheck.Present(value, "weight", ShapeCheck.Any, ShapeCheck.Any);
+    }
 
     /// <summary>Looks up a vector for each token.</summary>
     /// <param name="tokens">[length]</param>
@@ -58,7 +62,7 @@ public sealed record Embedding : IParameterTree<Embedding>
     }
 
     /// <summary>One line: the sizes.</summary>
-    public override string ToString() => Throw.Invariant($"Embedding {Weight.Shape[0]} x {Weight.Shape[1]}");
+    public override string ToString() => Throw.Invariant($"Embedding {ShapeCheck.Size(Weight, 0)} x {ShapeCheck.Size(Weight, 1)}");
 
     internal Embedding MapDescribed(string path, DescribedMap map) => this with { Weight = map(path.Below("weight"), Weight, ParameterInfo.Embedding) };
 

@@ -18,7 +18,11 @@ public sealed record Linear : IParameterTree<Linear>
     }
 
     /// <summary>[outputs, inputs]</summary>
-    public Tensor Weight { get; init; }
+    public Tensor Weight
+    {
+        get;
+        init => field = ShapeCheck.Present(value, "weight", ShapeCheck.Any, ShapeCheck.Any);
+    }
 
     /// <summary>[outputs], or null for none.</summary>
     public Tensor? Bias { get; init; }
@@ -48,7 +52,7 @@ public sealed record Linear : IParameterTree<Linear>
     }
 
     /// <summary>One line: the sizes.</summary>
-    public override string ToString() => Throw.Invariant($"Linear {Weight.Shape[1]} -> {Weight.Shape[0]}{(Bias is null ? "" : " + bias")}");
+    public override string ToString() => Throw.Invariant($"Linear {ShapeCheck.Size(Weight, 1)} -> {ShapeCheck.Size(Weight, 0)}{(Bias is null ? "" : " + bias")}");
 
     internal Linear MapDescribed(string path, DescribedMap map, ParameterInfo? weight = null, ParameterInfo? bias = null) => this with
     {

@@ -17,10 +17,18 @@ public sealed record ResidualBlock : IParameterTree<ResidualBlock>
     }
 
     /// <summary>Before the mixer.</summary>
-    public RmsNorm Norm { get; init; }
+    public RmsNorm Norm
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>What mixes over time.</summary>
-    public SelectiveStateSpaceModel Mixer { get; init; }
+    public SelectiveStateSpaceModel Mixer
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>Runs the block over one sequence, on the calling thread.</summary>
     /// <param name="x">[length, d_model]</param>
@@ -57,8 +65,6 @@ public sealed record ResidualBlock : IParameterTree<ResidualBlock>
 
     internal void Validate(string path)
     {
-        ArgumentNullException.ThrowIfNull(Norm);
-        ArgumentNullException.ThrowIfNull(Mixer);
         Mixer.Validate(path.Below("mixer"));
         Norm.Validate(path.Below("norm"), Mixer.DModel);
     }

@@ -18,7 +18,11 @@ public sealed record RmsNorm : IParameterTree<RmsNorm>
     }
 
     /// <summary>[features]</summary>
-    public Tensor Weight { get; init; }
+    public Tensor Weight
+    {
+        get;
+        init => field = ShapeCheck.Present(value, "weight", ShapeCheck.Any);
+    }
 
     /// <summary>Added to the mean square inside the root.</summary>
     public float Epsilon { get; init; }

@@ -26,25 +26,53 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
     }
 
     /// <summary>d_model -> 2 d_inner: the scan's input and the gate.</summary>
-    public Linear InProj { get; init; }
+    public Linear InProj
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>Over the scan's input.</summary>
-    public CausalConv1d Conv1d { get; init; }
+    public CausalConv1d Conv1d
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>d_inner -> dt_rank + 2 d_state: dt, B and C.</summary>
-    public Linear XProj { get; init; }
+    public Linear XProj
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>dt_rank -> d_inner, with the bias that is added before softplus.</summary>
-    public Linear DtProj { get; init; }
+    public Linear DtProj
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>[d_inner, d_state]: A = -exp(ALog).</summary>
-    public Tensor ALog { get; init; }
+    public Tensor ALog
+    {
+        get;
+        init => field = ShapeCheck.Present(value, "A_log", ShapeCheck.Any, ShapeCheck.Any);
+    }
 
     /// <summary>[d_inner]: the skip term.</summary>
-    public Tensor D { get; init; }
+    public Tensor D
+    {
+        get;
+        init => field = ShapeCheck.Present(value, "D", ShapeCheck.Any);
+    }
 
     /// <summary>d_inner -> d_model.</summary>
-    public Linear OutProj { get; init; }
+    public Linear OutProj
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>Falcon-Mamba's RMS norm of dt, B and C, without weight; null for none.</summary>
     public float? MixerNormEpsilon { get; init; }
@@ -95,7 +123,8 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
     }
 
     /// <summary>One line: the sizes.</summary>
-    public override string ToString() => Throw.Invariant($"SelectiveStateSpaceModel {DModel}, {DInner} channels x {DState} states");
+    public override string ToString() =>
+        $"SelectiveStateSpaceModel {ShapeCheck.Size(InProj.Weight, 1)}, {ShapeCheck.Size(ALog, 0)} channels x {ShapeCheck.Size(ALog, 1)} states";
 
     internal SelectiveStateSpaceModel MapDescribed(string path, DescribedMap map) => this with
     {
@@ -119,11 +148,6 @@ public sealed record SelectiveStateSpaceModel : IParameterTree<SelectiveStateSpa
 
     internal void Validate(string path)
     {
-        ArgumentNullException.ThrowIfNull(InProj);
-        ArgumentNullException.ThrowIfNull(Conv1d);
-        ArgumentNullException.ThrowIfNull(XProj);
-        ArgumentNullException.ThrowIfNull(DtProj);
-        ArgumentNullException.ThrowIfNull(OutProj);
         ShapeCheck.Require(ALog, path.Below("A_log"), ShapeCheck.Any, ShapeCheck.Any);
         InProj.Validate(path.Below("in_proj"), 2L * DInner);
         Conv1d.Validate(path.Below("conv1d"), DInner);

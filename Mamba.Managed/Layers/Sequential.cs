@@ -26,7 +26,7 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
             ArgumentNullException.ThrowIfNull(value);
 
             // A private copy cannot change between check and use.
-            field = Array.AsReadOnly([.. value]);
+            field = Array.AsReadOnly([.. value.Select(block => ShapeCheck.Present(block))]);
         }
     }
 
@@ -88,7 +88,7 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>One line: how many of what.</summary>
-    public override string ToString() => Throw.Invariant($"Sequential of {Count} {Blocks[0]}");
+    public override string ToString() => Throw.Invariant($"Sequential of {Count} {(Count == 0 ? "" : Blocks[0])}");
 
     internal Sequential MapDescribed(string path, DescribedMap map) => this with
     {
@@ -105,7 +105,6 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
         for (int i = 0; i < Count; i++)
         {
             string at = path.Below(Throw.Invariant($"{i}"));
-            ArgumentNullException.ThrowIfNull(Blocks[i], at);
             Blocks[i].Validate(at);
             if (Blocks[i].Mixer.DModel != Blocks[0].Mixer.DModel)
             {

@@ -22,6 +22,27 @@ internal static class ShapeCheck
         }
     }
 
+    /// <summary>A parameter that is there: what a copy with another part is given passes no constructor.</summary>
+    /// <param name="tensor">The parameter.</param>
+    /// <param name="path">Its name below the layer.</param>
+    /// <param name="shape">The dimensions, for the message.</param>
+    /// <exception cref="ArgumentException">It is missing.</exception>
+    public static Tensor Present(Tensor? tensor, string path, params ReadOnlySpan<long> shape) =>
+        tensor ?? Throw.Argument<Tensor>(Message(path, shape, null), null);
+
+    /// <summary>A layer that is there.</summary>
+    /// <exception cref="ArgumentNullException">It is missing.</exception>
+    public static T Present<T>([NotNull] T? part, [System.Runtime.CompilerServices.CallerMemberName] string name = "")
+        where T : class
+    {
+        ArgumentNullException.ThrowIfNull(part, name);
+        return part;
+    }
+
+    /// <summary>A dimension as text, for a layer that may not have been validated yet.</summary>
+    public static string Size(Tensor tensor, int dimension) =>
+        (uint)dimension < (uint)tensor.Shape.Length ? Throw.Invariant($"{tensor.Shape[dimension]}") : "?";
+
     /// <summary>Whether a tensor holds floating-point numbers of a shape.</summary>
     public static bool Fits(Tensor tensor, ReadOnlySpan<long> shape)
     {

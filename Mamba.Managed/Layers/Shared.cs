@@ -18,7 +18,11 @@ public sealed record Shared : IParameterTree<Shared>
     }
 
     /// <summary>Token ids to vectors.</summary>
-    public Embedding Embedding { get; init; }
+    public Embedding Embedding
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>Vectors to logits; null for a tied head, which uses the embedding's tensor.</summary>
     public Linear? Head { get; init; }
@@ -61,7 +65,6 @@ public sealed record Shared : IParameterTree<Shared>
 
     private void Validate(string path)
     {
-        ArgumentNullException.ThrowIfNull(Embedding);
         Embedding.Validate(path.Below("backbone.embeddings"));
         Head?.Validate(path.Below("lm_head"), Embedding.Weight.Shape[0], Embedding.Weight.Shape[1]);
     }

@@ -22,16 +22,32 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     }
 
     /// <summary>The sizes and options.</summary>
-    public MambaConfig Config { get; init; }
+    public MambaConfig Config
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>Tokens to vectors and vectors to logits.</summary>
-    public Shared Vocabulary { get; init; }
+    public Shared Vocabulary
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>The residual blocks, first to last.</summary>
-    public Sequential Layers { get; init; }
+    public Sequential Layers
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>Before the head.</summary>
-    public RmsNorm NormF { get; init; }
+    public RmsNorm NormF
+    {
+        get;
+        init => field = ShapeCheck.Present(value);
+    }
 
     /// <summary>Token ids to vectors.</summary>
     public Embedding Embeddings => Vocabulary.Embedding;
@@ -79,10 +95,6 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     /// </exception>
     public void Validate()
     {
-        ArgumentNullException.ThrowIfNull(Config);
-        ArgumentNullException.ThrowIfNull(Vocabulary);
-        ArgumentNullException.ThrowIfNull(Layers);
-        ArgumentNullException.ThrowIfNull(NormF);
         MambaConfig config = Config.Validate();
         Dictionary<string, Tensor> found = Describe().ToDictionary(parameter => parameter.Path, parameter => parameter.Tensor, StringComparer.Ordinal);
         foreach (ExpectedParameter expected in ModelParameters.Of(config))

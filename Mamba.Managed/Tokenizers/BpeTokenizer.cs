@@ -47,7 +47,7 @@ public sealed class BpeTokenizer : Tokenizer
         Dictionary<string, int> ids = new(parts.Vocabulary.Count, StringComparer.Ordinal);
         foreach ((string token, int id) in parts.Vocabulary)
         {
-            Throw.Unless(token.Length > 0, $"expected tokens of at least one character, found an empty one with id {id}");
+            Throw.Unless(token is { Length: > 0 }, $"expected tokens of at least one character, found an empty one with id {id}");
             Throw.Unless(ids.TryAdd(token, id), $"expected each token once, found '{token}' twice");
         }
 
@@ -140,6 +140,7 @@ public sealed class BpeTokenizer : Tokenizer
 
     private static byte[]?[] Table(Dictionary<string, int> ids, IReadOnlyCollection<AddedToken> addedTokens)
     {
+        Throw.Unless(!addedTokens.Contains(null!), $"expected added tokens, found null among them");
         long most = (long)ids.Count + addedTokens.Count + MostGaps;
         foreach (int id in ids.Values.Concat(addedTokens.Select(token => token.Id)))
         {
@@ -156,7 +157,7 @@ public sealed class BpeTokenizer : Tokenizer
         HashSet<string> contents = new(StringComparer.Ordinal);
         foreach (AddedToken token in addedTokens)
         {
-            Throw.Unless(token.Content.Length > 0, $"expected added tokens of at least one character, found an empty one with id {token.Id}");
+            Throw.Unless(token.Content is { Length: > 0 }, $"expected added tokens of at least one character, found an empty one with id {token.Id}");
             Throw.Unless(contents.Add(token.Content), $"expected each added token once, found '{token.Content}' twice");
             bool known = ids.TryGetValue(token.Content, out int id);
             Throw.Unless(known ? id == token.Id : table[token.Id] is null, $"expected an id of its own for the added token '{token.Content}', found {token.Id}, which another token has or which differs from the vocabulary's");

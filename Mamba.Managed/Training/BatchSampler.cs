@@ -33,6 +33,7 @@ internal sealed class BatchSampler
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegative(from);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(to, documents.TokenCount);
+        ArgumentOutOfRangeException.ThrowIfLessThan(to, from);
         (this.documents, this.from, this.to, this.config) = (documents, from, to, config);
         Options = options.Validate();
         long tokens = to - from, most = tokens / options.Length / options.Windows;
@@ -118,18 +119,18 @@ internal sealed class BatchSampler
             return;
         }
 
-        epoch = wanted;
+        // What throws here, as documents that have been disposed do, throws again at the next call.
         SeededRandom random = SeededRandom.Of(Options.Seed, wanted);
-        line = new DocumentLine(documents, from, to, random);
-        if (Options.CarryState)
+        DocumentLine entered = new(documents, from, to, random);
+        if (!Options.CarryState)
         {
-            return;
+            // The windows of a batch must all fit behind the offset.
+            long whole = entered.Length / Options.Length;
+            offset = random.Below(entered.Length - (whole * Options.Length) + 1);
+            order = [.. Enumerable.Range(0, checked((int)whole))];
+            random.Shuffle(order);
         }
 
-        // The offset is small enough for all windows to fit behind it.
-        long whole = line.Length / Options.Length;
-        offset = random.Below(line.Length - (whole * Options.Length) + 1);
-        order = [.. Enumerable.Range(0, checked((int)whole))];
-        random.Shuffle(order);
+        (epoch, line) = (wanted, entered);
     }
 }

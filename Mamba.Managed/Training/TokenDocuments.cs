@@ -38,7 +38,7 @@ public sealed class TokenDocuments : IDisposable
     public static TokenDocuments Of(IEnumerable<int[]> documents)
     {
         ArgumentNullException.ThrowIfNull(documents);
-        int[][] all = [.. documents.Where(document => document.Length > 0)];
+        int[][] all = [.. documents.Where(document => (document ?? Throw.Argument<int[]>("expected documents, found null among them", nameof(documents))).Length > 0)];
         TensorBuffer starts = TensorBuffer.Allocate((all.Length + 1L) * sizeof(long));
         TensorBuffer ids = TensorBuffer.Allocate(all.Sum(document => (long)document.Length) * sizeof(int));
         long start = 0;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Training;
@@ -43,9 +44,9 @@ public sealed record TrainingBatch(ReadOnlyMemory<int> Tokens, ReadOnlyMemory<in
 
         for (int i = 0; i < documents.Count; i++)
         {
-            if (documents[i].Length < 2)
+            if (documents[i] is not { Length: >= 2 })
             {
-                Throw.Argument(Throw.Invariant($"expected at least 2 tokens in each document, found {documents[i].Length} in document {i}"), nameof(documents));
+                Throw.Argument(Throw.Invariant($"expected at least 2 tokens in each document, found {documents[i]?.Length.ToString(CultureInfo.InvariantCulture) ?? "none"} in document {i}"), nameof(documents));
             }
         }
 

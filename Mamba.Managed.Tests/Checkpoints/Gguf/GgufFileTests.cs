@@ -102,69 +102,6 @@ public class GgufFileTests
         }
     }
 
-    [Test]
-    public void A_damaged_file_is_read_or_refused_in_bounded_memory()
-    {
-        const int Constant = 4 << 20;
-        byte[] whole = SmallFile();
-        int header = whole.Length - GgufFile.Open(Path.Combine(folder, "small.gguf")).Tensors.Values.Sum(t => ((int)t.ByteLength + 31) / 32 * 32);
-        string path = Path.Combine(folder, "damaged.gguf");
-        Random random = new(5);
-        int refused = 0;
-        for (int i = 0; i < 10_000; i++)
-        {
-            byte[] bytes = Damage(whole, header, random);
-            File.WriteAllBytes(path, bytes);
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            try
-            {
-                Mutations.Open(path);
-            }
-            catch (InvalidDataException)
-            {
-                refused++;
-            }
-
-            Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(bytes.Length + Constant), Throw.Invariant($"mutation {i}"));
-        }
-
-        Assert.That(refused, Is.InRange(5_000, 10_000));
-    }
-
-    // Most damage goes where the numbers are; extreme numbers find more than random ones.
-    private static byte[] Damage(byte[] whole, int header, Random random)
-    {
-        byte[] bytes = [.. whole];
-        for (int changes = random.Next(1, 4); changes > 0; changes--)
-        {
-            int at = random.Next(random.Next(8) == 0 ? bytes.Length : Math.Min(header, bytes.Length));
-            switch (random.Next(5))
-            {
-                case 0:
-                    bytes[at] = (byte)random.Next(256);
-                    break;
-                case 1:
-                    bytes[at] ^= (byte)(1 << random.Next(8));
-                    break;
-                case 2:
-                    byte[] number = new byte[8];
-                    ReadOnlySpan<long> extremes = [-1, long.MaxValue, int.MaxValue, uint.MaxValue, 1L << 40, 0, 1 << 14, 255];
-                    BinaryPrimitives.WriteInt64LittleEndian(number, extremes[random.Next(extremes.Length)]);
-                    number.AsSpan(0, Math.Min(random.Next(2) == 0 ? 4 : 8, bytes.Length - at)).CopyTo(bytes.AsSpan(at));
-                    break;
-                case 3:
-                    int from = random.Next(bytes.Length), length = random.Next(1, 40);
-                    bytes.AsSpan(from, Math.Min(Math.Min(length, bytes.Length - from), bytes.Length - at)).ToArray().CopyTo(bytes, at);
-                    break;
-                default:
-                    bytes = random.Next(4) == 0 ? bytes[..Math.Max(at, 1)] : bytes;
-                    break;
-            }
-        }
-
-        return bytes;
-    }
-
     private byte[] SmallFile()
     {
         string path = Path.Combine(folder, "small.gguf");

@@ -1,0 +1,168 @@
+using System.Text;
+using System.Text.Json;
+using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Checkpoints.Gguf;
+using Mamba.Managed.Execution;
+using Mamba.Managed.Generation;
+using Mamba.Managed.Layers;
+using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
+using Mamba.Managed.Tokenizers;
+using Mamba.Managed.Training;
+
+namespace Mamba.Managed.Tests.Fuzz;
+
+/// <summary>Everything that reads a file of a stranger, each with a small file that has all of the format's parts.</summary>
+internal static class Readers
+{
+    private static readonly MambaConfig Small = new() { DModel = 4, NLayer = 1, VocabSize = 8, DState = 2 };
+
+    /// <summary>The readers, by name.</summary>
+    public static IReadOnlyDictionary<string, Func<FuzzPart>> All { get; } = new Dictionary<string, Func<FuzzPart>>
+    {
+        ["safetensors"] = Safetensors,
+        ["torch-archive"] = () => new ReaderFuzz(Fixture("torch-archive", "pytorch_model.bin"), path => PyTorchArchive.Open(path).Dispose()),
+        ["config"] = () => new ReaderFuzz(Fixture("mamba1-tiny", "config.json"), path => ConfigFile.Read(path)),
+        ["config-original"] = () => new ReaderFuzz(Fixture("mamba1-tiny-original", "config.json"), path => ConfigFile.Read(path)),
+        ["shard-index"] = ShardIndex,
+        ["gguf"] = Gguf,
+        ["tokenizer"] = Tokenizer,
+        ["saved-state"] = () => States((state, stream) => state.Restore(stream, new(5)), (state, stream) => state.Save(stream, new(5), "session"u8)),
+        ["saved-session"] = SavedSessions,
+        ["session-part"] = SessionPart,
+        ["token-file"] = () => new ReaderFuzz(new("data.tokens", (_, path) => TokenDocuments.Of([[1, 2, 3], [4], [5, 6]]).Save(path)), Documents),
+        ["json-lines"] = () => new ReaderFuzz(new("data.jsonl", (_, path) => File.WriteAllText(path, JsonLines)), Documents),
+        ["run-checkpoint"] = RunCheckpoints,
+    };
+
+    private static string JsonLines => """
+        {"text": "first \u00e9 line"}
+        "a bare string"
+        {"tokens": [1, 2, 255, 0]}
+
+        """;
+
+    private static ReaderFuzz Safetensors()
+    {
+        Dictionary<string, Tensor> tensors = new()
+        {
+            ["first"] = Tensor.FromFloats([1, 2, 3, 4, 5, 6], 2, 3),
+            ["second"] = Tensor.Zeros(ElementType.BFloat16, 3, 1),
+            ["third"] = Tensor.Zeros(ElementType.Int64, 2),
+        };
+        return new ReaderFuzz(new("model.safetensors", (_, path) => SafetensorsFile.Save(path, tensors, new Dictionary<string, string> { ["format"] = "pt" })), path =>
+        {
+            using SafetensorsFile opened = SafetensorsFile.Open(path);
+            foreach (Tensor tensor in opened.Tensors.Values)
+            {
+                tensor.CopyBytesTo(0, new byte[tensor.ByteLength]);
+            }
+        });
+    }
+
+    private static ReaderFuzz ShardIndex()
+    {
+        return new ReaderFuzz(new("model.safetensors.index.json", Write), path => Mutations.Open(Path.GetDirectoryName(path)!));
+
+        static void Write(string folder, string path)
+        {
+            MambaLanguageModel model = MambaLanguageModel.Create(Small, 1);
+            Checkpoint.Save(folder, model);
+            File.Delete(Path.Combine(folder, "model.safetensors"));
+            string[] names = [.. model.Parameters().Select(p => p.Key)];
+            foreach (IGrouping<string, string> shard in names.GroupBy(ShardOf))
+            {
+                SafetensorsFile.Save(Path.Combine(folder, shard.Key), model.Parameters().Where(p => shard.Contains(p.Key)).ToDictionary());
+            }
+
+            File.WriteAllBytes(path, JsonSerializer.SerializeToUtf8Bytes(new { metadata = new { total_size = 1 }, weight_map = names.ToDictionary(name => name, ShardOf) }));
+        }
+
+        static string ShardOf(string name) => name.Contains("mixer", StringComparison.Ordinal) ? "model-00001-of-00002.safetensors" : "model-00002-of-00002.safetensors";
+    }
+
+    // Metadata, tokenizer and weights.
+    private static ReaderFuzz Gguf()
+    {
+        GgufVocabulary vocabulary = new("gpt2", "gpt-2", ["a", "b", "ab"], [1, 1, 1], ["a b"]);
+        MambaLanguageModel model = MambaLanguageModel.Create(new MambaConfig { DModel = 32, NLayer = 1, VocabSize = 8, DState = 2, DtRank = 1 }, 7);
+        ReaderFuzz.GoodFile good = new("small.gguf", (_, path) => GgufCheckpoint.Save(path, model, GgufFileType.Q8_0, vocabulary, "x"));
+        using GgufFile file = GgufFile.Open(good.Path);
+        int header = (int)(new FileInfo(good.Path).Length - file.Tensors.Values.Sum(tensor => (tensor.ByteLength + 31) / 32 * 32));
+        return new ReaderFuzz(good, Read, header);
+
+        static void Read(string path)
+        {
+            using ModelSource source = ModelSource.Open(path);
+            _ = source.Model;
+            _ = source.Tokenizer.Encode("abc ab  é");
+        }
+    }
+
+    private static ReaderFuzz Tokenizer() => new ReaderFuzz(new("tokenizer.json", (_, path) => File.WriteAllText(path, Tokenizers.TokenizerFileTests.Good)), path =>
+    {
+        BpeTokenizer tokenizer = BpeTokenizer.Load(path);
+        _ = tokenizer.Decode(tokenizer.Encode("abc ab  é"));
+    });
+
+    private static ReaderFuzz States(Action<CpuState, Stream> restore, Action<CpuState, Stream> save)
+    {
+        ReaderFuzz.GoodFile good = new("saved", (_, path) =>
+        {
+            using CpuExecutor executor = new(MambaLanguageModel.Create(Small, 1), 1);
+            using CpuState state = executor.CreateState();
+            executor.Prefill([1, 2, 3], state, new float[Small.VocabSize]);
+            using FileStream stream = File.Create(path);
+            save(state, stream);
+        });
+        return new ReaderFuzz(good, path =>
+        {
+            using CpuState state = new(Small);
+            using MemoryStream stream = new(File.ReadAllBytes(path));
+            restore(state, stream);
+        });
+    }
+
+    private static ReaderFuzz SavedSessions() => States(
+        (state, stream) => GenerationSession.Restore(stream, new(5), state, new(), Small.VocabSize).Dispose(),
+        (state, stream) => Session(state).Save(stream, new(5)));
+
+    // Without the checksum, which refuses nearly all damage before a session is decoded.
+    private static ReaderFuzz SessionPart()
+    {
+        CpuState seen = new(Small);
+        seen.Import(new float[seen.Layout.Length(0)], 2);
+        return new ReaderFuzz(new("session", (_, path) => File.WriteAllBytes(path, SavedSession.Encode(Session(seen)))), path =>
+        {
+            GenerationSession session = SavedSession.Decode(File.ReadAllBytes(path), seen, new() { RepetitionPenalty = 1.1f }, Small.VocabSize);
+            FuzzPart.Require(session.Waiting.Length == session.Tokens.Length - 2, "tokens that wait");
+        });
+    }
+
+    private static GenerationSession Session(CpuState state) => new(state, new() { Seed = 3 }, Small.VocabSize, [1, 2, 3, 4]) { Held = new([0xc3], "ab") };
+
+    private static ReaderFuzz RunCheckpoints()
+    {
+        string folder = "";
+        return new ReaderFuzz(new("checkpoint.json", Write), path =>
+        {
+            File.Move(path, Path.Combine(folder, "checkpoint.json"), overwrite: true);
+            _ = RunCheckpoint.Newest(Path.GetDirectoryName(folder)!);
+        });
+
+        void Write(string run, string path)
+        {
+            using TokenDocuments documents = TokenDocuments.Of([[1, 2, 3, 4, 5, 6, 7, 1, 2, 3]]);
+            using Trainer trainer = new(MambaLanguageModel.Create(Small, 1), documents, new() { Batch = new() { Windows = 1, Length = 4 }, Threads = 1 }, run);
+            trainer.Advance();
+            trainer.Save();
+            folder = Directory.GetDirectories(run).Single();
+            File.Copy(Path.Combine(folder, "checkpoint.json"), path);
+        }
+    }
+
+    private static void Documents(string path) => DocumentReader.Read(path, new ByteTokenizer().Encode).Documents.Dispose();
+
+    private static ReaderFuzz.GoodFile Fixture(string folder, string name) => new(
+        name, (_, path) => File.Copy(Path.Combine(AppContext.BaseDirectory, "Fixtures", folder, name), path));
+}
