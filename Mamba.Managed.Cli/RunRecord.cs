@@ -19,7 +19,7 @@ internal sealed class RunRecord : IDisposable
     public RunRecord(Trainer trainer, string folder, TrainingView view)
     {
         (this.trainer, this.folder, View) = (trainer, folder, view);
-        Directory.CreateDirectory(folder);
+        DurableFolder.Create(folder);
         metrics = new MetricsLog(folder, trainer.Step);
         double peak = MachineLimits.Measure(trainer.Options.Threads).FmaGigaflopsPerSecond;
         progress = new TrainingProgress(trainer.Options.Steps, trainer.Model.Config.ParameterCount, peak);

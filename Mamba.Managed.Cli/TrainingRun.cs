@@ -40,7 +40,7 @@ internal sealed class TrainingRun : IDisposable
             RunRecord.Resume(trainer, error);
         }
 
-        Directory.CreateDirectory(settings.Output);
+        DurableFolder.Create(settings.Output);
         if (tokenizerFile is not null)
         {
             string copy = Path.Combine(settings.Output, Path.GetFileName(tokenizerFile));

@@ -134,7 +134,7 @@ internal static class Readers
         seen.Import(new float[seen.Layout.Length(0)], 2);
         return new ReaderFuzz(new("session", (_, path) => File.WriteAllBytes(path, SavedSession.Encode(Session(seen)))), path =>
         {
-            GenerationSession session = SavedSession.Decode(File.ReadAllBytes(path), seen, new() { RepetitionPenalty = 1.1f }, Small.VocabSize);
+            GenerationSession session = SavedSession.Decode(File.ReadAllBytes(path), seen, seen.Position, new() { RepetitionPenalty = 1.1f }, Small.VocabSize);
             FuzzPart.Require(session.Waiting.Length == session.Tokens.Length - 2, "tokens that wait");
         });
     }

@@ -99,7 +99,7 @@ public sealed class GenerationSessionTests : IDisposable
 
             try
             {
-                GenerationSession read = SavedSession.Decode(bytes, session.State, Penalized, 64);
+                GenerationSession read = SavedSession.Decode(bytes, session.State, session.State.Position, Penalized, 64);
                 Assert.That(read.Waiting.Length, Is.LessThanOrEqualTo(read.Tokens.Length));
             }
             catch (InvalidDataException)

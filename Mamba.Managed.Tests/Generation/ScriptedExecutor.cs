@@ -21,6 +21,8 @@ internal sealed class ScriptedExecutor(IMambaExecutor below, int[] script) : IMa
 
     public int MaxRows => below.MaxRows;
 
+    public int PromptChunk { get; set; } = below.PromptChunk;
+
     public SequenceState CreateState() => below.CreateState();
 
     public void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits)

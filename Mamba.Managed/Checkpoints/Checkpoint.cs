@@ -26,7 +26,7 @@ public static class Checkpoint
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(model);
         model.Config.Validate();
-        Directory.CreateDirectory(folder);
+        DurableFolder.Create(folder);
         SafetensorsFile.Save(Path.Combine(folder, TensorFiles.Single), model.Parameters(), Metadata);
         ConfigFile.Write(Path.Combine(folder, ConfigFile.Name), model.Config, model.Embeddings.Weight.Type);
     }

@@ -124,6 +124,11 @@ public static class ModelConversion
         return (path, tensor) =>
         {
             ParameterInfo info = infos.GetValueOrDefault(path) ?? throw new ArgumentException($"{path}: expected a parameter of a model of this configuration", nameof(path));
+            if (tensor.Shape.IsEmpty)
+            {
+                Throw.Argument($"{path}: expected a vector or a matrix, found {tensor}", nameof(tensor));
+            }
+
             return tensor.ConvertTo(GgufTypeMix.TypeOf(type, info, tensor.Shape[^1], config.TieEmbeddings), threads);
         };
     }

@@ -158,6 +158,11 @@ public static class MambaExecutorExtensions
         IMambaExecutor executor, ReadOnlySpan<int> tokens, SequenceState state, bool all, Span<float> logits, CancellationToken cancellationToken)
     {
         int vocabulary = executor.Config.VocabSize, chunk = executor.PromptChunk;
+        if (chunk < 1)
+        {
+            throw new InvalidOperationException(Throw.Invariant($"expected an executor whose passes take at least one token of a prompt, found {chunk}"));
+        }
+
         for (int start = 0; start < tokens.Length; start += chunk)
         {
             cancellationToken.ThrowIfCancellationRequested();

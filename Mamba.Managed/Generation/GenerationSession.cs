@@ -65,7 +65,11 @@ public sealed class GenerationSession : IDisposable
     public SequenceState State { get; }
 
     /// <summary>The tokens that the state has not seen yet, to be fed next.</summary>
-    public ReadOnlySpan<int> Waiting => Tokens[(int)State.Position..];
+    /// <exception cref="InvalidOperationException">The state has been given tokens that are not the session's.</exception>
+    public ReadOnlySpan<int> Waiting => State.Position <= tokens.Count
+        ? Tokens[(int)State.Position..]
+        : throw new InvalidOperationException(Throw.Invariant(
+            $"expected a state that has seen at most the {tokens.Count} tokens of the session, found one that has seen {State.Position}; rewind the session"));
 
     /// <summary>Text that a stream had not returned when it was stopped within a character or a possible stop string; the next stream returns it.</summary>
     internal HeldText Held { get; set; } = HeldText.None;
@@ -130,7 +134,7 @@ public sealed class GenerationSession : IDisposable
     /// <summary>Restores a session that <see cref="Save"/> wrote.</summary>
     /// <param name="stream">The source, at the first byte of the saved session.</param>
     /// <param name="fingerprint">The model that the session belongs to.</param>
-    /// <param name="state">A new state of that model; the session disposes it.</param>
+    /// <param name="state">A new state of that model; the session disposes it. Not changed by a call that throws.</param>
     /// <param name="options">How tokens are chosen from here on; the seed is that of the saved session.</param>
     /// <param name="vocabularySize">Ids from this on are never chosen.</param>
     /// <exception cref="InvalidDataException">The bytes are no saved session, of another version or model, truncated or damaged.</exception>
@@ -139,9 +143,13 @@ public sealed class GenerationSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(options);
-        byte[] session = state.Restore(stream, fingerprint);
-        Throw.Unless(session.Length > 0, $"expected a saved session, found a state alone; restore it as one and give its tokens to a new session");
-        return SavedSession.Decode(session, state, options, vocabularySize);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabularySize);
+        options.Validate(vocabularySize);
+        (byte[] bytes, float[] values, long position) = SavedState.Read(state, stream, fingerprint);
+        Throw.Unless(bytes.Length > 0, $"expected a saved session, found a state alone; restore it as one and give its tokens to a new session");
+        GenerationSession session = SavedSession.Decode(bytes, state, position, options, vocabularySize);
+        state.Import(values, position);
+        return session;
     }
 
     /// <summary>Resets the state, so that all tokens are fed again; the results are the same bits.</summary>
@@ -150,9 +158,13 @@ public sealed class GenerationSession : IDisposable
     /// <inheritdoc/>
     public void Dispose() => State.Dispose();
 
-    /// <summary>Truncates the text to its first tokens; if the state has seen more of them, it is reset and the rest is fed again.</summary>
-    internal void Withdraw(int count)
+    /// <summary>Truncates the text to its first tokens; if the state has seen more of them, it is reset, and all of them wait again.</summary>
+    /// <param name="count">The number of tokens that stay.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There are not as many.</exception>
+    public void Withdraw(int count)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, tokens.Count);
         CollectionsMarshal.SetCount(tokens, count);
         turns.RemoveAll(turn => turn >= count);
         sampler.Forget();

@@ -32,11 +32,12 @@ internal static class SavedSession
 
     /// <summary>The session of some bytes.</summary>
     /// <param name="bytes">As <see cref="Encode"/> returns them.</param>
-    /// <param name="state">Already restored.</param>
+    /// <param name="state">The session's; not touched.</param>
+    /// <param name="position">The number of tokens that the state will have seen.</param>
     /// <param name="options">How tokens are chosen from here on.</param>
     /// <param name="vocabularySize">Ids from this on are never chosen.</param>
     /// <exception cref="InvalidDataException">The bytes contradict themselves or the state.</exception>
-    public static GenerationSession Decode(byte[] bytes, SequenceState state, GenerationOptions options, int vocabularySize)
+    public static GenerationSession Decode(byte[] bytes, SequenceState state, long position, GenerationOptions options, int vocabularySize)
     {
         using BinaryReader reader = new(new MemoryStream(bytes));
         try
@@ -44,10 +45,10 @@ internal static class SavedSession
             (ulong seed, ulong random) = (reader.ReadUInt64(), reader.ReadUInt64());
             List<int> tokens = ReadInts(reader), turns = ReadInts(reader);
             HeldText held = new(ReadBytes(reader), Encoding.UTF8.GetString(ReadBytes(reader)));
-            bool isWhole = reader.BaseStream.Position == bytes.Length && state.Position <= tokens.Count && held.Bytes.Length <= MostHeldBytes
+            bool isWhole = reader.BaseStream.Position == bytes.Length && position <= tokens.Count && held.Bytes.Length <= MostHeldBytes
                 && tokens.TrueForAll(id => id >= 0) && turns.TrueForAll(place => place >= 0 && place <= tokens.Count)
                 && turns.Zip(turns.Skip(1)).All(pair => pair.First <= pair.Second);
-            Throw.Unless(isWhole, $"expected a session whose parts fit each other, found {tokens.Count} tokens and {turns.Count} turns at position {state.Position}; the saved session is damaged");
+            Throw.Unless(isWhole, $"expected a session whose parts fit each other, found {tokens.Count} tokens and {turns.Count} turns at position {position}; the saved session is damaged");
             GenerationSession session = new(state, Sampler.Restore(options, vocabularySize, seed, random), tokens, turns) { Held = held };
             session.Count(0);
             return session;

@@ -36,11 +36,12 @@ internal sealed unsafe class PackedMatrix : IDisposable
         {
             // The fast conversion from half precision cannot represent infinity, NaN or magnitudes from 64 up, so such a matrix is kept in single precision.
             buffer.Dispose();
-            weight = weight.ToFloat32();
-            kernels = PanelKernels.For(weight.Type);
+            Tensor single = weight.ToFloat32();
+            kernels = PanelKernels.For(single.Type);
             panelBytes = kernels.PanelBytes(Inputs);
             buffer = Allocate();
-            Pack(weight, threads);
+            Pack(single, threads);
+            single.Buffer.Dispose();
         }
     }
 

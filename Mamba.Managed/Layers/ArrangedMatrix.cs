@@ -25,5 +25,10 @@ internal sealed class ArrangedMatrix : IDisposable
     public PackedMatrix Packed { get; }
 
     /// <inheritdoc/>
-    public void Dispose() => memory.Dispose();
+    public void Dispose()
+    {
+        // Weights that the fast conversion cannot represent are packed into other memory.
+        Packed.Dispose();
+        memory.Dispose();
+    }
 }

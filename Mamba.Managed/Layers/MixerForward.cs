@@ -39,11 +39,15 @@ internal sealed unsafe class MixerForward : IDisposable
     public void Run(ReadOnlySpan2D<float> x, MixerState state, Span2D<float> y)
     {
         using TensorBuffer.Lease lease = state.Acquire();
-        int chunk = SpanRows.ChunkOf(Math.Max(mixer.InProj.Weight.Shape[0], mixer.XProj.Weight.Shape[0]));
-        for (int row = 0; row < x.Height; row += chunk)
+        using MixerStateCopies before = new(state);
+        try
         {
-            int end = Math.Min(row + chunk, x.Height);
-            Chunk(x[row..end, ..], state, y[row..end, ..]);
+            Chunks(x, state, y);
+        }
+        catch
+        {
+            before.Restore();
+            throw;
         }
     }
 
@@ -54,6 +58,16 @@ internal sealed unsafe class MixerForward : IDisposable
         xProj.Dispose();
         dtProj.Dispose();
         outProj.Dispose();
+    }
+
+    private void Chunks(ReadOnlySpan2D<float> x, MixerState state, Span2D<float> y)
+    {
+        int chunk = SpanRows.ChunkOf(Math.Max(mixer.InProj.Weight.Shape[0], mixer.XProj.Weight.Shape[0]));
+        for (int row = 0; row < x.Height; row += chunk)
+        {
+            int end = Math.Min(row + chunk, x.Height);
+            Chunk(x[row..end, ..], state, y[row..end, ..]);
+        }
     }
 
     // Shapes below: L is rows, E is d_inner, R is dt_rank and N is d_state.

@@ -54,22 +54,15 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
             Blocks[i].Mixer.RequireState(states[i], nameof(states));
         }
 
-        int chunk = Math.Min(SpanRows.ChunkOf(width), x.Height);
-        using SpanOwner<float> room = SpanOwner<float>.Allocate(2 * chunk * width);
-        for (int row = 0; row < x.Height; row += chunk)
+        using MixerStateCopies before = new(states);
+        try
         {
-            int rows = Math.Min(chunk, x.Height - row);
-            Span2D<float> input = room.Span.AsSpan2D(2 * chunk, width)[..rows, ..], output = room.Span.AsSpan2D(2 * chunk, width)[chunk..(chunk + rows), ..];
-            x[row..(row + rows), ..].CopyTo(input);
-            for (int i = 0; i < Count; i++)
-            {
-                Blocks[i].Forward(input, states[i], output);
-                Span2D<float> next = output;
-                output = input;
-                input = next;
-            }
-
-            input.CopyTo(y[row..(row + rows), ..]);
+            Chunks(x, states, y, width);
+        }
+        catch
+        {
+            before.Restore();
+            throw;
         }
     }
 
@@ -110,6 +103,27 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
             {
                 Throw.Argument(Throw.Invariant($"{at}: expected a block of width {Blocks[0].Mixer.DModel}, as the first, found {Blocks[i].Mixer.DModel}"), null);
             }
+        }
+    }
+
+    private void Chunks(ReadOnlySpan2D<float> x, ReadOnlySpan<MixerState> states, Span2D<float> y, int width)
+    {
+        int chunk = Math.Min(SpanRows.ChunkOf(width), x.Height);
+        using SpanOwner<float> room = SpanOwner<float>.Allocate(2 * chunk * width);
+        for (int row = 0; row < x.Height; row += chunk)
+        {
+            int rows = Math.Min(chunk, x.Height - row);
+            Span2D<float> input = room.Span.AsSpan2D(2 * chunk, width)[..rows, ..], output = room.Span.AsSpan2D(2 * chunk, width)[chunk..(chunk + rows), ..];
+            x[row..(row + rows), ..].CopyTo(input);
+            for (int i = 0; i < Count; i++)
+            {
+                Blocks[i].Forward(input, states[i], output);
+                Span2D<float> next = output;
+                output = input;
+                input = next;
+            }
+
+            input.CopyTo(y[row..(row + rows), ..]);
         }
     }
 }

@@ -70,20 +70,19 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         Validate();
         using TensorBuffer.Lease lease = state.Acquire();
         state.RequireRoom(tokens.Length);
-        (int vocabulary, int width) = (Config.VocabSize, Config.DModel);
+        int vocabulary = Config.VocabSize;
         Throw.UnlessLength((long)tokens.Length * vocabulary, logits.Length);
         int[] ids = tokens.ToArray();
         Embedding.RequireTokens(ids, vocabulary);
-        int chunk = Math.Min(SpanRows.ChunkOf(width), tokens.Length);
-        using SpanOwner<float> room = SpanOwner<float>.Allocate(chunk * width);
-        for (int start = 0; start < ids.Length; start += chunk)
+        using MixerStateCopies before = new(state.Layers);
+        try
         {
-            int length = Math.Min(chunk, ids.Length - start);
-            Span2D<float> x = room.Span[..(length * width)].AsSpan2D(length, width);
-            Vocabulary.Embed(ids.AsSpan(start, length), x);
-            Layers.Forward(x, state.Layers, x);
-            NormF.Forward(x, x);
-            Vocabulary.Project(x, logits.Slice(start * vocabulary, length * vocabulary).AsSpan2D(length, vocabulary));
+            Chunks(ids, state, logits);
+        }
+        catch
+        {
+            before.Restore();
+            throw;
         }
 
         state.Advance(tokens.Length);
@@ -183,7 +182,13 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
     }
 
     /// <summary>The same model with every parameter copied to memory of its own, in single precision, as training writes it.</summary>
-    public MambaLanguageModel CopyToFloat32() => Map("", (_, tensor) => Tensor.FromFloats(tensor.ToArray(), tensor.Shape));
+    public MambaLanguageModel CopyToFloat32() => Map("", (_, tensor) =>
+    {
+        Tensor copy = Tensor.Zeros(ElementType.Float32, tensor.Shape);
+        using TensorBuffer.Lease lease = copy.Buffer.Acquire();
+        tensor.CopyTo(copy.Floats);
+        return copy;
+    });
 
     /// <summary>One line: the sizes.</summary>
     public override string ToString() =>
@@ -224,6 +229,22 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         if (expected != found)
         {
             Throw.Argument(Throw.Invariant($"{path}: expected the configuration's epsilon {expected?.ToString() ?? "none"}, found {found?.ToString() ?? "none"}"), null);
+        }
+    }
+
+    private void Chunks(int[] ids, CpuState state, Span<float> logits)
+    {
+        (int vocabulary, int width) = (Config.VocabSize, Config.DModel);
+        int chunk = Math.Min(SpanRows.ChunkOf(width), ids.Length);
+        using SpanOwner<float> room = SpanOwner<float>.Allocate(chunk * width);
+        for (int start = 0; start < ids.Length; start += chunk)
+        {
+            int length = Math.Min(chunk, ids.Length - start);
+            Span2D<float> x = room.Span[..(length * width)].AsSpan2D(length, width);
+            Vocabulary.Embed(ids.AsSpan(start, length), x);
+            Layers.Forward(x, state.Layers, x);
+            NormF.Forward(x, x);
+            Vocabulary.Project(x, logits.Slice(start * vocabulary, length * vocabulary).AsSpan2D(length, vocabulary));
         }
     }
 

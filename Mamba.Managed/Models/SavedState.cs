@@ -61,6 +61,14 @@ public static class SavedState
     public static byte[] Restore(this SequenceState state, Stream stream, ModelFingerprint fingerprint)
     {
         ArgumentNullException.ThrowIfNull(state);
+        (byte[] session, float[] values, long position) = Read(state, stream, fingerprint);
+        state.Import(values, position);
+        return session;
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote for a state of this layout, which is not changed.</summary>
+    internal static (byte[] Session, float[] Values, long Position) Read(SequenceState state, Stream stream, ModelFingerprint fingerprint)
+    {
         ArgumentNullException.ThrowIfNull(stream);
         CheckedReader reader = new(stream);
         byte[] start = reader.Read(StartLength);
@@ -73,8 +81,7 @@ public static class SavedState
         Throw.Unless(position >= 0, $"expected a position of 0 or more, found {position}; the saved state is damaged");
         (byte[] session, float[] values) = version == Version ? Read(reader, state, position) : ([], SavedStateVersion1.Read(reader, state));
         reader.End();
-        state.Import(values, position);
-        return session;
+        return (session, values, position);
     }
 
     private static (byte[] Session, float[] Values) Read(CheckedReader reader, SequenceState state, long position)

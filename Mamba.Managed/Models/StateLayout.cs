@@ -10,6 +10,10 @@ public sealed record StateArray(string Name, ImmutableArray<int> Shape)
     /// <summary>The dimension that grows with the sequence: its length is the state's position.</summary>
     public const int Position = -1;
 
+    /// <summary>Its dimensions, the outermost first; <see cref="Position"/> stands for the state's position.</summary>
+    /// <exception cref="ArgumentException">Not initialized.</exception>
+    public ImmutableArray<int> Shape { get; } = Shape.IsDefault ? Throw.Argument<ImmutableArray<int>>("expected dimensions, found none", nameof(Shape)) : Shape;
+
     /// <summary>How many numbers the array has.</summary>
     /// <param name="position">The number of tokens so far.</param>
     /// <exception cref="OverflowException">The number exceeds a long.</exception>

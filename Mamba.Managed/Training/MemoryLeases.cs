@@ -22,6 +22,10 @@ internal sealed class MemoryLeases : IDisposable
         return (float*)(tensor.Buffer.Pointer + tensor.Offset);
     }
 
+    /// <summary>Leases the memory of a tensor.</summary>
+    /// <exception cref="ObjectDisposedException">The tensor has been disposed.</exception>
+    public void Take(Tensor tensor) => leases.Add(tensor.Buffer.Acquire());
+
     /// <summary>Leases the memory of a state.</summary>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>
     public void Take(CpuState state) => leases.Add(state.Acquire());

@@ -152,10 +152,20 @@ internal sealed class RunCheckpoint
         ];
         (MixerState State, float[] SsmState, float[] ConvState)[] tracks = [.. ReadTracks(trainer, optimizer)];
 
-        // Everything was found, so that a run gets the whole checkpoint or is not changed.
+        // Everything was found and is leased, so that a run gets the whole checkpoint or is not changed.
+        using MemoryLeases leases = new();
+        foreach ((_, Tensor to) in copies)
+        {
+            leases.Take(to);
+        }
+
+        foreach (CpuState track in trainer.Tracks)
+        {
+            leases.Take(track);
+        }
+
         foreach ((Tensor from, Tensor to) in copies)
         {
-            using TensorBuffer.Lease lease = to.Buffer.Acquire();
             from.CopyTo(to.Floats);
         }
 
@@ -205,6 +215,7 @@ internal sealed class RunCheckpoint
             for (int layer = 0; layer < trainer.Tracks[i].Layers.Length; layer++)
             {
                 MixerState state = trainer.Tracks[i].Layers[layer];
+                using TensorBuffer.Lease lease = state.Acquire();
                 yield return KeyValuePair.Create(
                     Throw.Invariant($"track.{i}.{layer}.window"), Tensor.FromFloats(state.ConvState, state.ConvLength, state.Channels));
                 yield return KeyValuePair.Create(Throw.Invariant($"track.{i}.{layer}.scan"), Tensor.FromFloats(state.SsmRows(), state.States, state.Channels));

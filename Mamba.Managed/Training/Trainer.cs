@@ -245,6 +245,8 @@ public sealed class Trainer : IDisposable
                 rows += batch.Tokens.Length;
             }
 
+            using MemoryLeases leases = new();
+            Average?.Lease(leases);
             double norm = Optimizer.Step(gradients, rate, pass);
             Average?.Follow(Step, pass);
             return new(Step, sum / Math.Max(count, 1), norm, rate, rows, watch.Elapsed, null, false);

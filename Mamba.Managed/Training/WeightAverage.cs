@@ -28,21 +28,25 @@ internal sealed unsafe class WeightAverage : IDisposable
     /// <summary>The averaged weights.</summary>
     public MambaLanguageModel Model { get; }
 
-    /// <summary>Updates the averages after a step.</summary>
+    /// <summary>Leases what <see cref="Follow"/> touches: before the weights take the step that it follows, so that it cannot fail after it.</summary>
+    /// <exception cref="ObjectDisposedException">Memory of the weights or the averages has been disposed.</exception>
+    public void Lease(MemoryLeases leases)
+    {
+        foreach ((_, Tensor weight, Tensor average) in parameters)
+        {
+            leases.Take(weight);
+            leases.Take(average);
+        }
+    }
+
+    /// <summary>Updates the averages after a step, under <see cref="Lease"/>.</summary>
     /// <param name="step">Steps made, at least 1.</param>
     /// <param name="pass">The pass on whose threads the update runs.</param>
-    /// <exception cref="ObjectDisposedException">The pass, or memory of the weights or the averages, has been disposed; nothing was changed.</exception>
+    /// <exception cref="ObjectDisposedException">The pass has been disposed; nothing was changed.</exception>
     public void Follow(long step, TrainingPass pass)
     {
         lock (gate)
         {
-            using MemoryLeases leases = new();
-            foreach ((string path, Tensor weight, Tensor average) in parameters)
-            {
-                leases.Take(path, weight);
-                leases.Take(path, average);
-            }
-
             pass.Share(new Region(parameters, (float)(1 - Math.Min(decay, (1.0 + step) / (10.0 + step)))));
         }
     }
