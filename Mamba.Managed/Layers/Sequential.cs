@@ -45,19 +45,13 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
     {
         Validate("");
         int width = Blocks[0].Mixer.DModel;
-        Throw.UnlessLength(Count, states.Length);
+        RequireStates(states, nameof(states));
         SpanRows.Require(x, x.Height, width);
         SpanRows.Require(y, x.Height, width);
-        for (int i = 0; i < Count; i++)
-        {
-            // All are checked before any is advanced: a call with a wrong argument leaves all states as they were.
-            Blocks[i].Mixer.RequireState(states[i], nameof(states));
-        }
-
         using MixerStateCopies before = new(states);
         try
         {
-            Chunks(x, states, y, width);
+            Run(x, states, y);
         }
         catch
         {
@@ -106,8 +100,20 @@ public sealed record Sequential : IReadOnlyList<ResidualBlock>, IParameterTree<S
         }
     }
 
-    private void Chunks(ReadOnlySpan2D<float> x, ReadOnlySpan<MixerState> states, Span2D<float> y, int width)
+    /// <summary>Throws unless there is a state of the right sizes for each block: all are checked before any is advanced.</summary>
+    internal void RequireStates(ReadOnlySpan<MixerState> states, string argument)
     {
+        Throw.UnlessLength(Count, states.Length, argument);
+        for (int i = 0; i < Count; i++)
+        {
+            Blocks[i].Mixer.RequireState(states[i], argument);
+        }
+    }
+
+    /// <summary>Runs the blocks; if one throws, the states of those before it have been advanced, and the caller restores them.</summary>
+    internal void Run(ReadOnlySpan2D<float> x, ReadOnlySpan<MixerState> states, Span2D<float> y)
+    {
+        int width = Blocks[0].Mixer.DModel;
         int chunk = Math.Min(SpanRows.ChunkOf(width), x.Height);
         using SpanOwner<float> room = SpanOwner<float>.Allocate(2 * chunk * width);
         for (int row = 0; row < x.Height; row += chunk)

@@ -74,6 +74,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         Throw.UnlessLength((long)tokens.Length * vocabulary, logits.Length);
         int[] ids = tokens.ToArray();
         Embedding.RequireTokens(ids, vocabulary);
+        Layers.RequireStates(state.Layers, nameof(state));
         using MixerStateCopies before = new(state.Layers);
         try
         {
@@ -242,7 +243,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
             int length = Math.Min(chunk, ids.Length - start);
             Span2D<float> x = room.Span[..(length * width)].AsSpan2D(length, width);
             Vocabulary.Embed(ids.AsSpan(start, length), x);
-            Layers.Forward(x, state.Layers, x);
+            Layers.Run(x, state.Layers, x);
             NormF.Forward(x, x);
             Vocabulary.Project(x, logits.Slice(start * vocabulary, length * vocabulary).AsSpan2D(length, vocabulary));
         }

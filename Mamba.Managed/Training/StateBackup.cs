@@ -4,7 +4,7 @@ namespace Mamba.Managed.Training;
 
 /// <summary>Copies of states, to restore them if a call fails. Their memory is reused from call to call.</summary>
 /// <param name="config">The sizes of the states.</param>
-internal sealed class StateBackup(MambaConfig config)
+internal sealed class StateBackup(MambaConfig config) : IDisposable
 {
     private readonly List<CpuState> copies = [];
 
@@ -31,4 +31,7 @@ internal sealed class StateBackup(MambaConfig config)
             state.CopyFrom(copy);
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => copies.ForEach(copy => copy.Dispose());
 }

@@ -212,6 +212,7 @@ public sealed class Trainer : IDisposable
         {
             disposed = true;
             pass.Dispose();
+            carried.Dispose();
             gradients.Dispose();
             Optimizer.Dispose();
             Average?.Dispose();

@@ -97,6 +97,7 @@ public sealed class TrainingPass : IDisposable
         {
             pool.Dispose();
             context.Dispose();
+            backup.Dispose();
         }
     }
 
