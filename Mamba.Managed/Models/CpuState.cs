@@ -152,9 +152,6 @@ public sealed class CpuState : SequenceState
     /// <summary>Adds tokens to the position.</summary>
     internal void Advance(int tokens) => Position = checked(Position + tokens);
 
-    /// <summary>Sets the position, after the layers' states were set one by one.</summary>
-    internal void MoveTo(long position) => Position = position;
-
     internal bool HasSizesOf(CpuState other) => layers.Length == other.layers.Length && layers[0].HasSizesOf(other.layers[0]);
 
     /// <inheritdoc/>
