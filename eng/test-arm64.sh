@@ -46,7 +46,8 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
 env -u MAMBA_INSTRUCTION_SET "${run[@]}" "$cache/tests/Mamba.Managed.Tests" run-tests --progress off --filter "$filter" 2>&1 | tee "$log" || status=1
-count() { awk -v name="$1:" '$1 == name { n = $2 } END { print n + 0 }' "$log"; }
+# The summary is colored where a build server is recognized.
+count() { sed 's/\x1b\[[0-9;]*m//g' "$log" | awk -v name="$1:" '$1 == name { n = $2 } END { print n + 0 }'; }
 (($(count succeeded) > 0)) || status=1
 echo "Failed: $(count failed), Passed: $(count succeeded), on arm64, $where"
 exit "$status"
