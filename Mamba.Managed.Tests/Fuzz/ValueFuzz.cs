@@ -133,7 +133,7 @@ internal static class ValueFuzz
         }
 
         AddedToken[] added = draw.Once(2) ? [] : [draw.Once(20) ? null! : new(draw.Integer(5), draw.Pick("<|x|>", "", null!, "a"), draw.Once(2), draw.Once(2))];
-        BpeTokenizer tokenizer = new(vocabulary, merges, added, draw.Once(2) ? null : draw.Integer(2), draw.Once(2));
+        BpeTokenizer tokenizer = new(vocabulary, merges, added, draw.Once(2) ? null : [draw.Integer(2)], draw.Once(2));
         FuzzPart.Try(() => tokenizer.Encode(draw.Once(2) ? "abaabab" : Text(draw)));
         Streamed(tokenizer, draw);
     }

@@ -19,7 +19,7 @@ public class TokenizerFileTests
         BpeTokenizer tokenizer = Parse(Good);
         Assert.That(tokenizer.Encode("abc  ab<|endoftext|>"), Is.EqualTo(new[] { 4, 6, 3, 5 }));
         Assert.That(tokenizer.EndTokenId, Is.EqualTo(5));
-        Assert.That(TokenizerFile.Parse(Encoding.UTF8.GetBytes(Good), 4).ToTokenizer().EndTokenId, Is.EqualTo(4));
+        Assert.That(TokenizerFile.Parse(Encoding.UTF8.GetBytes(Good), [4]).ToTokenizer().EndTokenId, Is.EqualTo(4));
     }
 
     [TestCase("", "", "JSON")]

@@ -128,5 +128,5 @@ public class TokenizerTests
         [new("a", 0), new("b", 1), new("c", 2), new("\u0120", 3), new("ab", 4), new("bc", 5)],
         [("a", "b"), ("b", "c")],
         [new(6, "<e>", true, false), new(7, "<e>>", true, false)],
-        endTokenId: 6);
+        endTokenIds: [6]);
 }

@@ -139,7 +139,7 @@ public static class ModelConversion
         string path = Path.Combine(folder, ModelTokenizer.FileName);
         try
         {
-            return File.Exists(path) ? TokenizerFile.Read(path, config.EndTokenId).ToGguf() : null;
+            return File.Exists(path) ? TokenizerFile.Read(path, config.EndTokenId is { } end ? [end] : null).ToGguf() : null;
         }
         catch (InvalidDataException error)
         {

@@ -27,7 +27,7 @@ internal static class ModelTokenizer
         }
 
         string path = Path.Combine(folder, FileName);
-        return File.Exists(path) ? Fitting(folder, TokenizerFile.Read(path, config.EndTokenId).ToTokenizer(), config)
+        return File.Exists(path) ? Fitting(folder, TokenizerFile.Read(path, config.EndTokenId is { } end ? [end] : null).ToTokenizer(), config)
             : config.VocabSize == ByteTokenizer.Size ? new ByteTokenizer()
             : throw new FileNotFoundException(
                 Throw.Invariant($"{path}: expected this file, as a vocabulary of {config.VocabSize} is not that of bytes ({ByteTokenizer.Size}); add it to the folder"));

@@ -23,7 +23,7 @@ internal sealed class GenerationTurn : IDisposable
     {
         this.session = session;
         this.prompt = prompt;
-        endTokens = session.Options.EndTokenIds is { } ids ? [.. ids] : tokenizer.EndTokenId is int end ? [end] : [];
+        endTokens = [.. session.Options.EndTokenIds ?? tokenizer.EndTokenIds];
         decoder = new StreamingDecoder(tokenizer);
         stops = new StopMatcher(session.Options.Stop);
     }

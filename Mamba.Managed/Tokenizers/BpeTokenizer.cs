@@ -24,20 +24,20 @@ public sealed class BpeTokenizer : Tokenizer
     /// <param name="vocabulary">Each token, written in GPT-2's byte alphabet (a space is U+0120), with its id; tokens and ids are unique.</param>
     /// <param name="merges">The pairs of tokens to merge, in order of priority.</param>
     /// <param name="addedTokens">Tokens matched in the text itself; they may be in the vocabulary too, under the same id.</param>
-    /// <param name="endTokenId">The token that ends a text, if any.</param>
+    /// <param name="endTokenIds">The tokens that end a text, the usual one first; null for none.</param>
     /// <param name="normalize">Whether text is normalized to Unicode form C.</param>
     /// <exception cref="InvalidDataException">A token, an id or a merge appears twice, an id is negative or far above the number of tokens, or a merge contains or makes an unknown token.</exception>
     internal BpeTokenizer(
         IReadOnlyCollection<KeyValuePair<string, int>> vocabulary,
         IReadOnlyCollection<(string Left, string Right)> merges,
         IReadOnlyCollection<AddedToken> addedTokens,
-        int? endTokenId = null,
+        IReadOnlyList<int>? endTokenIds = null,
         bool normalize = true)
         : this(new TokenizerParts(
             vocabulary ?? throw new ArgumentNullException(nameof(vocabulary)),
             [.. (merges ?? throw new ArgumentNullException(nameof(merges))).Select(merge => merge.Left + " " + merge.Right)],
             addedTokens ?? throw new ArgumentNullException(nameof(addedTokens)),
-            endTokenId,
+            endTokenIds ?? [],
             normalize))
     {
     }
@@ -53,10 +53,12 @@ public sealed class BpeTokenizer : Tokenizer
 
         bytes = Table(ids, parts.Added);
         Throw.Unless(bytes.Length > 0, $"expected a vocabulary, found no tokens");
-        EndTokenId = parts.EndTokenId;
-        Throw.Unless(
-            EndTokenId is not { } end || ((uint)end < (uint)bytes.Length && bytes[end] is not null),
-            $"expected an end token of the vocabulary, found id {EndTokenId}");
+        EndTokenIds = [.. parts.EndTokenIds];
+        foreach (int end in EndTokenIds)
+        {
+            Throw.Unless((uint)end < (uint)bytes.Length && bytes[end] is not null, $"expected an end token of the vocabulary, found id {end}");
+        }
+
         normalization = parts.Normalizes ? CanonicalComposition.Load() : null;
         rawTokens = new(parts.Added.Where(token => !token.IsNormalized));
         normalTokens = new(parts.Added.Where(token => token.IsNormalized).Select(token => token with { Content = Normalize(token.Content) }));
@@ -82,14 +84,14 @@ public sealed class BpeTokenizer : Tokenizer
     public override int VocabularySize => bytes.Length;
 
     /// <inheritdoc/>
-    public override int? EndTokenId { get; }
+    public override IReadOnlyList<int> EndTokenIds { get; }
 
     /// <summary>Reads a <c>tokenizer.json</c> of Hugging Face's <c>tokenizers</c>: byte-level BPE, with form C or without.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="endTokenId">The token that ends a text; null for <c>&lt;|endoftext|&gt;</c>, where the file has it.</param>
+    /// <param name="endTokenIds">The tokens that end a text, the usual one first; null for <c>&lt;|endoftext|&gt;</c>, where the file has it.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged or describes another kind of tokenizer.</exception>
-    public static BpeTokenizer Load(string path, int? endTokenId = null) => TokenizerFile.Read(path, endTokenId).ToTokenizer();
+    public static BpeTokenizer Load(string path, IReadOnlyList<int>? endTokenIds = null) => TokenizerFile.Read(path, endTokenIds).ToTokenizer();
 
     /// <inheritdoc/>
     public override int[] Encode(string text)

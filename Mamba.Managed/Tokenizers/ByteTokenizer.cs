@@ -20,7 +20,7 @@ public sealed class ByteTokenizer : Tokenizer
     public override int VocabularySize => bytes.Length;
 
     /// <inheritdoc/>
-    public override int? EndTokenId => null;
+    public override IReadOnlyList<int> EndTokenIds => [];
 
     /// <inheritdoc/>
     public override int[] Encode(string text)

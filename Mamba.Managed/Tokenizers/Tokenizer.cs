@@ -13,8 +13,11 @@ public abstract class Tokenizer
     /// <summary>One more than the largest id. A model's own vocabulary may be larger by padding.</summary>
     public abstract int VocabularySize { get; }
 
-    /// <summary>The token that ends a text, and from which an empty prompt starts; null where there is none.</summary>
-    public abstract int? EndTokenId { get; }
+    /// <summary>The tokens that end a text, the usual one first; empty where there is none.</summary>
+    public abstract IReadOnlyList<int> EndTokenIds { get; }
+
+    /// <summary>The usual token that ends a text, and from which an empty prompt starts: the first of <see cref="EndTokenIds"/>; null where there is none.</summary>
+    public int? EndTokenId => EndTokenIds is [int first, ..] ? first : null;
 
     /// <summary>The ids of a text.</summary>
     /// <param name="text">Any text; a lone surrogate counts as U+FFFD.</param>

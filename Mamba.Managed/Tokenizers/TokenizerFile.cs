@@ -12,18 +12,18 @@ internal static class TokenizerFile
 
     /// <summary>Reads a file.</summary>
     /// <remarks>The length is checked on the open file, so a link to a longer file is not followed unchecked.</remarks>
-    public static TokenizerParts Read(string path, int? endTokenId) => UntrustedFile.Read(path, file => file.Length <= LongestFile
-        ? Parse(UntrustedFile.ReadBytes(file, 0, (int)file.Length), endTokenId)
+    public static TokenizerParts Read(string path, IReadOnlyList<int>? endTokenIds) => UntrustedFile.Read(path, file => file.Length <= LongestFile
+        ? Parse(UntrustedFile.ReadBytes(file, 0, (int)file.Length), endTokenIds)
         : throw new InvalidDataException(Throw.Invariant($"expected at most {LongestFile} bytes, found {file.Length}")));
 
     /// <summary>Reads the contents of a file.</summary>
     /// <exception cref="InvalidDataException">The contents are malformed or not supported; the message is one line.</exception>
-    public static TokenizerParts Parse(ReadOnlyMemory<byte> json, int? endTokenId)
+    public static TokenizerParts Parse(ReadOnlyMemory<byte> json, IReadOnlyList<int>? endTokenIds)
     {
         try
         {
             using JsonDocument document = JsonDocument.Parse(json);
-            return Build(document.RootElement, endTokenId);
+            return Build(document.RootElement, endTokenIds);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
@@ -97,7 +97,7 @@ internal static class TokenizerFile
         json.WriteEndObject();
     });
 
-    private static TokenizerParts Build(JsonElement root, int? endTokenId)
+    private static TokenizerParts Build(JsonElement root, IReadOnlyList<int>? endTokenIds)
     {
         JsonElement model = Get(root, "model", JsonValueKind.Object) ?? throw Missing("model");
         Expect(model, "type", "BPE", "model");
@@ -134,7 +134,7 @@ internal static class TokenizerFile
         KeyValuePair<string, int>[] vocabulary = Vocabulary(Get(model, "vocab", JsonValueKind.Object) ?? throw Missing("model.vocab"));
         string[] merges = Merges(Get(model, "merges", JsonValueKind.Array) ?? throw Missing("model.merges"));
         AddedToken[] added = Get(root, "added_tokens", JsonValueKind.Array) is { } list ? [.. list.EnumerateArray().Select(Added)] : [];
-        int? end = endTokenId ?? added.FirstOrDefault(token => token.IsSpecial && token.Content == EndOfText)?.Id;
+        IReadOnlyList<int> end = endTokenIds ?? [.. added.Where(token => token.IsSpecial && token.Content == EndOfText).Select(token => token.Id).Take(1)];
         return new(vocabulary, merges, added, end, normalizer is not null);
     }
 

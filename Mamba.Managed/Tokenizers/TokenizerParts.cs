@@ -4,13 +4,13 @@ namespace Mamba.Managed.Tokenizers;
 /// <param name="Vocabulary">Each token, written in GPT-2's byte alphabet, with its id.</param>
 /// <param name="Merges">The pairs of tokens to merge, separated by a space, in order of priority.</param>
 /// <param name="Added">Tokens matched in the text itself.</param>
-/// <param name="EndTokenId">The token that ends a text, if any.</param>
+/// <param name="EndTokenIds">The tokens that end a text, the usual one first.</param>
 /// <param name="Normalizes">Whether text is normalized to Unicode form C.</param>
 internal sealed record TokenizerParts(
     IReadOnlyCollection<KeyValuePair<string, int>> Vocabulary,
     IReadOnlyCollection<string> Merges,
     IReadOnlyCollection<AddedToken> Added,
-    int? EndTokenId,
+    IReadOnlyList<int> EndTokenIds,
     bool Normalizes)
 {
     /// <summary>The tokenizer.</summary>

@@ -45,7 +45,7 @@ internal static class GgufTokenizer
             }
         }
 
-        return new(tokens, vocabulary.Merges, added, vocabulary.EndTokenId, vocabulary.Pre != GgufVocabulary.PlainSplit);
+        return new(tokens, vocabulary.Merges, added, vocabulary.EndTokenId is { } end ? [end] : [], vocabulary.Pre != GgufVocabulary.PlainSplit);
     }
 
     /// <summary>The parts in the form of a GGUF file.</summary>
@@ -69,8 +69,8 @@ internal static class GgufTokenizer
 
         return new(GgufVocabulary.BytePairModel, parts.Normalizes ? Normalized : GgufVocabulary.PlainSplit, tokens, types, [.. parts.Merges])
         {
-            StartTokenId = parts.EndTokenId,
-            EndTokenId = parts.EndTokenId,
+            StartTokenId = parts.EndTokenIds is [int first, ..] ? first : null,
+            EndTokenId = parts.EndTokenIds is [int end, ..] ? end : null,
         };
     }
 }
