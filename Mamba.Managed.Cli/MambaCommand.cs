@@ -85,7 +85,8 @@ internal static class MambaCommand
         }
     }
 
-    private static RootCommand Create(Option<bool> verbose)
+    /// <summary>All commands and their options.</summary>
+    internal static RootCommand Create(Option<bool> verbose)
     {
         RootCommand root = new("Mamba selective state-space models in managed code.")
         {

@@ -1,20 +1,12 @@
-using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Mamba.Managed;
 
 /// <summary>Opens files that have a size: a pipe would make the reader wait for ever, and a device has no end.</summary>
-internal static partial class RegularFile
+internal static class RegularFile
 {
-    // AT_FDCWD, STATX_TYPE, the length of struct statx and the offset of stx_mode in it, S_IFMT and the kinds, as in statx(2) and inode(7) on all processors.
-    private const int CurrentFolder = -100;
-    private const uint TypeOnly = 1;
-    private const int StatusLength = 256;
-    private const int ModeOffset = 28;
-    private const int KindMask = 0xF000;
-    private const int Pipe = 0x1000;
-    private const int CharacterDevice = 0x2000;
-    private const int BlockDevice = 0x6000;
-    private const int Socket = 0xC000;
+    // O_NONBLOCK and O_CLOEXEC of Linux.
+    private const int WithoutWaiting = 0x800 | 0x80000;
 
     /// <summary>Opens a file for reading, unbuffered; a link is followed.</summary>
     /// <exception cref="FileNotFoundException">There is no such file, or it is a folder.</exception>
@@ -27,43 +19,46 @@ internal static partial class RegularFile
             throw new FileNotFoundException($"{path}: expected a file, found a folder", path);
         }
 
-        // Looked at before it is opened, since opening a pipe waits for its writer.
-        return OtherKind(path) is { } kind
-            ? throw new InvalidDataException($"{path}: expected a file, found a {kind}, which has no size; copy its contents to a file")
-            : new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        RefusePipe(path);
+        FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        try
+        {
+            // A device that has contents has no length.
+            if (!file.CanSeek || (file.Length == 0 && file.ReadByte() >= 0))
+            {
+                throw NoSize(path);
+            }
+
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>What a path is if it is neither a file nor a folder; null also where the system does not say.</summary>
-    public static string? OtherKind(string path)
+    // Opening a pipe waits for its writer, except in this way, which .NET does not offer.
+    private static void RefusePipe(string path)
     {
         if (!OperatingSystem.IsLinux())
         {
-            return null;
+            return;
         }
 
-        byte[] status = new byte[StatusLength];
-        try
+        using SafeFileHandle handle = new(DurableFolder.Open(path, WithoutWaiting), ownsHandle: true);
+
+        // What cannot be opened gets its error from the open that follows.
+        if (!handle.IsInvalid)
         {
-            if (Status(CurrentFolder, path, 0, TypeOnly, status) != 0)
+            using FileStream probe = new(handle, FileAccess.Read, bufferSize: 0);
+            if (!probe.CanSeek)
             {
-                return null;
+                throw NoSize(path);
             }
         }
-        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
-        {
-            return null;
-        }
-
-        return (MemoryMarshal.Read<ushort>(status.AsSpan(ModeOffset)) & KindMask) switch
-        {
-            Pipe => "pipe",
-            CharacterDevice or BlockDevice => "device",
-            Socket => "socket",
-            _ => null,
-        };
     }
 
-    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int Status(int folder, string path, int flags, uint mask, [Out] byte[] status);
+    private static InvalidDataException NoSize(string path) =>
+        new($"{path}: expected a file, found a pipe or a device, which has no size; copy its contents to a file");
 }

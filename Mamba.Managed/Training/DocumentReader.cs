@@ -56,7 +56,7 @@ public static class DocumentReader
         if (report.Documents.TokenCount == 0)
         {
             report.Documents.Dispose();
-            string reasons = string.Join("; ", report.FirstBad.Take(MostInError));
+            string reasons = string.Join("; ", report.FirstBad.DistinctBy(line => line[line.IndexOf(':', StringComparison.Ordinal)..]).Take(MostInError));
             throw new InvalidDataException(Throw.Invariant($"{path}: expected text to train on, found none ({report.BadLines} bad lines{(reasons.Length > 0 ? ": " + reasons : "")})"));
         }
 

@@ -84,11 +84,10 @@ internal sealed class JsonDocuments(DocumentEncoder encoder, CancellationToken c
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or InvalidDataException)
         {
-            // A string with half a surrogate pair is an InvalidOperationException.
             bad++;
             if (reported.Count < MostReported)
             {
-                reported.Add(Throw.Invariant($"{what} {number}: {(error is JsonException malformed ? Reason(malformed) : error.Message)}"));
+                reported.Add(Throw.Invariant($"{what} {number}: {Reason(error)}"));
             }
         }
     }
@@ -146,9 +145,13 @@ internal sealed class JsonDocuments(DocumentEncoder encoder, CancellationToken c
 
     private static string Shorten(string text) => text.Length <= MostExcerpt ? text : text[..MostExcerpt] + "...";
 
-    // The reader's message ends with a line number that counts from the text it was given.
-    private static string Reason(JsonException error) =>
-        Throw.Invariant($"expected JSON: {error.Message.Split(" LineNumber:")[0].Split(" Path:")[0]} (at byte {error.BytePositionInLine})");
+    // The JSON reader's message ends with a line number that counts from the text it was given.
+    private static string Reason(Exception error) => error switch
+    {
+        JsonException json => Throw.Invariant($"expected JSON: {json.Message.Split(" LineNumber:")[0].Split(" Path:")[0]} (at byte {json.BytePositionInLine})"),
+        InvalidOperationException => "expected text, found bytes or half a surrogate pair that are none",
+        _ => error.Message,
+    };
 
     private static bool IsJson(byte[] line)
     {
