@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Globalization;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Execution;
@@ -11,6 +12,8 @@ namespace Mamba.Managed.Cli;
 /// <summary><c>mamba bench [MODEL]</c> or <c>--shape 130m</c>: speed, beside the measured peak of the machine.</summary>
 internal static class BenchCommand
 {
+    private const string MemoryRemedy = "lower --batch or --length";
+
     public static Command Create()
     {
         Argument<string> model = Options.Model();
@@ -52,7 +55,8 @@ internal static class BenchCommand
             TextWriter output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(train))
             {
-                MambaLanguageModel trained = name is null ? Copy(path) : MambaLanguageModel.Create(Shapes.Of(name), 1);
+                TrainerOptions options = new() { Batch = new() { Windows = parsed.GetValue(batch), Length = parsed.GetValue(length) } };
+                MambaLanguageModel trained = name is null ? Copy(path, options) : Draw(name, options);
                 TrainingBench.Print(output, TrainingBench.Measure(trained, parsed.GetValue(batch), parsed.GetValue(length), count), parsed.GetValue(json));
                 return;
             }
@@ -68,9 +72,16 @@ internal static class BenchCommand
         return command;
     }
 
-    private static MambaLanguageModel Copy(string path)
+    private static MambaLanguageModel Draw(string shape, TrainerOptions options)
+    {
+        TrainSettings.CheckMemory(Shapes.Of(shape), options, MemoryRemedy);
+        return MambaLanguageModel.Create(Shapes.Of(shape), 1);
+    }
+
+    private static MambaLanguageModel Copy(string path, TrainerOptions options)
     {
         using ModelSource source = ModelSource.Open(path);
+        TrainSettings.CheckMemory(source.Config, options, MemoryRemedy);
         return source.Model.CopyToFloat32();
     }
 
@@ -83,6 +94,16 @@ internal static class BenchCommand
     private static MambaLanguageModel Draw(string shape, GgufFileType type, int threads)
     {
         MambaConfig config = Shapes.Of(shape);
+
+        // Looked at first: drawing the weights takes minutes. Block formats take half a byte for a weight, or little more.
+        double bytes = config.ParameterCount * (type switch { GgufFileType.F32 => 4.0, GgufFileType.F16 or GgufFileType.BF16 => 2.0, _ => 0.5 });
+        double most = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > most)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture, $"--shape {shape}: expected weights that fit {most / 1e9:F1} GB of memory, found that they need {bytes / 1e9:F1} GB; take a smaller shape or --type"));
+        }
+
         return MambaLanguageModel.Create(config, 1, ModelConversion.Converter(type, config, threads));
     }
 }

@@ -1,12 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
-using Mamba.Managed.Checkpoints;
-using Mamba.Managed.Execution;
 using Mamba.Managed.Generation;
-using Mamba.Managed.Models;
-using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Cli;
 
@@ -17,7 +12,7 @@ internal static class GenerateCommand
     {
         Argument<string> model = Options.Model();
         Option<string> prompt = new("--prompt") { Description = "The text to continue; without it, that of --prompt-file or of standard input." };
-        Option<string> promptFile = new("--prompt-file") { Description = "A file with the text to continue, in UTF-8." };
+        Option<string> promptFile = new("--prompt-file") { Description = "A file or pipe with the text to continue, in UTF-8." };
         Option<int> maxTokens = Options.Number("--max-tokens", "Most tokens to generate.", 400, 1, int.MaxValue);
         Option<float> temperature = Options.Number("--temperature", "0 takes the most likely token; higher values are more random.", 0.8f, 0, 1e6f);
         Option<int> topK = Options.Number("--top-k", "Keep this many of the most likely tokens; 0 keeps all.", 0, 0, int.MaxValue);
@@ -57,7 +52,7 @@ internal static class GenerateCommand
                 Seed = parsed.GetValue(seed),
                 Stop = parsed.GetValue(stop) ?? [],
             };
-            string text = parsed.GetValue(prompt) ?? ReadPrompt(parsed.GetValue(promptFile));
+            string text = parsed.GetValue(prompt) ?? TextInput.Prompt(parsed.GetValue(promptFile));
             return RunAsync(parsed, parsed.GetValue(model)!, text, options, parsed.GetValue(threads), parsed.GetValue(json), cancel);
         });
         return command;
@@ -76,11 +71,13 @@ internal static class GenerateCommand
             return 0;
         }
 
-        await output.WriteAsync(prompt).ConfigureAwait(false);
+        // A model generates what it was trained on, which may command a terminal; a file or a pipe gets the text as it is.
+        Func<string, string> shown = Terminal.Is(output) ? Terminal.Escape : text => text;
+        await output.WriteAsync(shown(prompt)).ConfigureAwait(false);
         GenerationSummary? summary = null;
         await foreach (GeneratedToken token in generator.StreamAsync(prompt, cancel).ConfigureAwait(false))
         {
-            await output.WriteAsync(token.Text).ConfigureAwait(false);
+            await output.WriteAsync(shown(token.Text)).ConfigureAwait(false);
             await output.FlushAsync(cancel).ConfigureAwait(false);
             summary = token.Summary;
         }
@@ -112,24 +109,5 @@ internal static class GenerateCommand
         json.WriteNumber("generated_tokens", result.Summary.GeneratedTokens);
         json.WriteNumber("prompt_tokens_per_second", result.Summary.PromptTokensPerSecond);
         json.WriteNumber("generated_tokens_per_second", result.Summary.GeneratedTokensPerSecond);
-    }
-
-    private static string ReadPrompt(string? file)
-    {
-        UTF8Encoding strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-        try
-        {
-            if (file is not null)
-            {
-                return File.ReadAllText(file, strict);
-            }
-
-            using StreamReader input = new(Console.OpenStandardInput(), strict);
-            return input.ReadToEnd();
-        }
-        catch (DecoderFallbackException error)
-        {
-            throw new InvalidDataException($"{file ?? "standard input"}: expected a prompt in UTF-8, found bytes that are none", error);
-        }
     }
 }

@@ -39,7 +39,7 @@ internal static class InfoCommand
             Table table = new Table().AddColumn("what").AddColumn("value").HideHeaders();
             foreach ((string name, object value) in facts)
             {
-                table.AddRow(Markup.Escape(name), Markup.Escape(value is long number ? number.ToString("N0", CultureInfo.InvariantCulture) : value.ToString()!));
+                table.AddRow(Markup.Escape(name), Markup.Escape(value is long number ? number.ToString("N0", CultureInfo.InvariantCulture) : Terminal.Line(value.ToString()!)));
             }
 
             AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) }).Write(table);

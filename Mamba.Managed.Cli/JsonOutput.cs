@@ -17,6 +17,7 @@ internal static class JsonOutput
             json.WriteEndObject();
         }
 
-        output.WriteLine(Encoding.UTF8.GetString(stream.ToArray()));
+        // The relaxed encoder leaves some letters that command a terminal; they stand in strings alone, where an escape means the same.
+        output.WriteLine(Terminal.Escape(Encoding.UTF8.GetString(stream.ToArray())));
     }
 }

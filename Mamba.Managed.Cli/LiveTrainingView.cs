@@ -13,6 +13,8 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
     private readonly IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+    // That a run is being stopped is said by another thread.
+    private readonly Lock gate = new();
     private readonly Queue<string[]> rows = new();
     private readonly List<string> said = [];
     private LiveDisplayContext? live;
@@ -30,8 +32,11 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
         }
         finally
         {
-            Draw();
-            live = null;
+            lock (gate)
+            {
+                Draw();
+                live = null;
+            }
         }
     });
 
@@ -44,6 +49,15 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
             return;
         }
 
+        lock (gate)
+        {
+            Add(report, progress, best, accuracy);
+            Draw();
+        }
+    }
+
+    private void Add(TrainingReport report, TrainingProgress progress, (double Loss, long Step)? best, double? accuracy)
+    {
         CultureInfo culture = CultureInfo.InvariantCulture;
         rows.Enqueue(
         [
@@ -59,28 +73,33 @@ internal sealed class LiveTrainingView(TextWriter output) : TrainingView(output)
         int full = (int)(progress.Done * BarLength);
         string lowest = best is (double loss, long step) ? string.Create(culture, $", best validation {loss:F4} after step {step}") : "";
         bar = string.Create(culture, $"[green]{new string('█', full)}[/][gray]{new string('░', BarLength - full)}[/] {progress.Done:P1}, {Time(progress.Left)} left{lowest}");
-        Draw();
     }
 
     /// <inheritdoc/>
     public override void Say(string line)
     {
-        said.Add(line);
-        if (live is null)
+        lock (gate)
         {
-            console.WriteLine(line);
-        }
-        else
-        {
-            Draw();
+            said.Add(line);
+            if (live is null)
+            {
+                console.WriteLine(line);
+            }
+            else
+            {
+                Draw();
+            }
         }
     }
 
     /// <inheritdoc/>
     public override void Sample(string text)
     {
-        sample = text;
-        Draw();
+        lock (gate)
+        {
+            sample = text;
+            Draw();
+        }
     }
 
     private void Draw()

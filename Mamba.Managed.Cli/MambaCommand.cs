@@ -1,24 +1,93 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using System.Reflection;
 using Mamba.Managed.Cli.Experiments;
-using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
 
 /// <summary>The <c>mamba</c> command: its subcommands and exit codes.</summary>
 internal static class MambaCommand
 {
+    /// <summary>The exit code of a command that was canceled.</summary>
+    public const int Interrupted = 130;
+
     private const int Failure = 1;
     private const int UsageError = 2;
-    private const int Interrupted = 130;
 
-    // A large model that is interrupted takes minutes to finish a step and to save.
-    private static readonly TimeSpan SaveTime = TimeSpan.FromMinutes(10);
+    // That of a program that SIGPIPE ends.
+    private const int ReaderGone = 141;
+    private const int MostUsageErrors = 2;
+
+    private static readonly ParserConfiguration parsing = new()
+    {
+        // Files of options: a text that begins with @ would be replaced by what a file contains.
+        ResponseFileTokenReplacer = null,
+        EnablePosixBundling = false,
+    };
 
     /// <summary>Runs the command.</summary>
-    /// <returns>0; 1 after a failure, with one line on <paramref name="error"/>; 2 for a usage error, with help; 130 after Ctrl+C.</returns>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancel = default)
+    /// <returns>
+    /// 0; 1 after a failure, with one line on <paramref name="error"/>; 2 for a usage error, with help; 130 when canceled; 141 when nobody reads
+    /// the output any more.
+    /// </returns>
+    public static Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancel = default) =>
+        RunAsync(args, output, error, null, cancel);
+
+    /// <summary>Runs the command as a process of its own, which signals interrupt.</summary>
+    public static Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, Interruption interruption) =>
+        RunAsync(args, output, error, interruption, interruption.Token);
+
+    private static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, Interruption? interruption, CancellationToken cancel)
     {
         Option<bool> verbose = new("--verbose") { Description = "With a failure, show where it happened.", Recursive = true };
+        RootCommand root = Create(verbose);
+        ParseResult parsed = root.Parse(Options.JoinTexts(root, args), parsing);
+
+        // A command may report from several threads.
+        output = TextWriter.Synchronized(output);
+        Invocation configuration = new(interruption)
+        {
+            Output = output,
+            Error = TextWriter.Synchronized(error),
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+        };
+        try
+        {
+            if (parsed.Errors.Count > 0 && parsed.Action is ParseErrorAction)
+            {
+                return ReportUsage(parsed, error, configuration);
+            }
+
+            int result = await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false);
+            return parsed.Errors.Count > 0 ? UsageError : result;
+        }
+        catch (OperationCanceledException)
+        {
+            return Interrupted;
+        }
+        catch (ReaderGoneException)
+        {
+            return ReaderGone;
+        }
+#pragma warning disable CA1031 // Whatever a command throws is one line for its user.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            await error.WriteLineAsync($"mamba: {LineOf(failure)}").ConfigureAwait(false);
+            if (parsed.GetValue(verbose))
+            {
+                await error.WriteLineAsync(Terminal.Escape(failure.ToString())).ConfigureAwait(false);
+            }
+
+            return Failure;
+        }
+    }
+
+    /// <summary>All commands and their options.</summary>
+    internal static RootCommand Create(Option<bool> verbose)
+    {
         RootCommand root = new("Mamba selective state-space models in managed code.")
         {
             GenerateCommand.Create(),
@@ -34,37 +103,37 @@ internal static class MambaCommand
             BenchCommand.Create(),
             verbose,
         };
-        ParseResult parsed = root.Parse(args);
-        InvocationConfiguration configuration = new() { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = SaveTime };
-        try
-        {
-            int result = await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false);
-            return parsed.Errors.Count > 0 ? UsageError : result;
-        }
-        catch (OperationCanceledException)
-        {
-            return Interrupted;
-        }
-        catch (Exception failure) when (failure is IOException or InvalidDataException or ArgumentException or UnauthorizedAccessException
-            or OutOfMemoryException or InvalidOperationException or NotSupportedException or NonFiniteException or TypeInitializationException)
-        {
-            // An exception of a static constructor is wrapped; the message is that of the cause.
-            Exception cause = failure is TypeInitializationException { InnerException: { } inner } ? inner : failure;
-            string line = LineOf(cause);
-            await error.WriteLineAsync($"mamba: {line}").ConfigureAwait(false);
-            if (parsed.GetValue(verbose))
-            {
-                await error.WriteLineAsync(failure.ToString()).ConfigureAwait(false);
-            }
 
-            return Failure;
-        }
+        // The usual one has names as /h and -?, which may as well be texts.
+        root.Options.Remove(root.Options.OfType<HelpOption>().Single());
+        root.Options.Add(new HelpOption("--help", "-h") { Recursive = true });
+        return root;
     }
 
-    // .NET appends the name of a parameter to the message, which means nothing to a user of the command.
-    private static string LineOf(Exception cause)
+    // The parser's own report may be of any length; what it shows beside is the help.
+    private static int ReportUsage(ParseResult parsed, TextWriter error, InvocationConfiguration configuration)
     {
+        foreach (string message in parsed.Errors.Select(found => found.Message).Distinct().Take(MostUsageErrors))
+        {
+            error.WriteLine($"mamba: {Terminal.Line(message)}");
+        }
+
+        configuration.Error = TextWriter.Null;
+        parsed.Invoke(configuration);
+        return UsageError;
+    }
+
+    private static string LineOf(Exception failure)
+    {
+        // An exception of a static constructor, of reflection or of several threads is wrapped; the message is that of the cause.
+        Exception cause = failure;
+        while (cause is TypeInitializationException or TargetInvocationException or AggregateException && cause.InnerException is { } inner)
+        {
+            cause = inner;
+        }
+
+        // .NET appends the name of a parameter to the message, which means nothing to a user of the command.
         string message = cause is ArgumentException { ParamName: { } name } ? cause.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : cause.Message;
-        return message.ReplaceLineEndings(" ");
+        return Terminal.Line(message);
     }
 }

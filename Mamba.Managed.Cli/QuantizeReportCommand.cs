@@ -37,7 +37,7 @@ internal static class QuantizeReportCommand
             string? destination = parsed.GetValue(output);
             RequireFile(destination);
             (long start, long count) = (parsed.GetValue(offset), parsed.GetValue(length));
-            byte[] text = TextInput.Read(textPath, start, Math.Min(count, Math.Max(0, new FileInfo(textPath).Length - start)));
+            byte[] text = TextInput.Read(textPath, start, count, isMost: true);
             using ModelSource source = ModelSource.Open(path);
             int[] tokens = TextInput.Tokens(source.Tokenizer, text);
             ElementType[]? candidates = parsed.GetValue(types) is { Length: > 0 } chosen ? [.. chosen.Distinct().Select(name => names[name])] : null;

@@ -47,7 +47,7 @@ internal sealed class RunRecord : IDisposable
     {
         foreach (string damaged in trainer.Resume())
         {
-            error.WriteLine($"{damaged}: the checkpoint before it is used");
+            error.WriteLine(Terminal.Line($"{damaged}: the checkpoint before it is used"));
         }
     }
 
@@ -74,6 +74,8 @@ internal sealed class RunRecord : IDisposable
 
     private void Advance(Func<TrainingReport, double?>? accuracy, Action<TrainingReport> each, CancellationToken cancel)
     {
+        using CancellationTokenRegistration told =
+            cancel.Register(() => View.Say("stopping: the step is finished and the run saved; a second Ctrl+C ends it at once, without"));
         try
         {
             trainer.Run(
@@ -87,6 +89,12 @@ internal sealed class RunRecord : IDisposable
         catch (OperationCanceledException)
         {
             View.Say(FormattableString.Invariant($"stopped after step {trainer.Step}, saved; --resume goes on"));
+            throw;
+        }
+        catch (ReaderGoneException)
+        {
+            // The step was made before it was reported.
+            trainer.Save();
             throw;
         }
         finally

@@ -12,9 +12,10 @@ internal static class TokenizeCommand
     public static Command Create()
     {
         Argument<string[]> arguments = Arguments("TEXT", 0);
-        Option<string> file = new("--file") { Description = "Text in UTF-8 or JSON lines (.jsonl) instead of TEXT." };
+        Option<string> file = new("--file") { Description = "Text in UTF-8 or JSON (.jsonl, .json) instead of TEXT." };
         Option<string> output = new("--output") { Description = "The token file (.tokens) to make of --file, which mamba train maps into memory." };
-        Command command = new("tokenize", "Print the token ids of a text, or write a token file.") { arguments, file, output };
+        Option<bool> open = Options.NoDocumentEnd();
+        Command command = new("tokenize", "Print the token ids of a text, or write a token file.") { arguments, file, output, open };
         command.Validators.Add(result =>
         {
             bool isFile = result.GetResult(file) is not null;
@@ -28,22 +29,23 @@ internal static class TokenizeCommand
                 result.AddError(isFile ? "expected MODEL alone beside --file, found a text too" : "expected a text, found none");
             }
         });
-        command.SetAction(parsed =>
+        command.SetAction((parsed, cancel) =>
         {
             string[] values = parsed.GetValue(arguments)!;
             TextWriter writer = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(file) is not { } from)
             {
                 writer.WriteLine(string.Join(' ', Load(values).Encode(values[^1])));
-                return;
+                return Task.FromResult(0);
             }
 
             string to = parsed.GetValue(output)!;
-            DocumentReport read = DocumentReader.Read(from, Load([.. values, from]).Encode);
+            DocumentReport read = DocumentReader.Read(from, Load([.. values, from]), new() { EndDocuments = !parsed.GetValue(open) }, cancel);
             using TokenDocuments documents = read.Documents;
             TrainingRun.SayBadLines(from, read, parsed.InvocationConfiguration.Error);
             documents.Save(to);
             writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{to}: {documents.Count} documents, {documents.TokenCount} tokens"));
+            return Task.FromResult(0);
         });
         return command;
     }
@@ -55,7 +57,9 @@ internal static class TokenizeCommand
         command.SetAction(parsed =>
         {
             string[] values = parsed.GetValue(arguments)!;
-            parsed.InvocationConfiguration.Output.WriteLine(Load(values).Decode(TokenIds.Parse(values[^1])));
+            TextWriter writer = parsed.InvocationConfiguration.Output;
+            string text = Load(values).Decode(TokenIds.Parse(values[^1]));
+            writer.WriteLine(Terminal.Is(writer) ? Terminal.Escape(text) : text);
         });
         return command;
     }

@@ -17,28 +17,28 @@ internal static class TrainCommand
 
     public static Command Create()
     {
-        Option<string> data = new("--data") { Description = "Text in UTF-8, JSON lines (.jsonl) or a token file (.tokens).", Required = true };
+        Option<string> data = new("--data") { Description = "Text in UTF-8, JSON (.jsonl, .json) or a token file (.tokens).", Required = true };
         Option<string> output = new("--output") { Description = "Folder of the run; ends as a model folder.", Required = true };
         Option<string> shape = new Option<string>("--shape") { Description = "Sizes of a new model over bytes.", DefaultValueFactory = _ => "tiny" }.AcceptOnlyFromAmong(Shapes.Names);
         Option<string> config = new("--config") { Description = "Sizes of a new model: a config.json, with tokenizer.json beside it unless it reads bytes." };
         Option<string> init = new("--init") { Description = "Model folder or GGUF file to go on from." };
-        Option<int?> width = new("--d-model") { Description = "Features of a token, instead of the shape's." };
-        Option<int?> layers = new("--layers") { Description = "Blocks, instead of the shape's." };
-        Option<int?> states = new("--d-state") { Description = "States of a channel, instead of the shape's." };
-        Option<int?> expand = new("--expand") { Description = "Channels for each feature; 2 when left out." };
-        Option<float> dropout = Plain("--dropout", "Share of each block's output that is dropped.", 0f);
+        Option<int?> width = Options.Optional("--d-model", "Features of a token, instead of the shape's.", 1, int.MaxValue);
+        Option<int?> layers = Options.Optional("--layers", "Blocks, instead of the shape's.", 1, int.MaxValue);
+        Option<int?> states = Options.Optional("--d-state", "States of a channel, instead of the shape's.", 1, int.MaxValue);
+        Option<int?> expand = Options.Optional("--expand", "Channels for each feature; 2 when left out.", 1, int.MaxValue);
+        Option<float> dropout = Options.Plain("--dropout", "Share of each block's output that is dropped.", 0f);
         Option<long> steps = Options.Number("--steps", "Steps of the whole run.", 1000L, 1, long.MaxValue);
         Option<int> batch = Options.Number("--batch", "Windows of a batch.", 8, 1, int.MaxValue);
         Option<int> length = Options.Number("--length", "Tokens of a window.", 256, 1, int.MaxValue);
-        Option<double> rate = Plain("--learning-rate", "The rate after the warm-up.", 1e-3);
-        Option<double> least = Plain("--min-learning-rate", "The rate at the end of the cosine.", 1e-4);
+        Option<double> rate = Options.Plain("--learning-rate", "The rate after the warm-up.", 1e-3);
+        Option<double> least = Options.Plain("--min-learning-rate", "The rate at the end of the cosine.", 1e-4);
         Option<long> warmUp = Options.Number("--warm-up", "Steps in which the rate rises.", 0L, 0, long.MaxValue);
         Option<string> schedule = new Option<string>("--schedule") { Description = "How the rate goes on.", DefaultValueFactory = _ => "cosine" }.AcceptOnlyFromAmong("cosine", "constant");
-        Option<float> decay = Plain("--weight-decay", "Decoupled decay of the weights.", 0.1f);
-        Option<float> beta2 = Plain("--beta2", "Share of the second moment that a step keeps.", 0.95f);
-        Option<float> clip = Plain("--clip", "Greatest norm of all gradients together; 0 for no limit.", 1f);
+        Option<float> decay = Options.Plain("--weight-decay", "Decoupled decay of the weights.", 0.1f);
+        Option<float> beta2 = Options.Plain("--beta2", "Share of the second moment that a step keeps.", 0.95f);
+        Option<float> clip = Options.Plain("--clip", "Greatest norm of all gradients together; 0 for no limit.", 1f);
         Option<int> accumulate = Options.Number("--accumulate", "Batches whose gradients make one step.", 1, 1, int.MaxValue);
-        Option<double> average = Plain("--ema", "Share of the averaged weights that a step keeps, as 0.999; the average is what is saved. 0 for none.", 0d);
+        Option<double> average = Options.Plain("--ema", "Share of the averaged weights that a step keeps, as 0.999; the average is what is saved. 0 for none.", 0d);
         Option<ulong> seed = Options.Number<ulong>("--seed", "The same seed gives the same run.", 1, 0, ulong.MaxValue);
         Option<int> threads = Options.Threads();
         Option<double> validation = Options.Number("--validation", "Held out at the end of the data: tokens, or a share below 1.", 0.05, 0, 1e15);
@@ -49,11 +49,12 @@ internal static class TrainCommand
         Option<int> keep = Options.Number("--keep", "Checkpoints kept beside the best.", 2, 1, int.MaxValue);
         Option<string> saveType = new Option<string>("--save-type") { Description = "How the finished weights are stored.", DefaultValueFactory = _ => "f32" }.AcceptOnlyFromAmong([.. types.Keys]);
         Option<bool> stateful = new("--stateful") { Description = "Windows follow each other and carry the state on, instead of being shuffled." };
+        Option<bool> open = Options.NoDocumentEnd();
         Option<bool> resume = new("--resume") { Description = "Go on from the newest checkpoint in the folder, to the same bits." };
         Command command = new("train", "Train a model, or go on training one.")
         {
             data, output, shape, config, init, width, layers, states, expand, dropout, steps, batch, length, rate, least, warmUp, schedule, decay, beta2, clip,
-            accumulate, average, seed, threads, validation, validateEvery, sampleEvery, samplePrompt, saveEvery, keep, saveType, stateful, resume,
+            accumulate, average, seed, threads, validation, validateEvery, sampleEvery, samplePrompt, saveEvery, keep, saveType, stateful, open, resume,
         };
         command.Validators.Add(result =>
         {
@@ -91,6 +92,7 @@ internal static class TrainCommand
                 Validation = parsed.GetValue(validation),
                 SampleEvery = parsed.GetValue(sampleEvery),
                 SamplePrompt = parsed.GetValue(samplePrompt)!,
+                EndDocuments = !parsed.GetValue(open),
                 Resume = parsed.GetValue(resume),
                 Trainer = new TrainerOptions
                 {
@@ -120,12 +122,9 @@ internal static class TrainCommand
                 },
             };
 
-            // The command line handles Ctrl+C only once this returns, so the run goes to another thread.
-            InvocationConfiguration streams = parsed.InvocationConfiguration;
-            return Task.Run(() => TrainingRun.Execute(settings, streams.Output, streams.Error, cancel), CancellationToken.None);
+            TrainingRun.Execute(settings, parsed, cancel);
+            return Task.FromResult(0);
         });
         return command;
     }
-
-    private static Option<T> Plain<T>(string name, string description, T byDefault) => new(name) { Description = description, DefaultValueFactory = _ => byDefault };
 }

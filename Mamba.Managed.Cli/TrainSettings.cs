@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 using Mamba.Managed.Training;
@@ -11,6 +12,8 @@ internal sealed record TrainSettings
 {
     /// <summary>The remedy that an error names if memory does not suffice.</summary>
     public const string MemoryRemedy = "lower --batch or --length and raise --accumulate";
+
+    private const int UsualExpand = 2;
 
     public required string Data { get; init; }
 
@@ -39,45 +42,83 @@ internal sealed record TrainSettings
 
     public string SamplePrompt { get; init; } = "\n";
 
+    /// <summary>Whether texts end with the tokenizer's end token.</summary>
+    public bool EndDocuments { get; init; } = true;
+
     public bool Resume { get; init; }
 
     /// <summary>The recipe, except the number of validation tokens.</summary>
     public required TrainerOptions Trainer { get; init; }
 
-    /// <summary>The initial weights, their tokenizer, and the tokenizer's file if there is one.</summary>
-    /// <remarks>The source, if any, owns the weights: it is disposed after the trainer has copied them.</remarks>
-    public (MambaLanguageModel Model, Tokenizer Tokenizer, string? TokenizerFile, ModelSource? Source) Load()
+    /// <summary>The initial weights, their tokenizer, and how it is written into the run's folder.</summary>
+    /// <exception cref="ArgumentException">The model does not fit this machine's memory.</exception>
+    public Beginning Load() => Init is not null ? LoadModel(Init) : Config is not null ? LoadConfig(Config) : LoadShape();
+
+    private Beginning LoadModel(string path)
     {
-        ulong seed = Trainer.Batch.Seed;
-        if (Init is not null)
+        ModelSource source = ModelSource.Open(path);
+        try
         {
-            ModelSource source = ModelSource.Open(Init);
-            Tokenizer tokenizer = source.Tokenizer;
-            string file = Path.Combine(Init, ModelTokenizer.FileName);
-            return tokenizer is ByteTokenizer || File.Exists(file)
-                ? (source.Model, tokenizer, File.Exists(file) ? file : null, source)
-                : throw new ArgumentException($"--init {Init}: expected a model folder with {ModelTokenizer.FileName}, found a GGUF file with a tokenizer that a folder cannot hold; give the folder it was made from");
+            CheckMemory(source.Config, Trainer, MemoryRemedy);
+            return new(source.Model, source.Tokenizer, TokenizerOf(path, source), source);
         }
-
-        if (Config is not null)
+        catch
         {
-            MambaConfig config = ConfigFile.Read(Config);
-            string folder = Path.GetDirectoryName(Path.GetFullPath(Config))!, file = Path.Combine(folder, ModelTokenizer.FileName);
-            return (MambaLanguageModel.Create(config, seed), ModelTokenizer.Load(folder, config), File.Exists(file) ? file : null, null);
+            source.Dispose();
+            throw;
         }
+    }
 
+    private Beginning LoadConfig(string path)
+    {
+        MambaConfig config = ConfigFile.Read(path);
+        CheckMemory(config, Trainer, MemoryRemedy);
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        Tokenizer tokenizer = ModelTokenizer.Load(folder, config);
+        return new(MambaLanguageModel.Create(config, Trainer.Batch.Seed), tokenizer, CopyOf(folder), null);
+    }
+
+    private Beginning LoadShape()
+    {
         MambaConfig shape = Shapes.Of(Shape);
         int width = Width ?? shape.DModel;
+        long inner = (long)(Expand ?? UsualExpand) * width;
         MambaConfig sizes = new MambaConfig
         {
             DModel = width,
             NLayer = Layers ?? shape.NLayer,
             DState = States ?? shape.DState,
-            DInner = checked((Expand ?? 2) * width),
+            DInner = inner <= int.MaxValue ? (int)inner : throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture, $"--expand {Expand}: expected expand x d_model below 2^31, found {inner}")),
             VocabSize = ByteTokenizer.Size,
         }.Validate();
         CheckMemory(sizes, Trainer, MemoryRemedy);
-        return (MambaLanguageModel.Create(sizes, seed), new ByteTokenizer(), null, null);
+        return new(MambaLanguageModel.Create(sizes, Trainer.Batch.Seed), new ByteTokenizer(), null, null);
+    }
+
+    // The tokenizer of a GGUF file goes into a folder as mamba convert writes it.
+    private static Action<string>? TokenizerOf(string path, ModelSource source)
+    {
+        if (source.Metadata is not { } metadata)
+        {
+            return CopyOf(path);
+        }
+
+        TokenizerParts? parts = GgufVocabulary.Read(metadata) is { IsBytes: false } vocabulary ? vocabulary.ToParts() : null;
+        return parts is null ? null : folder => TokenizerFile.Write(Path.Combine(folder, ModelTokenizer.FileName), parts);
+    }
+
+    private static Action<string>? CopyOf(string folder)
+    {
+        string file = Path.Combine(folder, ModelTokenizer.FileName);
+        return !File.Exists(file) ? null : destination =>
+        {
+            string copy = Path.Combine(destination, ModelTokenizer.FileName);
+            if (Path.GetFullPath(copy) != Path.GetFullPath(file))
+            {
+                File.Copy(file, copy, overwrite: true);
+            }
+        };
     }
 
     /// <summary>The recipe for the given data.</summary>
@@ -102,6 +143,13 @@ internal sealed record TrainSettings
         double weights = config.ParameterCount * (trainer.AverageDecay > 0 ? 5.0 : 4.0);
         double bytes = sizeof(float) * (weights + (rows * (kept + (4 * width) + (6 * inner))));
         double most = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (weights * sizeof(float) > most)
+        {
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"a model of {config.ParameterCount} parameters: expected to fit {most / 1e9:F1} GB of memory, found that training needs about {bytes / 1e9:F1} GB; take a smaller model"));
+        }
+
         if (bytes > most)
         {
             throw new ArgumentException(string.Create(
@@ -109,4 +157,11 @@ internal sealed record TrainSettings
                 $"--batch {trainer.Batch.Windows} of --length {trainer.Batch.Length} and a model of {config.ParameterCount} parameters: expected to fit {most / 1e9:F1} GB of memory, found that they need about {bytes / 1e9:F1} GB; {remedy}"));
         }
     }
+
+    /// <summary>What a run begins with.</summary>
+    /// <param name="Model">The weights.</param>
+    /// <param name="Tokenizer">Turns the data into ids.</param>
+    /// <param name="SaveTokenizer">Writes the tokenizer into a folder; null where it needs no file.</param>
+    /// <param name="Source">Owns the weights, if not null: disposed after the trainer has copied them.</param>
+    internal sealed record Beginning(MambaLanguageModel Model, Tokenizer Tokenizer, Action<string>? SaveTokenizer, ModelSource? Source);
 }

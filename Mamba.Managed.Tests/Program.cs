@@ -26,8 +26,19 @@ internal static class Program
             FuzzChild.Run(part, limit, int.Parse(seed, CultureInfo.InvariantCulture), long.Parse(from, CultureInfo.InvariantCulture), progress),
         ["soak", string steps, string seed] =>
             TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out),
+        ["exit-in-write", string path] => ExitInWrite(path),
         _ => TrainingChild.Run(args),
     };
+
+    private static int ExitInWrite(string path)
+    {
+        AtomicFile.Write(path, stream =>
+        {
+            stream.Write(new byte[1 << 20]);
+            Environment.Exit(7);
+        });
+        return 0;
+    }
 
     private static async Task<int> RunTests(string[] options)
     {

@@ -11,6 +11,10 @@ internal static class AtomicFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
+
+        // A process that ends by Environment.Exit or SIGTERM in the middle of a write runs no finally block, but tells those who ask.
+        EventHandler remove = (_, _) => Remove(temporary);
+        AppDomain.CurrentDomain.ProcessExit += remove;
         try
         {
             using (FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
@@ -26,7 +30,23 @@ internal static class AtomicFile
             File.Delete(temporary);
             throw;
         }
+        finally
+        {
+            AppDomain.CurrentDomain.ProcessExit -= remove;
+        }
 
         DurableFolder.Flush(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    // Windows deletes no file that is open.
+    private static void Remove(string temporary)
+    {
+        try
+        {
+            File.Delete(temporary);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+        }
     }
 }

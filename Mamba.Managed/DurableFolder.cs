@@ -72,7 +72,8 @@ internal static partial class DurableFolder
         RandomAccess.FlushToDisk(handle);
     }
 
+    /// <summary>open(2), with which .NET opens neither folders nor pipes that have no writer; negative where it fails.</summary>
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int Open(string path, int flags);
+    internal static partial int Open(string path, int flags);
 }

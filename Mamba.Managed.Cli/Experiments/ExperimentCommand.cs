@@ -28,7 +28,7 @@ internal static class ExperimentCommand
         Option<int> trained = Options.Number("--length", "Length of the sequences of training; selective copying begins with shorter ones.", recipe.Length, task.MinLength, 1 << 24);
         Option<long> total = Options.Number("--steps", "Steps of the whole run.", recipe.Steps, 1, long.MaxValue);
         Option<int> windows = Options.Number("--batch", "Sequences of a batch; selective copying takes fewer of the longer ones.", recipe.Batch, 1, int.MaxValue);
-        Option<double> peak = new("--learning-rate") { Description = "The rate after a short warm-up; it goes down half a cosine.", DefaultValueFactory = _ => recipe.LearningRate };
+        Option<double> peak = Options.Plain("--learning-rate", "The rate after a short warm-up; it goes down half a cosine.", recipe.LearningRate);
         Option<ulong> seed = Options.Number<ulong>("--seed", "The same seed gives the same run.", 1, 0, ulong.MaxValue);
         Option<int> most = Options.Number("--longest", "Greatest length at which the trained model is measured.", recipe.Longest, ExperimentSettings.LeastMeasured, 1 << 30);
         Option<int> sequences = Options.Number("--sequences", "Sequences measured at each length.", 64, 1, 1 << 20);
@@ -59,9 +59,8 @@ internal static class ExperimentCommand
                 },
             };
 
-            // The command line handles Ctrl+C only once this returns, so the run goes to another thread.
-            InvocationConfiguration streams = parsed.InvocationConfiguration;
-            return Task.Run(() => ExperimentRun.Execute(settings, streams.Output, streams.Error, cancel), CancellationToken.None);
+            ExperimentRun.Execute(settings, parsed, cancel);
+            return Task.FromResult(0);
         });
         return command;
     }

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Models;
@@ -10,8 +11,9 @@ internal static class ExperimentRun
 {
     /// <summary>Trains, measures, and writes a model folder with metrics, <c>accuracy.json</c> and the pictures.</summary>
     /// <exception cref="OperationCanceledException">The run was canceled; it is saved.</exception>
-    public static void Execute(ExperimentSettings settings, TextWriter output, TextWriter error, CancellationToken cancel)
+    public static void Execute(ExperimentSettings settings, ParseResult parsed, CancellationToken cancel)
     {
+        (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         RunRecord.CheckFolder(settings.Output, settings.Resume);
         SyntheticBatches batches = new(settings.Task, settings.Trainer.Batch, settings.Growth);
         TrainSettings.CheckMemory(ExperimentSettings.Model, settings.Trainer, "lower --batch or --length");
@@ -25,6 +27,7 @@ internal static class ExperimentRun
         view.Say(FormattableString.Invariant(
             $"{settings.Task.Name} at length {settings.Trainer.Batch.Length}: {trainer.Model.Config.ParameterCount:N0} parameters, step {trainer.Step} of {trainer.Options.Steps}"));
         using (RunRecord record = new(trainer, settings.Output, view))
+        using (Invocation.Saving(parsed))
         {
             view.Run(() => record.Train(report => report.Saved ? Accuracy(trainer.Result, settings, cancel) : null, _ => { }, cancel));
         }

@@ -11,16 +11,21 @@ internal sealed class DocumentBatches : IBatchSource
     private readonly long trainingEnd;
 
     /// <summary>Prepares to cut documents with the options of a run.</summary>
-    /// <exception cref="ArgumentException">The documents are too few for a batch.</exception>
+    /// <exception cref="ArgumentException">The documents are too few for a batch, or hold an id outside of the vocabulary.</exception>
     public DocumentBatches(TokenDocuments documents, MambaConfig config, TrainerOptions options)
     {
         (this.documents, this.options) = (documents, options);
+        if (documents.FirstOutside(config.VocabSize) is { } outside)
+        {
+            Throw.Argument(outside, nameof(documents));
+        }
+
         trainingEnd = documents.TokenCount - options.ValidationTokens;
         sampler = new BatchSampler(documents, 0, Math.Max(0, trainingEnd), config, options.Batch);
     }
 
     /// <inheritdoc/>
-    public string Description => field ??= Throw.Invariant($"data {documents.Digest()} of {documents.TokenCount} tokens");
+    public string Description => documents.Description;
 
     /// <inheritdoc/>
     public bool HasValidation => options.ValidationTokens > 1;

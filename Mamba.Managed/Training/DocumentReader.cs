@@ -1,127 +1,113 @@
-using System.Text;
-using System.Text.Json;
+using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Training;
 
 /// <summary>The result of reading a file of documents.</summary>
 /// <param name="Documents">The documents.</param>
-/// <param name="BadLines">The number of malformed lines, which were left out.</param>
+/// <param name="BadLines">The number of malformed lines, or documents of a JSON array, which were left out.</param>
 /// <param name="FirstBad">The first of them, each with its number and the error.</param>
 public sealed record DocumentReport(TokenDocuments Documents, int BadLines, IReadOnlyList<string> FirstBad);
 
-/// <summary>Reads documents from text, JSON lines and token files through a tokenizer.</summary>
+/// <summary>Reads documents from text, JSON and token files through a tokenizer; every id is checked against the vocabulary.</summary>
 public static class DocumentReader
 {
-    private const int MostReported = 5;
+    private const int MostInError = 3;
 
-    private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
+    /// <summary>
+    /// Reads a file by its extension: <c>.jsonl</c> and <c>.json</c> (a document on each line, an array of them, or one), <c>.tokens</c>, anything
+    /// else as one text.
+    /// </summary>
+    /// <param name="path">The file; texts in UTF-8, a byte-order mark is skipped.</param>
+    /// <param name="tokenizer">Encodes texts.</param>
+    /// <param name="options">The vocabulary, and whether documents end with an end token; null for the tokenizer's vocabulary and end tokens.</param>
+    /// <param name="cancellationToken">Checked between documents.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file holds no document, is damaged, or is a token file with ids outside of the vocabulary.</exception>
+    public static DocumentReport Read(string path, Tokenizer tokenizer, DocumentOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        options ??= new();
+        ArgumentOutOfRangeException.ThrowIfNegative(options.VocabularySize, nameof(options));
+        int vocabulary = options.VocabularySize > 0 ? options.VocabularySize : tokenizer.VocabularySize;
+        return Read(path, new DocumentEncoder(tokenizer.Encode, vocabulary, options.EndDocuments ? tokenizer.EndTokenIds : []), cancellationToken);
+    }
 
-    /// <summary>Reads a file by its extension: <c>.jsonl</c>, <c>.tokens</c>, anything else as one text.</summary>
+    /// <summary>Reads a file through an encoder of one's own; documents end as it says, and ids are any that are not negative.</summary>
     /// <param name="path">The file.</param>
     /// <param name="encode">Returns the token ids of a text.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file holds no document, or is damaged.</exception>
     public static DocumentReport Read(string path, Func<string, IReadOnlyList<int>> encode)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(encode);
-        if (Directory.Exists(path))
-        {
-            throw new FileNotFoundException($"{path}: expected a file of text, JSON lines or tokens, found a folder", path);
-        }
+        return Read(path, new DocumentEncoder(encode, int.MaxValue, []), CancellationToken.None);
+    }
 
+    private static DocumentReport Read(string path, DocumentEncoder encoder, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
         DocumentReport report = Path.GetExtension(path).ToUpperInvariant() switch
         {
-            ".JSONL" => ReadLines(path, encode),
-            ".TOKENS" => new(TokenDocuments.Open(path), 0, []),
-            _ => ReadText(path, encode),
+            ".JSONL" => ReadJson(path, encoder, true, cancellationToken),
+            ".JSON" => ReadJson(path, encoder, false, cancellationToken),
+            ".TOKENS" => ReadTokens(path, encoder.VocabularySize),
+            _ => ReadText(path, encoder),
         };
-        return report.Documents.TokenCount > 0
-            ? report
-            : throw new InvalidDataException(Throw.Invariant($"{path}: expected text to train on, found none ({report.BadLines} bad lines)"));
+        if (report.Documents.TokenCount == 0)
+        {
+            report.Documents.Dispose();
+            string reasons = string.Join("; ", report.FirstBad.DistinctBy(line => line[line.IndexOf(':', StringComparison.Ordinal)..]).Take(MostInError));
+            throw new InvalidDataException(Throw.Invariant($"{path}: expected text to train on, found none ({report.BadLines} bad lines{(reasons.Length > 0 ? ": " + reasons : "")})"));
+        }
+
+        return report;
     }
 
-    private static DocumentReport ReadText(string path, Func<string, IReadOnlyList<int>> encode)
+    private static DocumentReport ReadText(string path, DocumentEncoder encoder)
     {
+        using FileStream file = RegularFile.Open(path);
         try
         {
-            return new(TokenDocuments.Of([[.. encode(Strict.GetString(File.ReadAllBytes(path)))]]), 0, []);
+            Throw.Unless(file.Length <= Array.MaxLength, $"expected at most {Array.MaxLength} bytes of text in one document, found {file.Length}; write JSON lines");
+            byte[] bytes = new byte[file.Length];
+            file.ReadExactly(bytes);
+            return new(TokenDocuments.Of([encoder.Encode(Utf8Text.Decode(bytes))]), 0, []);
         }
-        catch (DecoderFallbackException error)
+        catch (InvalidDataException error)
         {
-            throw new InvalidDataException(Throw.Invariant($"{path}: expected UTF-8 text, found other bytes at {error.Index}"), error);
+            throw new InvalidDataException($"{path}: {error.Message}", error);
         }
     }
 
-    // {"text": "..."}, {"tokens": [...]} or a bare string on each line.
-    private static DocumentReport ReadLines(string path, Func<string, IReadOnlyList<int>> encode)
+    private static DocumentReport ReadJson(string path, DocumentEncoder encoder, bool isLines, CancellationToken cancellationToken)
     {
-        List<int[]> documents = [];
-        List<string> reported = [];
-        int bad = 0, number = 0;
-        foreach (byte[] line in Lines(path))
+        using FileStream file = RegularFile.Open(path);
+        try
         {
-            number++;
-            try
-            {
-                if (line.AsSpan().Trim(" \t\r"u8).Length > 0)
-                {
-                    documents.Add(Document(line, encode));
-                }
-            }
-            catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException or InvalidDataException)
-            {
-                bad++;
-                if (reported.Count < MostReported)
-                {
-                    reported.Add(Throw.Invariant($"line {number}: {error.Message}"));
-                }
-            }
+            byte[] head = new byte[Utf8Text.HeadLength];
+            int read = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+            file.Position = Utf8Text.MarkLength(head.AsSpan(0, read));
+            return new JsonDocuments(encoder, cancellationToken).Read(file, isLines);
         }
-
-        return new(TokenDocuments.Of(documents), bad, reported);
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{path}: {error.Message}", error);
+        }
     }
 
-    private static int[] Document(byte[] line, Func<string, IReadOnlyList<int>> encode)
+    private static DocumentReport ReadTokens(string path, int vocabularySize)
     {
-        using JsonDocument json = JsonDocument.Parse(line);
-        JsonElement root = json.RootElement;
-        if (root.ValueKind == JsonValueKind.String)
+        TokenDocuments documents = TokenDocuments.Open(path);
+        try
         {
-            return [.. encode(root.GetString()!)];
+            return documents.FirstOutside(vocabularySize) is { } outside
+                ? throw new InvalidDataException($"{path}: {outside}")
+                : new(documents, 0, []);
         }
-
-        if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("text", out JsonElement text) && text.ValueKind == JsonValueKind.String)
+        catch
         {
-            return [.. encode(text.GetString()!)];
-        }
-
-        return root.ValueKind == JsonValueKind.Object && root.TryGetProperty("tokens", out JsonElement tokens) && tokens.ValueKind == JsonValueKind.Array
-            ? [.. tokens.EnumerateArray().Select(token => token.GetInt32())]
-            : throw new InvalidDataException("expected a string, or an object with \"text\" or \"tokens\"");
-    }
-
-    private static IEnumerable<byte[]> Lines(string path)
-    {
-        using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1);
-        byte[] part = new byte[1 << 16];
-        List<byte> line = [];
-        for (int read; (read = stream.Read(part)) > 0;)
-        {
-            int start = 0;
-            for (int end; (end = Array.IndexOf(part, (byte)'\n', start, read - start)) >= 0; start = end + 1)
-            {
-                line.AddRange(part.AsSpan(start, end - start));
-                yield return [.. line];
-                line.Clear();
-            }
-
-            line.AddRange(part.AsSpan(start, read - start));
-        }
-
-        if (line.Count > 0)
-        {
-            yield return [.. line];
+            documents.Dispose();
+            throw;
         }
     }
 }

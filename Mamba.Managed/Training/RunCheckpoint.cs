@@ -81,6 +81,25 @@ internal sealed class RunCheckpoint
             : new InvalidDataException($"{run}: no checkpoint is whole: {string.Join("; ", damaged)}");
     }
 
+    /// <summary>The recipe of a run, by its newest checkpoint that says one; null where none does.</summary>
+    public static string? RecipeOf(string run)
+    {
+        foreach (string folder in Folders(run).Reverse())
+        {
+            try
+            {
+                using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, Description)));
+                return json.RootElement.GetProperty("recipe").GetString();
+            }
+            catch (Exception error) when (IsDamage(error))
+            {
+                // Told when the run is resumed.
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Writes the state of a run, and removes checkpoints that are no longer kept.</summary>
     public static void Save(string run, Trainer trainer)
     {

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Mamba.Managed.Tensors;
@@ -14,6 +15,9 @@ public sealed class TokenDocuments : IDisposable
 {
     private const int HeaderLength = 32;
     private const int Version = 1;
+
+    // Looked through together; the data of a training may be larger than memory.
+    private const int ScannedIds = 1 << 22;
 
     private readonly MappedFile? file;
     private readonly TensorBuffer starts;
@@ -32,6 +36,9 @@ public sealed class TokenDocuments : IDisposable
 
     /// <summary>Tokens of all documents.</summary>
     public long TokenCount { get; }
+
+    /// <summary>One line that other documents share only if they are the same.</summary>
+    internal string Description => field ??= Throw.Invariant($"data {Digest()} of {TokenCount} tokens");
 
     /// <summary>Documents kept in memory.</summary>
     /// <param name="documents">The ids of each; empty ones are left out.</param>
@@ -59,7 +66,7 @@ public sealed class TokenDocuments : IDisposable
     public static TokenDocuments Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1);
+        using FileStream stream = RegularFile.Open(path);
         Span<byte> header = stackalloc byte[HeaderLength];
         if (stream.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) < HeaderLength || !header.StartsWith(Magic))
         {
@@ -138,6 +145,31 @@ public sealed class TokenDocuments : IDisposable
         file?.Dispose();
     }
 
+    /// <summary>What is wrong with the first id outside of a vocabulary, and where it is; null where all ids are within.</summary>
+    internal string? FirstOutside(int vocabularySize)
+    {
+        using TensorBuffer.Lease lease = ids.Acquire();
+        for (long at = 0; at < TokenCount; at += ScannedIds)
+        {
+            // As unsigned numbers, negative ids are the largest.
+            ReadOnlySpan<uint> part = ids.Span<uint>(at * sizeof(int), (int)Math.Min(ScannedIds, TokenCount - at));
+            if (TensorPrimitives.Max(part) >= (uint)vocabularySize)
+            {
+                int index = 0;
+                while (part[index] < (uint)vocabularySize)
+                {
+                    index++;
+                }
+
+                (int document, long place) = Place(at + index);
+                return Throw.Invariant(
+                    $"expected token ids from 0 to {vocabularySize - 1}, found {(int)part[index]} in document {document + 1} of {Count}, at token {place + 1} of it");
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>A hash of all data: the first 64 bits of a SHA-256, in hexadecimal digits.</summary>
     internal string Digest()
     {
@@ -159,6 +191,19 @@ public sealed class TokenDocuments : IDisposable
         {
             stream.Write(buffer.Span<byte>(at, (int)Math.Min(Part, buffer.Length - at)));
         }
+    }
+
+    // The document of a token, and which of its tokens it is.
+    private (int Document, long Place) Place(long token)
+    {
+        (int low, int high) = (0, Count - 1);
+        while (low < high)
+        {
+            int middle = low + ((high - low + 1) / 2);
+            (low, high) = Start(middle) <= token ? (middle, high) : (low, middle - 1);
+        }
+
+        return (low, token - Start(low));
     }
 
     private void CheckStarts(string path)

@@ -25,7 +25,7 @@ public sealed class Trainer : IDisposable
     /// <param name="documents">The data.</param>
     /// <param name="options">The recipe.</param>
     /// <param name="folder">Where checkpoints go; null for none.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or the data are too few for a batch.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, the data are too few for a batch, or hold an id outside of the model's vocabulary.</exception>
     public Trainer(MambaLanguageModel model, TokenDocuments documents, TrainerOptions options, string? folder = null)
         : this(model, Cut(model, documents, options), options, folder)
     {

@@ -102,6 +102,9 @@ public sealed record TrainerOptions
         Throw.Invariant($"dropout {Dropout}"),
         Throw.Invariant($"average {AverageDecay}"));
 
+    /// <summary>Whether a recipe is of these data.</summary>
+    internal static bool IsRecipeOf(string recipe, string data) => recipe.Split(RecipeSeparator)[0] == data;
+
     /// <summary>The parts in which a recipe differs from another.</summary>
     internal static string Difference(string recipe, string other) =>
         string.Join(RecipeSeparator, recipe.Split(RecipeSeparator).Except(other.Split(RecipeSeparator)));

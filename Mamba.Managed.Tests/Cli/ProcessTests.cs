@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using Mamba.Managed.Tests.Training;
+
+namespace Mamba.Managed.Tests.Cli;
+
+/// <summary>The command as a process: signals, readers that go, handles that are closed, files without a size.</summary>
+public class ProcessTests
+{
+    private string folder = "";
+
+    [OneTimeSetUp]
+    public void RequireLinux() => Assume.That(OperatingSystem.IsLinux(), "signals and handles of a shell");
+
+    [SetUp]
+    public void MakeFolder() => folder = Directory.CreateTempSubdirectory("mamba-process").FullName;
+
+    [TearDown]
+    public void RemoveFolder() => Directory.Delete(folder, recursive: true);
+
+    [Test]
+    public void A_signal_ends_a_command_that_waits_for_its_prompt([Values("INT", "TERM")] string signal, [Values] bool isPipe)
+    {
+        (string name, int code) = signal == "INT" ? CommandRun.Interrupt : ("TERM", 143);
+        string pipe = Path.Combine(folder, "pipe");
+        Process.Start("mkfifo", [pipe]).WaitForExit();
+        using Process process = CommandRun.Start("exec \"$@\"", isPipe ? ["generate", "--prompt-file", pipe] : ["generate"]);
+        Task<string> error = process.StandardError.ReadToEndAsync();
+
+        // A signal that comes before the command is ready ends it in the same way.
+        Thread.Sleep(1000);
+        CommandRun.Signal(process, name);
+        CommandRun.AssertEnds(process);
+        Assert.That((process.ExitCode, error.Result), Is.EqualTo((code, "")));
+    }
+
+    [Test]
+    public void A_signal_ends_a_text_that_is_generated()
+    {
+        using Process process = CommandRun.Start("exec \"$@\"", "generate", "--prompt", "ROMEO:\n", "--max-tokens", "100000000");
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        process.StandardOutput.ReadLine();
+        CommandRun.Signal(process, CommandRun.Interrupt.Name);
+        process.StandardOutput.ReadToEnd();
+        CommandRun.AssertEnds(process);
+        Assert.That((process.ExitCode, error.Result), Is.EqualTo((CommandRun.Interrupt.Code, "")));
+    }
+
+    [Test]
+    public void A_training_saves_at_a_first_signal_and_ends_at_a_second([Values] bool twice)
+    {
+        string run = Path.Combine(folder, "run"), data = Path.Combine(folder, "data.txt");
+        File.WriteAllText(data, string.Concat(Enumerable.Repeat("some text to read. ", 20_000)));
+        using Process process = CommandRun.Start("exec \"$@\"", "train", "--data", data, "--output", run, "--steps", "1000000", "--threads", "1", "--batch", twice ? "256" : "2", "--d-model", "32");
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        process.StandardOutput.ReadLine();
+        CommandRun.Signal(process, "TERM");
+        string? line = process.StandardOutput.ReadLine();
+        while (line is not null && !line.StartsWith("stopping:", StringComparison.Ordinal))
+        {
+            line = process.StandardOutput.ReadLine();
+        }
+
+        if (twice)
+        {
+            CommandRun.Signal(process, "TERM");
+        }
+
+        string rest = process.StandardOutput.ReadToEnd();
+        CommandRun.AssertEnds(process);
+        Assert.That((process.ExitCode, error.Result), Is.EqualTo((143, "")));
+        if (!twice)
+        {
+            // A signal before the first step has nothing to save.
+            Assert.That(line is null || (rest.Contains("stopped after step") && Directory.GetDirectories(run, "step-*").Length > 0), Is.True, rest);
+        }
+    }
+
+    [TestCase("generate", "--prompt", "ROMEO:\n", "--max-tokens", "100000000")]
+    [TestCase("train", "--data", "DATA", "--output", "RUN", "--steps", "1000000", "--d-model", "8", "--layers", "1", "--batch", "1", "--length", "16")]
+    public void A_command_ends_when_nobody_reads_what_it_prints(params string[] args)
+    {
+        string run = Path.Combine(folder, "run"), data = Path.Combine(folder, "data.txt");
+        File.WriteAllText(data, string.Concat(Enumerable.Repeat("some text to read. ", 2000)));
+        using Process process = CommandRun.Start("exec \"$@\"", [.. args.Select(arg => arg.Replace("DATA", data, StringComparison.Ordinal).Replace("RUN", run, StringComparison.Ordinal))]);
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        process.StandardOutput.ReadLine();
+        process.StandardOutput.Close();
+        CommandRun.AssertEnds(process);
+        Assert.That((process.ExitCode, error.Result), Is.EqualTo((141, "")));
+        Assert.That(args[0] != "train" || Directory.GetDirectories(run, "step-*").Length > 0, Is.True, "what was trained is saved");
+    }
+
+    [TestCase("\"$@\" <&-", 1, "", "mamba: standard input: expected a prompt", "generate")]
+    [TestCase("\"$@\" <&-", 0, "a", "prompt: 1 tokens", "generate", "--prompt", "a", "--max-tokens", "2")]
+    [TestCase("\"$@\" >&-", 1, "", "mamba: standard output: expected", "generate", "--prompt", "a", "--max-tokens", "2")]
+    [TestCase("\"$@\" >&-", 1, "", "mamba: standard output: expected", "info")]
+    [TestCase("\"$@\" 2>&-", 0, "a", "", "generate", "--prompt", "a", "--max-tokens", "2")]
+    [TestCase("\"$@\" 2>&-", 1, "", "", "info", "no-such-model")]
+    [TestCase("\"$@\" <&- >&- 2>&-", 1, "", "", "generate", "--prompt", "a", "--max-tokens", "2")]
+    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: No space left", "generate", "--prompt", "a", "--max-tokens", "2")]
+    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: No space left", "info")]
+    [TestCase("\"$@\" 2>/dev/full", 1, "", "", "info", "no-such-model")]
+    public void Closed_and_full_handles_are_no_crash(string script, int exit, string output, string error, params string[] args)
+    {
+        (int Exit, string Output, string Error) found = CommandRun.Shell(script, args);
+        Assert.That(found.Exit, Is.EqualTo(exit), found.Error);
+        Assert.That(found.Output, Does.StartWith(output));
+        Assert.That(found.Error, error.Length == 0 ? Is.Empty : Does.Match($@"^{error}[^\n]*\n$"));
+    }
+
+    [TestCase("perplexity", "--file", "PIPE")]
+    [TestCase("tokenize", "--file", "PIPE", "--output", "out.tokens")]
+    [TestCase("perplexity", "--file", "/dev/zero")]
+    [TestCase("perplexity", "--file", "LINK")]
+    [TestCase("train", "--data", "LINK.jsonl", "--output", "never")]
+    [TestCase("generate", "--prompt-file", "/dev/zero")]
+    public void A_file_without_a_size_is_refused(params string[] args)
+    {
+        string pipe = Path.Combine(folder, "pipe"), link = Path.Combine(folder, "link");
+        Process.Start("mkfifo", [pipe]).WaitForExit();
+        File.CreateSymbolicLink(link, "/dev/zero");
+        File.CreateSymbolicLink(link + ".jsonl", "/dev/zero");
+        (int exit, string output, string error) = CommandRun.Shell("\"$@\"", [.. args.Select(arg => arg.Replace("PIPE", pipe, StringComparison.Ordinal).Replace("LINK", link, StringComparison.Ordinal))]);
+        Assert.That((exit, output), Is.EqualTo((1, "")));
+        Assert.That(error, Does.Match(@"^mamba: [^\n]+: expected a (file|prompt)[^\n]+\n$"));
+    }
+
+    [Test]
+    public void A_prompt_may_come_through_a_pipe()
+    {
+        Assert.That(CommandRun.Shell("printf ROMEO: | \"$@\"", "generate", "--prompt-file", "/dev/stdin", "--max-tokens", "2").Output, Does.StartWith("ROMEO:"));
+        Assert.That(CommandRun.Shell("printf '\\357\\273\\277ROMEO:' | \"$@\"", "generate", "--max-tokens", "2").Output, Does.StartWith("ROMEO:"));
+    }
+
+    [Test]
+    public void A_process_that_ends_in_the_middle_of_a_write_leaves_no_part()
+    {
+        string path = Path.Combine(folder, "file");
+        using Process process = Process.Start(new ProcessStartInfo("dotnet", [typeof(TrainingChild).Assembly.Location, "exit-in-write", path]))!;
+        CommandRun.AssertEnds(process);
+        Assert.That((process.ExitCode, Directory.GetFileSystemEntries(folder)), Is.EqualTo((7, Array.Empty<string>())));
+    }
+}
