@@ -143,7 +143,7 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         problems.AddRange(unknown.Order(StringComparer.Ordinal).Select(name => $"{name} is unknown"));
         return problems.Count == 0
             ? Build(config, tensors)
-            : throw new InvalidDataException("the tensors do not fit the configuration: " + string.Join("; ", problems));
+            : throw new InvalidDataException("the tensors do not fit the configuration: " + Shortened.List(problems, "; "));
     }
 
     /// <summary>A new model with random weights, initialized as the paper and its code do.</summary>
