@@ -53,7 +53,7 @@ internal sealed class PyTorchArchive : IDisposable
         string[] pickles = [.. zip.Names.Where(name => name == PickleName || name.EndsWith("/" + PickleName, StringComparison.Ordinal))];
         return pickles is [string pickle]
             ? pickle[..^PickleName.Length]
-            : throw new InvalidDataException(Throw.Invariant($"expected one entry {PickleName} in the archive, found {pickles.Length}"));
+            : throw new InvalidDataException(Throw.Invariant($"expected an archive of torch.save, which has one entry {PickleName}, found {pickles.Length} of them; if the archive holds a model's files, unpack it"));
     }
 
     private static void RequireLittleEndian(ZipDirectory zip, string root)

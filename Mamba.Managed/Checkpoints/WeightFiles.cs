@@ -66,8 +66,8 @@ internal sealed partial record WeightFiles(string Path, bool IsIndex)
     private static bool MayHoldWeights(string name) =>
         kinds.Contains(System.IO.Path.GetExtension(name), StringComparer.OrdinalIgnoreCase) && !BesideWeights().IsMatch(name);
 
-    // What transformers' Trainer saves beside the model, and adapters, which are changes to a model.
-    [GeneratedRegex("^(training_args|optimizer|scheduler|scaler|rng_state.*|adapter_model)\\.[a-z]+$", RegexOptions.CultureInvariant)]
+    // What trainers save beside the model, and adapters, which are changes to a model.
+    [GeneratedRegex("^(training_args|optimizer|scheduler|scaler|sampler|rng_state.*|.*optim_states|adapter_model)\\.[a-z]+$", RegexOptions.CultureInvariant)]
     private static partial Regex BesideWeights();
 
     [GeneratedRegex("-[0-9]{1,9}-of-[0-9]{1,9}\\.[a-z]+$", RegexOptions.CultureInvariant)]

@@ -35,6 +35,7 @@ internal static class GgufKeys
         [Prefix + "attention.head_count"] = 0,
         [Prefix + "attention.head_count_kv"] = 0,
         [Prefix + "rope.dimension_count"] = 0,
+        [Prefix + "ssm.group_count"] = 0,
         [Prefix + "expert_count"] = 0,
         [Prefix + "expert_used_count"] = 0,
     }.ToFrozenDictionary();
