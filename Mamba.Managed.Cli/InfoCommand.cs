@@ -81,7 +81,7 @@ internal static class InfoCommand
             ["types"] = string.Join(", ", types),
             ["weight_bytes"] = parameters.Sum(p => p.Value.ByteLength),
             ["file_bytes"] = source.WeightPaths.Sum(file => new FileInfo(file).Length),
-            ["files"] = (long)source.WeightPaths.Count,
+            ["parts"] = (long)source.WeightPaths.Count,
             ["tokenizer"] = tokenizer,
             ["state_bytes_per_session"] = StateLayout.Of(config).Length(0) * sizeof(float),
         };

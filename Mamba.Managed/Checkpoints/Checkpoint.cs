@@ -54,8 +54,8 @@ public static class Checkpoint
 
     /// <summary>The model of a folder's tensors.</summary>
     /// <remarks>
-    /// A head that is stored is used: where it differs from the embedding, the model's configuration says that they are not tied, whatever the
-    /// file says. Tools that tie after training leave such files, and the head is what the model was trained with.
+    /// A head that is stored is used: where its bits differ from the embedding's, the model's configuration says that they are not tied, whatever
+    /// the file says. To tie them would change the model's numbers without a word.
     /// </remarks>
     /// <exception cref="InvalidDataException">The tensors do not fit the configuration; the message lists those that differ.</exception>
     internal static MambaLanguageModel ToModel(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)

@@ -5,9 +5,9 @@ namespace Mamba.Managed.Checkpoints;
 /// <param name="Advice">What to do with such a file where another kind is expected.</param>
 internal sealed record FileKind(string Name, string Advice)
 {
-    public static readonly FileKind Safetensors = new("a safetensors file", "put it into a folder with config.json under the name model.safetensors, and give the folder");
+    public static readonly FileKind Safetensors = new("a safetensors file", "give the folder that it lies in beside config.json, under a name that ends with .safetensors");
     public static readonly FileKind Gguf = new("a GGUF file", "give the path of the file itself; its name ends with .gguf");
-    public static readonly FileKind Zip = new("a zip archive", "if torch.save wrote it, put it into a folder with config.json under the name pytorch_model.bin, and give the folder");
+    public static readonly FileKind Zip = new("a zip archive", "if torch.save wrote it, give the folder that it lies in beside config.json, under the name pytorch_model.bin");
 
     private const string SaveAgain = "load it with torch.load and save it again with torch.save of PyTorch 1.6 or later";
     private const int LongestStart = 512;
