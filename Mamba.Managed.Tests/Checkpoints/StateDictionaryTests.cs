@@ -23,6 +23,8 @@ public class StateDictionaryTests
         ["path"] = "cpathlib\nPosixPath\nX\u0001\0\0\0aX\u0001\0\0\0b\u0086R",
         ["large number"] = "\u008a\u000a\u0001\u0002\u0003\u0004\u0005\u0006\u0007\u0008\u0009\u0001",
         ["random numbers"] = "ctorch._utils\n_rebuild_tensor_v2\n((X\u0007\0\0\0storagectorch\nByteStorage\nX\u0002\0\0\099X\u0003\0\0\0cpuM\u00c0\u0013tQK\0M\u00c0\u0013\u0085K\u0001\u0085\u0089ccollections\nOrderedDict\n)RtR",
+        ["range"] = "c__builtin__\nxrange\nK\0K\u0003K\u0001\u0087R",
+        ["text by the type of Python 2"] = "c__builtin__\nunicode\n",
         ["deque"] = "ccollections\ndeque\n]\u0085RK\u0001a",
         ["list by its own opcode"] = "(K\u0001K\u0002l",
         ["dictionary by its own opcode"] = "(K\u0001K\u0002d",

@@ -83,7 +83,7 @@ internal static class PickleGlobal
     private static IEnumerable<KeyValuePair<string, object>> Values() =>
     [
         .. from module in (string[])["builtins", "__builtin__"]
-           from name in (string[])["set", "frozenset", "list", "tuple", "dict", "int", "float", "bool", "str", "bytes", "bytearray", "complex", "range", "slice", "object"]
+           from name in (string[])["set", "frozenset", "list", "tuple", "dict", "int", "float", "bool", "str", "bytes", "bytearray", "complex", "range", "xrange", "slice", "object", "unicode", "long"]
            select new KeyValuePair<string, object>($"{module}.{name}", PickleFunction.Value),
         .. from module in (string[])["numpy.core.multiarray", "numpy._core.multiarray"]
            from name in (string[])["scalar", "_reconstruct"]

@@ -59,7 +59,7 @@ internal sealed class Unpickler
             machine.Execute(opcode);
         }
 
-        throw new InvalidDataException(Throw.Invariant($"expected a pickle of at most {MaxSteps} steps, found more"));
+        throw new InvalidDataException(Throw.Invariant($"expected a pickle of at most {MaxSteps} steps, found more; save the state_dict alone"));
     }
 
     private void Execute(PickleOpcode opcode)
