@@ -80,13 +80,10 @@ internal static class InfoCommand
             ["parameters"] = config.ParameterCount,
             ["types"] = string.Join(", ", types),
             ["weight_bytes"] = parameters.Sum(p => p.Value.ByteLength),
-            ["file_bytes"] = FileBytes(path),
+            ["file_bytes"] = source.WeightPaths.Sum(file => new FileInfo(file).Length),
+            ["parts"] = (long)source.WeightPaths.Count,
             ["tokenizer"] = tokenizer,
             ["state_bytes_per_session"] = StateLayout.Of(config).Length(0) * sizeof(float),
         };
     }
-
-    private static long FileBytes(string path) => File.Exists(path)
-        ? new FileInfo(path).Length
-        : new DirectoryInfo(path).EnumerateFiles().Where(f => f.Extension is ".safetensors" or ".bin").Sum(f => f.Length);
 }

@@ -42,6 +42,40 @@ public class SafetensorsTests
         Assert.That(file.Tensors["one"].Floats[0], Is.EqualTo(1.5f));
     }
 
+    [TestCase("""{"__metadata__":null,"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 8, TestName = "Metadata_may_be_null")]
+    [TestCase("""{"__metadata__":{},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 8, TestName = "Metadata_may_be_empty")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}     """, 8, TestName = "A_header_may_be_padded")]
+    [TestCase("""{"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 12, TestName = "Tensors_may_be_listed_in_another_order")]
+    [TestCase("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[0,3],"data_offsets":[4,4]}}""", 4, TestName = "Tensors_may_be_scalar_or_empty")]
+    public void An_odd_header_is_read(string header, int dataLength)
+    {
+        Write(header, dataLength);
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        Assert.That(file.Tensors, Contains.Key("a"));
+        Assert.That(file.Metadata, Is.Empty);
+    }
+
+    [TestCase("F64", 8)]
+    [TestCase("F8_E4M3", 1)]
+    [TestCase("I32", 4)]
+    [TestCase("BOOL", 1)]
+    [TestCase("U8", 1)]
+    public void A_tensor_of_another_type_is_named_with_its_type(string type, int size)
+    {
+        Write(Throw.Invariant($$"""{"layer.0.absmax":{"dtype":"{{type}}","shape":[1],"data_offsets":[0,{{size}}]} }"""), size);
+        Assert.That(() => SafetensorsFile.Open(path), Throws.InstanceOf<InvalidDataException>()
+            .With.Message.Contains("layer.0.absmax: ").And.Message.Contains($"found {type}").And.Message.Contains("convert"));
+    }
+
+    [TestCase("""{"__metadata__":{"step":5}}""", "__metadata__.step: expected a text, found a number")]
+    [TestCase("""{"__metadata__":{"a":{"b":"c"}}}""", "__metadata__.a: expected a text, found an object")]
+    [TestCase("""{"__metadata__":[]}""", "__metadata__: expected an object, found a list")]
+    public void Metadata_that_are_no_texts_are_named(string header, string said)
+    {
+        Write(header, 0);
+        Assert.That(() => SafetensorsFile.Open(path), Throws.InstanceOf<InvalidDataException>().With.Message.Contains(said));
+    }
+
     [TestCase(Good, 11, TestName = "A_truncated_file_is_refused")]
     [TestCase(Good, 16, TestName = "A_padded_file_is_refused")]
     [TestCase("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", 12, TestName = "Overlapping_tensors_are_refused")]

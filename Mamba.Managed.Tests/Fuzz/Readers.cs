@@ -7,6 +7,7 @@ using Mamba.Managed.Generation;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tests.Checkpoints;
 using Mamba.Managed.Tokenizers;
 using Mamba.Managed.Training;
 
@@ -22,10 +23,12 @@ internal static class Readers
     {
         ["safetensors"] = Safetensors,
         ["torch-archive"] = () => new ReaderFuzz(Fixture("torch-archive", "pytorch_model.bin"), path => PyTorchArchive.Open(path).Dispose()),
+        ["training-checkpoint"] = TrainingCheckpoint,
         ["config"] = () => new ReaderFuzz(Fixture("mamba1-tiny", "config.json"), path => ConfigFile.Read(path)),
         ["config-original"] = () => new ReaderFuzz(Fixture("mamba1-tiny-original", "config.json"), path => ConfigFile.Read(path)),
         ["shard-index"] = ShardIndex,
         ["gguf"] = Gguf,
+        ["gguf-part"] = GgufPart,
         ["tokenizer"] = Tokenizer,
         ["saved-state"] = () => States((state, stream) => state.Restore(stream, new(5)), (state, stream) => state.Save(stream, new(5), "session"u8)),
         ["saved-session"] = SavedSessions,
@@ -59,6 +62,16 @@ internal static class Readers
             }
         });
     }
+
+    // A state_dict among plain values of every kind.
+    private static ReaderFuzz TrainingCheckpoint() => new(new("pytorch_model.bin", static (_, path) => TorchFile.Save(path, new Dictionary<object, object?>
+    {
+        ["model"] = TorchFile.StateOf([new("a.weight", Tensor.FromFloats([1, 2, 3, 4], 2, 2)), new("a.bias", Tensor.Zeros(ElementType.BFloat16, 3))]),
+        ["optimizer"] = new Dictionary<object, object?> { [0] = new Dictionary<object, object?> { ["step"] = Tensor.FromFloats([5]) } },
+        ["numbers"] = new object?[] { 1, 1.5, true, null, "text", new List<object?> { 2 } },
+        ["set"] = new Opcodes("c__builtin__\nset\n](K\u0001K\u0002e\u0085R"),
+        ["options"] = new Opcodes("cargparse\nNamespace\n)\u0081}X\u0002\0\0\0lrG\0\0\0\0\0\0\0\0sb"),
+    })), path => PyTorchArchive.Open(path).Dispose());
 
     private static ReaderFuzz ShardIndex()
     {
@@ -96,6 +109,26 @@ internal static class Readers
             using ModelSource source = ModelSource.Open(path);
             _ = source.Model;
             _ = source.Tokenizer.Encode("abc ab  é");
+        }
+    }
+
+    // The second of two parts, whose header is read beside the first one's.
+    private static ReaderFuzz GgufPart()
+    {
+        return new ReaderFuzz(new("m-00002-of-00002.gguf", Write), path => Mutations.Open(path.Replace("-00002-of", "-00001-of", StringComparison.Ordinal)));
+
+        static void Write(string folder, string path)
+        {
+            string whole = Path.Combine(folder, "whole.gguf");
+            GgufCheckpoint.Save(whole, MambaLanguageModel.Create(Small, 1), GgufFileType.F32);
+            using GgufFile file = GgufFile.Open(whole);
+            for (uint i = 0; i < 2; i++)
+            {
+                GgufMetadata metadata = i == 0 ? file.Metadata : new();
+                (metadata["split.no"], metadata["split.count"]) = (GgufValue.From(i), GgufValue.From(2u));
+                metadata["split.tensors.count"] = GgufValue.From((uint)file.Tensors.Count);
+                GgufFile.Save(i == 0 ? path.Replace("-00002-of", "-00001-of", StringComparison.Ordinal) : path, metadata, i == 0 ? file.Tensors.SkipLast(4) : file.Tensors.TakeLast(4));
+            }
         }
     }
 

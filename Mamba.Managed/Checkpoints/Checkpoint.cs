@@ -6,16 +6,12 @@ namespace Mamba.Managed.Checkpoints;
 
 /// <summary>Model folders as they are published: <c>config.json</c> and the weights beside it.</summary>
 /// <remarks>
-/// Hugging Face's tensor names are the canonical ones: they are the paths of the parameters in the model's tree. The layout of
-/// state-spaces/mamba differs in one name, that of the embedding.
+/// Hugging Face's tensor names are the canonical ones, see <c>TensorNames</c>: they are the paths of the parameters in the model's tree.
 /// </remarks>
 public static class Checkpoint
 {
     /// <summary>The metadata that transformers requires of a safetensors file: its tensors follow PyTorch's conventions.</summary>
     internal static readonly IReadOnlyDictionary<string, string> Metadata = new Dictionary<string, string> { ["format"] = "pt" };
-
-    private const string Embedding = ModelParameters.Embedding;
-    private const string OriginalEmbedding = "backbone.embedding.weight";
 
     /// <summary>Writes <c>model.safetensors</c>, then <c>config.json</c>, each to a temporary file that is flushed to the disk and renamed.</summary>
     /// <param name="folder">Created if it does not exist.</param>
@@ -27,7 +23,7 @@ public static class Checkpoint
         ArgumentNullException.ThrowIfNull(model);
         model.Config.Validate();
         DurableFolder.Create(folder);
-        SafetensorsFile.Save(Path.Combine(folder, TensorFiles.Single), model.Parameters(), Metadata);
+        SafetensorsFile.Save(Path.Combine(folder, WeightFiles.Single), model.Parameters(), Metadata);
         ConfigFile.Write(Path.Combine(folder, ConfigFile.Name), model.Config, model.Embeddings.Weight.Type);
     }
 
@@ -49,34 +45,41 @@ public static class Checkpoint
         }
 
         string path = Path.Combine(folder, ConfigFile.Name);
-        return File.Exists(path)
-            ? ConfigFile.Read(path)
-            : throw new FileNotFoundException($"{folder}: expected {ConfigFile.Name} beside the weights, found none", path);
+        return File.Exists(path) ? ConfigFile.Read(path) : throw new FileNotFoundException(
+            Directory.EnumerateFiles(folder, "*.gguf").Order(StringComparer.Ordinal).FirstOrDefault() is { } gguf
+                ? $"{folder}: expected {ConfigFile.Name} beside the weights, found none; to open {Shortened.Text(Path.GetFileName(gguf))}, give the path of the file itself"
+                : $"{folder}: expected {ConfigFile.Name} beside the weights, found none; download it into this folder",
+            path);
     }
 
     /// <summary>The model of a folder's tensors.</summary>
-    /// <exception cref="InvalidDataException">The tensors do not fit the configuration; the message lists all that differ.</exception>
-    internal static MambaLanguageModel ToModel(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors) =>
-        MambaLanguageModel.FromTensors(config, Canonical(config, tensors));
-
-    // The tensors under canonical names; a head that is a copy of a tied embedding is left out.
-    private static Dictionary<string, Tensor> Canonical(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)
+    /// <remarks>
+    /// A head that is stored is used: where its bits differ from the embedding's, the model's configuration says that they are not tied, whatever
+    /// the file says. To tie them would change the model's numbers without a word.
+    /// </remarks>
+    /// <exception cref="InvalidDataException">The tensors do not fit the configuration; the message lists those that differ.</exception>
+    internal static MambaLanguageModel ToModel(MambaConfig config, IReadOnlyDictionary<string, Tensor> tensors)
     {
-        Dictionary<string, Tensor> canonical = new(tensors.Count);
-        foreach ((string name, Tensor tensor) in tensors)
+        Dictionary<string, Tensor> canonical = TensorNames.ToCanonical(tensors);
+        bool isThere = canonical.TryGetValue(ModelParameters.Head, out Tensor? head);
+        if (!isThere && !config.TieEmbeddings)
         {
-            if (!canonical.TryAdd(name == OriginalEmbedding ? Embedding : name, tensor))
+            throw new InvalidDataException(
+                $"expected {ModelParameters.Head}, as {ConfigFile.Name} says that head and embedding are not tied, found none; add it, or set tie_word_embeddings to true if the model has no head of its own");
+        }
+
+        if (isThere && config.TieEmbeddings && canonical.TryGetValue(ModelParameters.Embedding, out Tensor? embedding))
+        {
+            if (head!.HasBytesOf(embedding))
             {
-                throw new InvalidDataException($"expected one of {Embedding} and {OriginalEmbedding}, found both");
+                canonical.Remove(ModelParameters.Head);
+            }
+            else
+            {
+                config = config with { TieEmbeddings = false };
             }
         }
 
-        if (config.TieEmbeddings && canonical.TryGetValue(Embedding, out Tensor? embedding) && canonical.Remove(ModelParameters.Head, out Tensor? head)
-            && !head.HasShape(embedding.Shape))
-        {
-            throw new InvalidDataException($"{ModelParameters.Head}: expected the shape of the embedding that it is tied to, {embedding}, found {head}");
-        }
-
-        return canonical;
+        return MambaLanguageModel.FromTensors(config, canonical);
     }
 }

@@ -15,19 +15,23 @@ public sealed class ModelSource : IDisposable
     private readonly Lock weightsGate = new();
     private readonly Lock tokenizerGate = new();
     private readonly GgufFile? gguf;
+    private readonly MambaConfig config;
     private TensorFiles? files;
-    private MambaLanguageModel? model;
+    private volatile MambaLanguageModel? model;
     private ModelFingerprint fingerprint;
     private Tokenizer? tokenizer;
     private bool disposed;
 
-    private ModelSource(string path, GgufFile? gguf, MambaConfig config) => (FilePath, this.gguf, Config) = (path, gguf, config);
+    private ModelSource(string path, GgufFile? gguf, MambaConfig config) => (FilePath, this.gguf, this.config) = (path, gguf, config);
 
     /// <summary>The folder or the file.</summary>
     public string FilePath { get; }
 
-    /// <summary>The model's sizes and options.</summary>
-    public MambaConfig Config { get; }
+    /// <summary>
+    /// The model's sizes and options, as the file states them; once <see cref="Model"/> has been made, those of the model: a stored head that
+    /// differs from the embedding is not tied to it, whatever the file says.
+    /// </summary>
+    public MambaConfig Config => model?.Config ?? config;
 
     /// <summary>
     /// The tokenizer: the <c>tokenizer.json</c> of the folder, or that of the GGUF file; bytes if there is none and the vocabulary is 256. Made at
@@ -85,13 +89,17 @@ public sealed class ModelSource : IDisposable
         }
     }
 
+    /// <summary>The files that hold the weights: shards of a folder, parts of a GGUF file. A folder's are known once <see cref="Model"/> has been made.</summary>
+    internal IReadOnlyList<string> WeightPaths => gguf?.Paths ?? files?.Paths ?? [];
+
     /// <summary>The metadata of a GGUF file; null for a folder.</summary>
     internal GgufMetadata? Metadata => gguf?.Metadata;
 
     /// <summary>Opens a model and reads its configuration.</summary>
     /// <param name="path">
     /// A folder with <c>config.json</c> in the layout of Hugging Face or of state-spaces/mamba, and <c>model.safetensors</c>, an index with its
-    /// shards, or <c>pytorch_model.bin</c>; or a GGUF file of the architecture <c>mamba</c>: Mamba, or Falcon-Mamba with <c>dt_b_c_rms</c>.
+    /// shards, <c>pytorch_model.bin</c> or its index, or one file of weights under another name; or a GGUF file of the architecture <c>mamba</c>:
+    /// Mamba, or Falcon-Mamba with <c>dt_b_c_rms</c>. Of a GGUF file in parts any part.
     /// </param>
     /// <exception cref="FileNotFoundException">The path does not exist, or the folder has no configuration.</exception>
     /// <exception cref="InvalidDataException">The configuration or the GGUF file is malformed or not supported.</exception>
@@ -134,15 +142,10 @@ public sealed class ModelSource : IDisposable
 
     private MambaLanguageModel Build()
     {
+        files = gguf is null ? TensorFiles.Open(FilePath) : null;
         try
         {
-            if (gguf is not null)
-            {
-                return GgufCheckpoint.ToModel(gguf);
-            }
-
-            files = TensorFiles.Open(FilePath);
-            return Checkpoint.ToModel(Config, files.Tensors);
+            return files is null ? GgufCheckpoint.ToModel(gguf!) : Checkpoint.ToModel(config, files.Tensors);
         }
         catch (InvalidDataException error)
         {

@@ -8,7 +8,7 @@ namespace Mamba.Managed.Checkpoints;
 /// NAME/data.pkl: a pickled dictionary of tensors     NAME/data/KEY: the elements of one storage     NAME/byteorder: "little"
 /// </code>
 /// The archive is the zip file that <c>torch.save</c> writes since PyTorch 1.6. Nothing in it is executed: <see cref="Unpickler"/> supports only
-/// tensors and containers. The file must not be truncated while it is open.
+/// tensors, containers and plain values. Of a training checkpoint the weights are those of <see cref="StateDictionary"/>. The file must not be truncated while it is open.
 /// </remarks>
 internal sealed class PyTorchArchive : IDisposable
 {
@@ -31,16 +31,17 @@ internal sealed class PyTorchArchive : IDisposable
     /// <summary>Maps a file.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">
-    /// The archive is damaged or compressed, holds anything but one dictionary of row-major float32, float16, bfloat16 and int64 tensors, or
+    /// The archive is damaged or compressed, does not hold exactly one dictionary of row-major float32, float16, bfloat16 and int64 tensors, or
     /// uses its bytes for more than twice as many bytes of tensors as the file has.
     /// </exception>
     public static PyTorchArchive Open(string path) => UntrustedFile.Read(path, file =>
     {
+        FileKind.Zip.Require(file);
         ZipDirectory zip = ZipDirectory.Read(file);
         string root = FindRoot(zip);
         RequireLittleEndian(zip, root);
         object? content = Unpickler.Read(zip.ReadBytes(root + PickleName, Unpickler.MaxLength), key => zip.Locate($"{root}data/{key}"));
-        Dictionary<string, TensorRegion> regions = RegionsOf(content, file.Length);
+        Dictionary<string, TensorRegion> regions = RegionsOf(StateDictionary.Find(content), file.Length);
         return new PyTorchArchive(MappedFile.Open(file), regions);
     });
 
@@ -52,7 +53,7 @@ internal sealed class PyTorchArchive : IDisposable
         string[] pickles = [.. zip.Names.Where(name => name == PickleName || name.EndsWith("/" + PickleName, StringComparison.Ordinal))];
         return pickles is [string pickle]
             ? pickle[..^PickleName.Length]
-            : throw new InvalidDataException(Throw.Invariant($"expected one entry {PickleName} in the archive, found {pickles.Length}"));
+            : throw new InvalidDataException(Throw.Invariant($"expected an archive of torch.save, which has one entry {PickleName}, found {pickles.Length} of them; if the archive holds a model's files, unpack it"));
     }
 
     private static void RequireLittleEndian(ZipDirectory zip, string root)
@@ -64,26 +65,25 @@ internal sealed class PyTorchArchive : IDisposable
         }
     }
 
-    private static Dictionary<string, TensorRegion> RegionsOf(object? content, long fileLength)
+    private static Dictionary<string, TensorRegion> RegionsOf(PickledDictionary state, long fileLength)
     {
-        if (content is not Dictionary<string, object?> entries || entries.Count > TensorRegion.MaxCount)
+        if (state.Named.Count > TensorRegion.MaxCount)
         {
-            throw new InvalidDataException(Throw.Invariant($"expected a dictionary of at most {TensorRegion.MaxCount} tensors, found another value"));
+            throw new InvalidDataException(Throw.Invariant($"expected a dictionary of at most {TensorRegion.MaxCount} tensors, found {state.Named.Count}"));
         }
 
-        Dictionary<string, TensorRegion> regions = new(entries.Count);
+        Dictionary<string, TensorRegion> regions = new(state.Named.Count);
         long bytes = 0;
-        foreach ((string name, object? value) in entries)
+        foreach ((string name, object? value) in state.Named)
         {
-            regions[name] = value as TensorRegion
-                ?? throw new InvalidDataException($"{name}: expected a tensor, found another value; save the model's state_dict alone");
+            regions[name] = ((PickledTensor)value!).Locate(name);
 
             // A consumer that copies tensors, as every executor does, copies a storage once for each name that shares it.
             bytes += regions[name].Length;
             if (bytes > MostUses * fileLength)
             {
                 throw new InvalidDataException(Throw.Invariant(
-                    $"{name}: expected at most {MostUses * fileLength} bytes of tensors in a file of {fileLength}, found {bytes}: too many tensors share their elements; save each in a storage of its own"));
+                    $"{Shortened.Text(name)}: expected at most {MostUses * fileLength} bytes of tensors in a file of {fileLength}, found {bytes}: too many tensors share their elements; save each in a storage of its own"));
             }
         }
 

@@ -68,6 +68,7 @@ internal sealed class SafetensorsFile : IDisposable
 
     private static SafetensorsHeader ReadHeader(FileStream file)
     {
+        FileKind.Safetensors.Require(file);
         if (file.Length < PrefixLength)
         {
             throw new InvalidDataException(Throw.Invariant($"expected a header length of {PrefixLength} bytes, found a file of {file.Length}; the file is not complete"));

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Mamba.Managed.Tensors;
 
@@ -35,7 +36,7 @@ internal sealed class SafetensorsHeader
         {
             if (name != MetadataName)
             {
-                Add(header.Regions, name, ReadRegion(ref reader, name, dataStart, dataLength));
+                Add(header.Regions, name, ReadRegion(ref reader, Shortened.Text(name), dataStart, dataLength));
             }
             else if (!metadataSeen)
             {
@@ -133,7 +134,7 @@ internal sealed class SafetensorsHeader
                     offsets = ReadIntegers(ref reader, name);
                     break;
                 default:
-                    throw new InvalidDataException($"{name}: expected dtype, shape and data_offsets once each, found another {property}");
+                    throw new InvalidDataException($"{name}: expected dtype, shape and data_offsets once each, found another {Shortened.Text(property)}");
             }
         }
 
@@ -153,12 +154,19 @@ internal sealed class SafetensorsHeader
             : throw new InvalidDataException(Throw.Invariant($"{name}: expected {region.Length} bytes for {type} [{string.Join(", ", shape)}], found {end - start}"));
     }
 
+    // Null is what some writers put down for no metadata.
     private void ReadMetadata(ref Utf8JsonReader reader)
     {
-        Expect(ref reader, JsonTokenType.StartObject, MetadataName);
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            return;
+        }
+
+        RequireToken(reader.TokenType, JsonTokenType.StartObject, MetadataName);
         while (NextName(ref reader) is { } name)
         {
-            Add(Metadata, name, ReadText(ref reader, name));
+            Add(Metadata, name, ReadText(ref reader, Shortened.Text($"{MetadataName}.{name}")));
         }
     }
 
@@ -166,7 +174,7 @@ internal sealed class SafetensorsHeader
     {
         if (!entries.TryAdd(name, value))
         {
-            throw new InvalidDataException($"{name} appears twice");
+            throw new InvalidDataException($"{Shortened.Text(name)} appears twice");
         }
 
         if (entries.Count > TensorRegion.MaxCount)
@@ -183,7 +191,7 @@ internal sealed class SafetensorsHeader
             if (region.Offset != end)
             {
                 string fault = region.Offset < end ? "overlaps the tensor before it" : "leaves a gap before it";
-                throw new InvalidDataException(Throw.Invariant($"{name}: expected to begin at byte {end}, found {region.Offset}: it {fault}"));
+                throw new InvalidDataException(Throw.Invariant($"{Shortened.Text(name)}: expected to begin at byte {end}, found {region.Offset}: it {fault}"));
             }
 
             end += region.Length;
@@ -204,11 +212,28 @@ internal sealed class SafetensorsHeader
     private static void Expect(ref Utf8JsonReader reader, JsonTokenType token, string where)
     {
         reader.Read();
-        if (reader.TokenType != token)
+        RequireToken(reader.TokenType, token, where);
+    }
+
+    private static void RequireToken(JsonTokenType found, JsonTokenType expected, string where)
+    {
+        if (found != expected)
         {
-            throw new InvalidDataException($"{where}: expected {token}, found {reader.TokenType}");
+            throw new InvalidDataException($"{where}: expected {NameOf(expected)}, found {NameOf(found)}");
         }
     }
+
+    [SuppressMessage("Style", "IDE0072", Justification = "the others end a value and are not met where one begins")]
+    private static string NameOf(JsonTokenType token) => token switch
+    {
+        JsonTokenType.StartObject => "an object",
+        JsonTokenType.StartArray => "a list",
+        JsonTokenType.String => "a text",
+        JsonTokenType.Number => "a number",
+        JsonTokenType.True or JsonTokenType.False => "a truth value",
+        JsonTokenType.Null => "null",
+        _ => "nothing",
+    };
 
     private static string ReadText(ref Utf8JsonReader reader, string where)
     {
@@ -239,7 +264,7 @@ internal sealed class SafetensorsHeader
         "F16" => ElementType.Float16,
         "BF16" => ElementType.BFloat16,
         "I64" => ElementType.Int64,
-        _ => throw new InvalidDataException($"{tensor}: expected dtype F32, F16, BF16 or I64, found {name}; convert the tensor before loading"),
+        _ => throw new InvalidDataException($"{tensor}: expected dtype F32, F16, BF16 or I64, found {Shortened.Text(name)}; convert the tensor to one of these and save the file again"),
     };
 
     private static string NameOf(ElementType type) => type switch

@@ -6,15 +6,12 @@ namespace Mamba.Managed.Checkpoints;
 /// <summary>The weight files of a model folder: their tensors, mapped, under the names in the files.</summary>
 internal sealed class TensorFiles : IDisposable
 {
-    /// <summary>The file that holds every tensor, and the one that is written.</summary>
-    public const string Single = "model.safetensors";
-
-    private const string Index = "model.safetensors.index.json";
-    private const string Archive = "pytorch_model.bin";
     private const int MaxIndexLength = 1 << 22;
+    private const int LongestFileName = 255;
 
     private readonly Dictionary<string, Tensor> tensors = [];
     private readonly List<IDisposable> files = [];
+    private readonly List<string> paths = [];
 
     private TensorFiles()
     {
@@ -23,15 +20,27 @@ internal sealed class TensorFiles : IDisposable
     /// <summary>The tensors of all files; disposed with them.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => tensors;
 
-    /// <summary>Maps the first of these that the folder has: one safetensors file, an index and its shards, or a PyTorch archive.</summary>
-    /// <exception cref="FileNotFoundException">The folder has none of them, or a shard is missing.</exception>
-    /// <exception cref="InvalidDataException">A file is malformed, or the index and its shards disagree.</exception>
+    /// <summary>The files that hold the tensors.</summary>
+    public IReadOnlyList<string> Paths => paths;
+
+    /// <summary>Maps the files of <see cref="WeightFiles.Find"/>: one, or an index's shards.</summary>
+    /// <exception cref="FileNotFoundException">The folder has no weights, or a shard is missing.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, the index and its shards disagree, or it is not clear which file is the model's.</exception>
     public static TensorFiles Open(string folder)
     {
         TensorFiles files = new();
         try
         {
-            files.OpenAny(folder);
+            WeightFiles found = WeightFiles.Find(folder);
+            if (found.IsIndex)
+            {
+                files.AddShards(folder, found.Path);
+            }
+            else
+            {
+                files.AddFile(found.Path);
+            }
+
             return files;
         }
         catch
@@ -44,29 +53,6 @@ internal sealed class TensorFiles : IDisposable
     /// <summary>Unmaps every file and disposes the tensors.</summary>
     public void Dispose() => files.ForEach(file => file.Dispose());
 
-    private void OpenAny(string folder)
-    {
-        string single = Path.Combine(folder, Single), index = Path.Combine(folder, Index), archive = Path.Combine(folder, Archive);
-        if (File.Exists(single))
-        {
-            AddShard(single);
-        }
-        else if (File.Exists(index))
-        {
-            AddShards(folder, index);
-        }
-        else if (File.Exists(archive))
-        {
-            PyTorchArchive file = PyTorchArchive.Open(archive);
-            files.Add(file);
-            AddTensors(file.Tensors, archive);
-        }
-        else
-        {
-            throw new FileNotFoundException($"{folder}: expected {Single}, {Index} or {Archive}, found none of them; download the weights into this folder", single);
-        }
-    }
-
     private void AddShards(string folder, string index)
     {
         Dictionary<string, string> shardOf = UntrustedFile.ReadJson(index, MaxIndexLength, ReadIndex);
@@ -74,19 +60,20 @@ internal sealed class TensorFiles : IDisposable
         string[] absent = [.. shards.Where(shard => !File.Exists(Path.Combine(folder, shard)))];
         if (absent.Length > 0)
         {
-            throw new FileNotFoundException($"{index}: expected the files that it names, found no {string.Join(", ", absent)}; download them", Path.Combine(folder, absent[0]));
+            throw new FileNotFoundException(
+                $"{index}: expected the files that it names, found no {Shortened.List(absent)}; download them", Path.Combine(folder, absent[0]));
         }
 
         foreach (string shard in shards)
         {
-            AddShard(Path.Combine(folder, shard));
+            AddFile(Path.Combine(folder, shard));
         }
 
         // Tensors that the index does not name are found later, when all names are compared with the configuration.
         string[] lost = [.. shardOf.Keys.Where(name => !tensors.ContainsKey(name))];
         if (lost.Length > 0)
         {
-            throw new InvalidDataException($"{index}: expected tensors that its files hold, found names that they lack: {string.Join(", ", lost)}");
+            throw new InvalidDataException($"{index}: expected tensors that its files hold, found names that they lack: {Shortened.List(lost)}; download index and files of one model");
         }
     }
 
@@ -96,11 +83,10 @@ internal sealed class TensorFiles : IDisposable
         foreach (JsonProperty entry in new JsonFields(index).Inner("weight_map").All())
         {
             string shard = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString()! : string.Empty;
-
-            // The name is appended to the folder's path, so it must not lead out of the folder on any system.
-            if (!shard.EndsWith(".safetensors", StringComparison.Ordinal) || shard.AsSpan().IndexOfAny("/\\:\0") >= 0)
+            if (!IsPlainName(shard))
             {
-                throw new InvalidDataException($"weight_map: expected names of safetensors files in the same folder, found {entry.Value.GetRawText()} for {entry.Name}");
+                throw new InvalidDataException(
+                    $"weight_map: expected names of files in the same folder, found {Shortened.Text(entry.Value.GetRawText())} for {Shortened.Text(entry.Name)}");
             }
 
             shardOf.Add(entry.Name, shard);
@@ -113,11 +99,25 @@ internal sealed class TensorFiles : IDisposable
         return shardOf.Count > 0 ? shardOf : throw new InvalidDataException("weight_map: expected the file of each tensor, found nothing");
     }
 
-    private void AddShard(string path)
+    // The name is appended to the folder's path, so it must not lead out of the folder on any system.
+    private static bool IsPlainName(string name) =>
+        name.Length is > 0 and <= LongestFileName && name is not ("." or "..") && name.AsSpan().IndexOfAny("/\\:\0") < 0;
+
+    private void AddFile(string path)
     {
-        SafetensorsFile file = SafetensorsFile.Open(path);
-        files.Add(file);
-        AddTensors(file.Tensors, path);
+        paths.Add(path);
+        if (WeightFiles.IsSafetensors(path))
+        {
+            SafetensorsFile file = SafetensorsFile.Open(path);
+            files.Add(file);
+            AddTensors(file.Tensors, path);
+        }
+        else
+        {
+            PyTorchArchive file = PyTorchArchive.Open(path);
+            files.Add(file);
+            AddTensors(file.Tensors, path);
+        }
     }
 
     private void AddTensors(IReadOnlyDictionary<string, Tensor> found, string path)
@@ -128,12 +128,15 @@ internal sealed class TensorFiles : IDisposable
                 $"{path}: expected at most {TensorRegion.MaxCount} tensors in all files of a model, found {(long)tensors.Count + found.Count}"));
         }
 
+        string[] again = [.. found.Keys.Where(tensors.ContainsKey)];
+        if (again.Length > 0)
+        {
+            throw new InvalidDataException($"{path}: expected each tensor in one file, found again {Shortened.List(again)}; download the files of one model");
+        }
+
         foreach ((string name, Tensor tensor) in found)
         {
-            if (!tensors.TryAdd(name, tensor))
-            {
-                throw new InvalidDataException($"{path}: expected each tensor in one file, found {name} again");
-            }
+            tensors.Add(name, tensor);
         }
     }
 }

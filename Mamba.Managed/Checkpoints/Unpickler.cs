@@ -1,15 +1,17 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Unicode;
 using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>Reads the pickle of a PyTorch archive: a stack machine with dictionaries, lists, tuples, numbers, strings and tensors only.</summary>
+/// <summary>Reads the pickle of a PyTorch archive: a stack machine with dictionaries, lists, tuples, plain values and tensors only.</summary>
 /// <remarks>
-/// A pickle is a program for a stack machine that may name any Python function and call it. Here only seven names are known, and a call of
-/// one of them is a case of <see cref="Call"/>; nothing else can be called. Reading is one loop without recursion; the limit on steps
-/// bounds the time, the stack and every container, and a string is never longer than the pickle.
+/// A pickle is a program for a stack machine that may name any Python function and call it. Here only the names of <see cref="PickleGlobal"/> are
+/// known, and a call of one of them is a case of <see cref="Call"/>; nothing else can be called. Reading is one loop without recursion; the limit
+/// on steps bounds the time, the stack and every container, and a string is never longer than the pickle. Values that do not concern weights, such
+/// as the numbers of an optimizer, are passed over: one object stands for all of them.
 /// Opcodes and their meaning: Lib/pickletools.py of CPython, protocols 2 to 5.
 /// </remarks>
 internal sealed class Unpickler
@@ -19,6 +21,8 @@ internal sealed class Unpickler
 
     private const int MaxSteps = 1 << 20;
     private const int MaxGlobalLength = 256;
+
+    private static readonly object plain = new();
 
     private readonly byte[] pickle;
     private readonly Func<string, (long Offset, long Length)> locate;
@@ -33,21 +37,14 @@ internal sealed class Unpickler
         this.locate = locate;
     }
 
-    private enum Function
-    {
-        OrderedDict,
-        RebuildTensor,
-        RebuildParameter,
-    }
-
     /// <summary>Runs a pickle to its end and returns the value on the stack.</summary>
     /// <param name="pickle">The contents of <c>data.pkl</c>.</param>
     /// <param name="locate">Where the storage of a key lies in the file, in bytes.</param>
     /// <returns>
-    /// <see langword="null"/>, <see cref="bool"/>, <see cref="long"/>, <see cref="string"/>, an array (tuple), a list, a dictionary by name,
-    /// or a <see cref="TensorRegion"/>. A container may contain itself.
+    /// <see langword="null"/>, <see cref="bool"/>, <see cref="long"/>, <see cref="string"/>, an array (tuple), a list, a
+    /// <see cref="PickledDictionary"/>, a <see cref="PickledTensor"/>, or an object without meaning. A container may contain itself.
     /// </returns>
-    /// <exception cref="InvalidDataException">The pickle is damaged, too long, or contains anything but tensors and containers.</exception>
+    /// <exception cref="InvalidDataException">The pickle contradicts itself, is too long, or contains anything but tensors, containers and plain values.</exception>
     public static object? Read(byte[] pickle, Func<string, (long Offset, long Length)> locate)
     {
         Unpickler machine = new(pickle, locate);
@@ -62,7 +59,7 @@ internal sealed class Unpickler
             machine.Execute(opcode);
         }
 
-        throw new InvalidDataException(Throw.Invariant($"expected a pickle of at most {MaxSteps} steps, found more"));
+        throw new InvalidDataException(Throw.Invariant($"expected a pickle of at most {MaxSteps} steps, found more; save the state_dict alone"));
     }
 
     private void Execute(PickleOpcode opcode)
@@ -72,118 +69,108 @@ internal sealed class Unpickler
             case PickleOpcode.Proto: Take(1); break;
             case PickleOpcode.Frame: Take(8); break;
             case PickleOpcode.Mark: marks.Push(stack.Count); break;
-            case PickleOpcode.None: Push(null); break;
-            case PickleOpcode.NewTrue: Push(true); break;
-            case PickleOpcode.NewFalse: Push(false); break;
-            case PickleOpcode.BinInt: Push((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4))); break;
-            case PickleOpcode.BinInt1: Push((long)Take(1)[0]); break;
-            case PickleOpcode.BinInt2: Push((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2))); break;
-            case PickleOpcode.Long1: Push(TakeLong()); break;
-            case PickleOpcode.BinUnicode: Push(TakeText(TakeUInt32())); break;
-            case PickleOpcode.ShortBinUnicode: Push(TakeText(Take(1)[0])); break;
+            case PickleOpcode.Pop: Pop(); break;
+            case PickleOpcode.PopMark: PopToMark(); break;
+            case PickleOpcode.Dup: Push(Peek()); break;
             case PickleOpcode.EmptyTuple: Push(Array.Empty<object?>()); break;
             case PickleOpcode.Tuple1: Push(PopMany(1)); break;
             case PickleOpcode.Tuple2: Push(PopMany(2)); break;
             case PickleOpcode.Tuple3: Push(PopMany(3)); break;
             case PickleOpcode.Tuple: Push(PopToMark()); break;
             case PickleOpcode.EmptyList: Push(new List<object?>()); break;
+            case PickleOpcode.List: Push(new List<object?>(PopToMark())); break;
             case PickleOpcode.Append: Append(PopMany(1)); break;
             case PickleOpcode.Appends: Append(PopToMark()); break;
-            case PickleOpcode.EmptyDict: Push(new Dictionary<string, object?>()); break;
+            case PickleOpcode.EmptyDict: Push(new PickledDictionary()); break;
+            case PickleOpcode.Dict: PushDictionary(PopToMark()); break;
             case PickleOpcode.SetItem: SetItems(PopMany(2)); break;
             case PickleOpcode.SetItems: SetItems(PopToMark()); break;
+            case PickleOpcode.EmptySet: Push(plain); break;
+            case PickleOpcode.AddItems: PopToMark(); break;
+            case PickleOpcode.FrozenSet: PopToMark(); Push(plain); break;
             case PickleOpcode.BinPut: memo[Take(1)[0]] = Peek(); break;
             case PickleOpcode.LongBinPut: memo[TakeUInt32()] = Peek(); break;
             case PickleOpcode.Memoize: memo[(uint)memo.Count] = Peek(); break;
             case PickleOpcode.BinGet: Push(Recall(Take(1)[0])); break;
             case PickleOpcode.LongBinGet: Push(Recall(TakeUInt32())); break;
-            case PickleOpcode.Global: Push(Find(TakeLine(), TakeLine())); break;
-            case PickleOpcode.StackGlobal: Push(PopMany(2) is [string module, string name] ? Find(module, name) : throw Unexpected("a module and a name")); break;
+            case PickleOpcode.Global: Push(PickleGlobal.Find(TakeLine(), TakeLine())); break;
+            case PickleOpcode.StackGlobal: Push(PopMany(2) is [string module, string name] ? PickleGlobal.Find(module, name) : throw Unexpected("a module and a name")); break;
             case PickleOpcode.BinPersId: Push(FindStorage(Pop())); break;
-            case PickleOpcode.Reduce: Push(PopMany(2) is [Function function, object?[] arguments] ? Call(function, arguments) : throw Unexpected("a known function and a tuple")); break;
-            case PickleOpcode.Build: SetAttributes(PopMany(1)); break;
-            default:
-                throw new InvalidDataException(Throw.Invariant(
-                    $"expected a pickle of tensors and containers, found opcode 0x{(byte)opcode:x2} at byte {position - 1}; nothing is executed"));
+            case PickleOpcode.Reduce or PickleOpcode.NewObj: Call(PopMany(2)); break;
+            case PickleOpcode.NewObjEx: Call(PopMany(3)[..2]); break;
+            case PickleOpcode.Build: SetAttributes(); break;
+            default: PushScalar(opcode); break;
         }
     }
 
-    private static object Find(string module, string name) => (module, name) switch
+    private void PushScalar(PickleOpcode opcode)
     {
-        ("collections", "OrderedDict") => Function.OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2") => Function.RebuildTensor,
-        ("torch._utils", "_rebuild_parameter") => Function.RebuildParameter,
-        ("torch", "FloatStorage") => ElementType.Float32,
-        ("torch", "HalfStorage") => ElementType.Float16,
-        ("torch", "BFloat16Storage") => ElementType.BFloat16,
-        ("torch", "LongStorage") => ElementType.Int64,
-        _ => throw new InvalidDataException(
-            $"expected a pickle of float32, float16, bfloat16 or int64 tensors and containers, found a call for {module}.{name}; nothing is executed"),
-    };
+        switch (opcode)
+        {
+            case PickleOpcode.None: Push(null); break;
+            case PickleOpcode.NewTrue: Push(true); break;
+            case PickleOpcode.NewFalse: Push(false); break;
+            case PickleOpcode.BinInt: Push((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4))); break;
+            case PickleOpcode.BinInt1: Push((long)Take(1)[0]); break;
+            case PickleOpcode.BinInt2: Push((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2))); break;
+            case PickleOpcode.Long1: Push(TakeLong(Take(1)[0])); break;
+            case PickleOpcode.Long4: Push(TakeLong(TakeUInt32())); break;
+            case PickleOpcode.BinFloat: Take(8); Push(plain); break;
+            case PickleOpcode.BinUnicode: Push(TakeText(TakeUInt32())); break;
+            case PickleOpcode.ShortBinUnicode: Push(TakeText(Take(1)[0])); break;
+            case PickleOpcode.BinUnicode8: Push(TakeText(TakeLength())); break;
+            case PickleOpcode.BinString: Push(TakeBytes(TakeUInt32())); break;
+            case PickleOpcode.ShortBinString: Push(TakeBytes(Take(1)[0])); break;
+            case PickleOpcode.BinBytes: Take(TakeUInt32()); Push(plain); break;
+            case PickleOpcode.ShortBinBytes: Take(Take(1)[0]); Push(plain); break;
+            case PickleOpcode.BinBytes8 or PickleOpcode.ByteArray8: Take(TakeLength()); Push(plain); break;
+            default:
+                throw new InvalidDataException(Throw.Invariant(
+                    $"expected a pickle of tensors, containers and plain values as torch.save writes, found opcode 0x{(byte)opcode:x2} at byte {position - 1}; nothing is executed"));
+        }
+    }
 
-    private object Call(Function function, object?[] arguments) => (function, arguments) switch
+    private void Call(object?[] call) => Push(call switch
     {
-        (Function.OrderedDict, []) => new Dictionary<string, object?>(),
-        (Function.RebuildTensor, [Storage storage, long offset, object?[] shape, object?[] stride, ..]) =>
-            Rebuild(storage, offset, Integers(shape), Integers(stride)),
-        (Function.RebuildParameter, [TensorRegion tensor, ..]) => tensor,
+        [PickleFunction.Dictionary, object?[]] => new PickledDictionary(),
+        [PickleFunction.Value, object?[]] => plain,
+        [PickleFunction.OtherTensor, object?[]] => PickledTensor.NotDense,
+        [PickleFunction.TensorOfType, object?[] arguments] when arguments is [PickleFunction.Tensor or PickleFunction.Parameter, _, object?[] inner, ..] =>
+            ToTensor((PickleFunction)arguments[0]!, inner),
+        [PickleFunction function and (PickleFunction.Tensor or PickleFunction.Parameter), object?[] arguments] => ToTensor(function, arguments),
+        _ => throw Unexpected("a known function and a tuple"),
+    });
+
+    private PickledTensor ToTensor(PickleFunction function, object?[] arguments) => (function, arguments) switch
+    {
+        (PickleFunction.Tensor, [PickledStorage storage, long offset, object?[] shape, object?[] stride, ..]) => PickledTensor.Over(
+            storage, offset, Integers(shape), Integers(stride), arguments.OfType<OtherElements>().FirstOrDefault()),
+        (PickleFunction.Parameter, [PickledTensor tensor, ..]) => tensor,
         _ => throw Unexpected("arguments of a tensor"),
     };
 
     /// <summary>The storage that <c>('storage', type, key, location, elements)</c> names.</summary>
-    private Storage FindStorage(object? id)
+    private PickledStorage FindStorage(object? id)
     {
-        if (id is not object?[] parts || parts is not ["storage", ElementType type, string key, string, long count])
+        if (id is not object?[] parts || parts is not ["storage", { } type, string key, string, long count])
         {
             throw Unexpected("a storage");
         }
 
+        if (type is OtherElements other)
+        {
+            return new(key, null, other.Name, 0, 0);
+        }
+
+        if (type is not ElementType elements)
+        {
+            throw Unexpected("the type of a storage");
+        }
+
         (long offset, long length) = locate(key);
-        return count >= 0 && count == length / type.Size() && length % type.Size() == 0
-            ? new Storage(key, type, offset, length)
-            : throw new InvalidDataException(Throw.Invariant($"storage {key}: expected {count} elements of {type}, found {length} bytes"));
-    }
-
-    private static TensorRegion Rebuild(Storage storage, long offset, long[] shape, long[] stride)
-    {
-        string name = "tensor of storage " + storage.Key;
-        int size = storage.Type.Size();
-        if (offset < 0 || offset > storage.Length / size)
-        {
-            throw new InvalidDataException(Throw.Invariant($"{name}: expected an offset within {storage.Length / size} elements, found {offset}"));
-        }
-
-        TensorRegion region = TensorRegion.Create(name, storage.Type, shape, storage.Offset + (offset * size));
-        if (region.Length > storage.Length - (offset * size))
-        {
-            throw new InvalidDataException(Throw.Invariant($"{name}: expected at most {storage.Length} bytes, found {region.Length} from element {offset}"));
-        }
-
-        return region.Length == 0 || IsRowMajor(shape, stride)
-            ? region
-            : throw new InvalidDataException($"{name}: expected row-major elements, found other strides; save the tensor after .contiguous()");
-    }
-
-    private static bool IsRowMajor(long[] shape, long[] stride)
-    {
-        if (stride.Length != shape.Length)
-        {
-            return false;
-        }
-
-        long expected = 1;
-        for (int i = shape.Length - 1; i >= 0; i--)
-        {
-            // The stride of a dimension of length 1 is never used, and PyTorch stores an arbitrary value there.
-            if (shape[i] != 1 && stride[i] != expected)
-            {
-                return false;
-            }
-
-            expected *= shape[i];
-        }
-
-        return true;
+        return count >= 0 && count == length / elements.Size() && length % elements.Size() == 0
+            ? new(key, elements, elements.ToString(), offset, length)
+            : throw new InvalidDataException(Throw.Invariant($"storage {Shortened.Text(key)}: expected {count} elements of {elements}, found {length} bytes"));
     }
 
     private long[] Integers(object?[] values) =>
@@ -193,24 +180,30 @@ internal sealed class Unpickler
 
     private void Append(object?[] values)
     {
-        if (Peek() is not List<object?> list)
+        switch (Peek())
         {
-            throw Unexpected("a list");
+            case List<object?> list: list.AddRange(values); break;
+            case var other when other == plain: break;
+            default: throw Unexpected("a list");
         }
+    }
 
-        list.AddRange(values);
+    private void PushDictionary(object?[] pairs)
+    {
+        Push(new PickledDictionary());
+        SetItems(pairs);
     }
 
     private void SetItems(object?[] pairs)
     {
-        if (Peek() is not Dictionary<string, object?> dictionary || pairs.Length % 2 != 0)
+        if (Peek() is not { } target || (target != plain && target is not PickledDictionary) || pairs.Length % 2 != 0)
         {
             throw Unexpected("a dictionary and pairs");
         }
 
-        for (int i = 0; i < pairs.Length; i += 2)
+        for (int i = 0; target is PickledDictionary dictionary && i < pairs.Length; i += 2)
         {
-            if (pairs[i] is not string key || !dictionary.TryAdd(key, pairs[i + 1]))
+            if (!dictionary.TryAdd(pairs[i], pairs[i + 1]))
             {
                 throw Unexpected("names, each once");
             }
@@ -218,11 +211,12 @@ internal sealed class Unpickler
     }
 
     /// <summary>Attributes, such as the <c>_metadata</c> of a state dictionary, do not concern tensors: they are read and ignored.</summary>
-    private void SetAttributes(object?[] attributes)
+    private void SetAttributes()
     {
-        if (Peek() is not Dictionary<string, object?> || attributes is not [Dictionary<string, object?>])
+        Pop();
+        if (Peek() is not (PickledDictionary or PickledTensor or List<object?>) and var target && target != plain)
         {
-            throw Unexpected("attributes of a dictionary");
+            throw Unexpected("attributes of an object");
         }
     }
 
@@ -274,16 +268,32 @@ internal sealed class Unpickler
 
     private uint TakeUInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Take(4));
 
-    private long TakeLong()
+    // A text or an array in memory is shorter than 2^31 bytes, whatever a length of 8 bytes says.
+    private uint TakeLength() => (uint)Math.Min(BinaryPrimitives.ReadUInt64LittleEndian(Take(8)), int.MaxValue);
+
+    // A seed may have more than 64 bits.
+    private object TakeLong(uint length)
     {
-        ReadOnlySpan<byte> bytes = Take(Take(1)[0]);
+        ReadOnlySpan<byte> bytes = Take(length);
+        if (length > sizeof(long))
+        {
+            return plain;
+        }
+
         long value = bytes.IsEmpty || bytes[^1] < 0x80 ? 0 : -1;
         for (int i = bytes.Length - 1; i >= 0; i--)
         {
             value = (value << 8) | bytes[i];
         }
 
-        return bytes.Length <= sizeof(long) ? value : throw Unexpected("an integer of at most 64 bits");
+        return value;
+    }
+
+    // A text of Python 2, or its bytes.
+    private object TakeBytes(uint length)
+    {
+        ReadOnlySpan<byte> bytes = Take(length);
+        return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : plain;
     }
 
     private string TakeText(uint length)
@@ -307,7 +317,5 @@ internal sealed class Unpickler
     }
 
     private InvalidDataException Unexpected(string expected) =>
-        new(Throw.Invariant($"expected {expected} before byte {position} of the pickle, found other values; the file is damaged"));
-
-    private sealed record Storage(string Key, ElementType Type, long Offset, long Length);
+        new(Throw.Invariant($"expected {expected} before byte {position} of the pickle, found other values; save the state_dict again with torch.save"));
 }

@@ -65,12 +65,12 @@ internal sealed class ZipDirectory
     {
         if (!entries.TryGetValue(name, out Entry entry))
         {
-            throw new InvalidDataException($"expected an entry {name} in the archive, found none; the file is not complete");
+            throw new InvalidDataException($"expected an entry {Shortened.Text(name)} in the archive, found none; the file is not complete");
         }
 
         if (!entry.IsStored)
         {
-            throw new InvalidDataException($"{name}: expected a stored entry, found one that is compressed or encrypted; write the file again with torch.save");
+            throw new InvalidDataException($"{Shortened.Text(name)}: expected a stored entry, found one that is compressed or encrypted; write the file again with torch.save");
         }
 
         if (entry.Header > dataEnd - LocalLength)
@@ -89,7 +89,7 @@ internal sealed class ZipDirectory
         (long offset, long length) = Locate(name);
         return length <= mostBytes
             ? UntrustedFile.ReadBytes(file, offset, (int)length)
-            : throw new InvalidDataException(Throw.Invariant($"{name}: expected at most {mostBytes} bytes, found {length}"));
+            : throw new InvalidDataException(Throw.Invariant($"{Shortened.Text(name)}: expected at most {mostBytes} bytes, found {length}"));
     }
 
     private static (long Offset, long Length) FindDirectory(FileStream file)
@@ -108,7 +108,7 @@ internal sealed class ZipDirectory
         }
 
         throw new InvalidDataException(
-            "expected a zip archive as torch.save writes since PyTorch 1.6, found no directory at its end; the file is not complete, or older: load and save it again");
+            "expected a zip archive as torch.save writes since PyTorch 1.6, found no directory at its end; the file is not complete, or of another kind: download it again");
     }
 
     private static (long Offset, long Length) FindZip64Directory(FileStream file, long endOffset)
@@ -155,7 +155,7 @@ internal sealed class ZipDirectory
         bool isStored = U16(rest, 10) == 0 && (U16(rest, 8) & 1) == 0 && packed == unpacked;
         if (!entries.TryAdd(name, new Entry(header, unpacked, isStored)) || entries.Count > MaxEntries)
         {
-            throw new InvalidDataException(Throw.Invariant($"{name}: expected each name once and at most {MaxEntries} entries, found more"));
+            throw new InvalidDataException(Throw.Invariant($"{Shortened.Text(name)}: expected each name once and at most {MaxEntries} entries, found more"));
         }
 
         return length;
@@ -191,7 +191,7 @@ internal sealed class ZipDirectory
     }
 
     private static InvalidDataException OutOfRange(string name) =>
-        new($"{name}: expected an entry that lies before the zip directory, found one out of range; the file is damaged");
+        new($"{Shortened.Text(name)}: expected an entry that lies before the zip directory, found one out of range; the file is damaged");
 
     private static ushort U16(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
 

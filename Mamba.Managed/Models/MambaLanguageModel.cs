@@ -129,21 +129,18 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(tensors);
         config = config.Validate();
-        HashSet<string> unknown = [.. tensors.Keys];
+        HashSet<string> others = [.. tensors.Keys];
         List<string> problems = [];
         foreach (ExpectedParameter expected in ModelParameters.Of(config))
         {
-            unknown.Remove(expected.Path);
+            others.Remove(expected.Path);
             if (Problem(expected, tensors.GetValueOrDefault(expected.Path)) is { } problem)
             {
                 problems.Add(problem);
             }
         }
 
-        problems.AddRange(unknown.Order(StringComparer.Ordinal).Select(name => $"{name} is unknown"));
-        return problems.Count == 0
-            ? Build(config, tensors)
-            : throw new InvalidDataException("the tensors do not fit the configuration: " + string.Join("; ", problems));
+        return problems.Count + others.Count == 0 ? Build(config, tensors) : throw Misfit(config, problems, others);
     }
 
     /// <summary>A new model with random weights, initialized as the paper and its code do.</summary>
@@ -223,6 +220,16 @@ public sealed record MambaLanguageModel : IParameterTree<MambaLanguageModel>
 
         string name = $"{expected.Path} [{string.Join(", ", expected.Shape)}]";
         return found is null ? $"{name} is missing" : $"{name}: found {found}";
+    }
+
+    // What is missing and what is too much take turns, so that a list of the first dozen shows both.
+    private static InvalidDataException Misfit(MambaConfig config, IEnumerable<string> problems, IEnumerable<string> others)
+    {
+        HashSet<string> excluded = [.. ModelParameters.Of(config with { InProjBias = true, ConvBias = true, OutProjBias = true, TieEmbeddings = false }).Select(parameter => parameter.Path)];
+        IEnumerable<string> strangers = others.Order(StringComparer.Ordinal)
+            .Select(name => excluded.Contains(name) ? $"{name} is there, which the configuration excludes" : $"{name} is unknown");
+        IEnumerable<string> turns = problems.Index().Concat(strangers.Index()).OrderBy(entry => entry.Index).Select(entry => entry.Item);
+        return new("the tensors do not fit the configuration: " + Shortened.List(turns, "; "));
     }
 
     private static void CheckEpsilon(string path, float? expected, float? found)

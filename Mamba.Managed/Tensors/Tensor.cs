@@ -17,6 +17,9 @@ namespace Mamba.Managed.Tensors;
 /// </remarks>
 public sealed class Tensor
 {
+    // A span holds fewer bytes than a tensor may.
+    private const int CompareLength = 1 << 28;
+
     private readonly int[] shape;
 
     /// <summary>A view of <paramref name="buffer"/>.</summary>
@@ -230,6 +233,25 @@ public sealed class Tensor
 
     /// <summary>Whether the shape is exactly <paramref name="dimensions"/>.</summary>
     public bool HasShape(params ReadOnlySpan<int> dimensions) => dimensions.SequenceEqual(shape);
+
+    /// <summary>Whether another tensor has the same type, the same shape and the same bits.</summary>
+    internal bool HasBytesOf(Tensor other)
+    {
+        if (Type != other.Type || !HasShape(other.Shape))
+        {
+            return false;
+        }
+
+        using TensorBuffer.Lease lease = Buffer.Acquire(), otherLease = other.Buffer.Acquire();
+        bool isEqual = true;
+        for (long at = 0; isEqual && at < ByteLength; at += CompareLength)
+        {
+            int length = (int)Math.Min(CompareLength, ByteLength - at);
+            isEqual = Buffer.Span<byte>(Offset + at, length).SequenceEqual(other.Buffer.Span<byte>(other.Offset + at, length));
+        }
+
+        return isEqual;
+    }
 
     /// <summary>Type and shape, for example <c>Float32 [768, 1536]</c>.</summary>
     public override string ToString() => $"{Type} [{string.Join(", ", shape)}]";

@@ -29,7 +29,7 @@ internal sealed class RunCheckpoint
 {
     private const string Prefix = "step-";
     private const string Description = "checkpoint.json";
-    private const string WeightsFile = TensorFiles.Single;
+    private const string WeightsFile = WeightFiles.Single;
 
     // The British spelling of existing runs, which must remain readable.
     private const string OptimizerFile = "optimiser.safetensors";
@@ -78,7 +78,7 @@ internal sealed class RunCheckpoint
 
         throw damaged.Count == 0
             ? new DirectoryNotFoundException($"{run}: expected checkpoints of a run, found none")
-            : new InvalidDataException($"{run}: no checkpoint is whole: {string.Join("; ", damaged)}");
+            : new InvalidDataException($"{run}: no checkpoint is whole: {Shortened.List(damaged, "; ")}");
     }
 
     /// <summary>The recipe of a run, by its newest checkpoint that says one; null where none does.</summary>

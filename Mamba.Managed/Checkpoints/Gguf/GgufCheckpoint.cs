@@ -34,7 +34,7 @@ internal static class GgufCheckpoint
 
         return unknown.Count == 0
             ? MambaLanguageModel.FromTensors(config, tensors)
-            : throw new InvalidDataException($"found tensors that a Mamba model does not have: {string.Join(", ", unknown.Order(StringComparer.Ordinal))}");
+            : throw new InvalidDataException($"found tensors that a Mamba model does not have: {Shortened.List(unknown.Order(StringComparer.Ordinal))}");
     }
 
     /// <summary>Writes a model: to a temporary file that is flushed to the disk and renamed.</summary>

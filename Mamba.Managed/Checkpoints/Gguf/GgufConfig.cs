@@ -8,7 +8,7 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 internal static class GgufConfig
 {
     /// <summary>The architecture that this library runs.</summary>
-    public const string Architecture = "mamba";
+    public const string Architecture = GgufKeys.Architecture;
 
     private const string Prefix = Architecture + ".";
     private const string Width = Prefix + "embedding_length";
@@ -32,14 +32,17 @@ internal static class GgufConfig
     public static MambaConfig Read(GgufFile file)
     {
         GgufMetadata metadata = file.Metadata;
-        if (file.Architecture is not Architecture)
-        {
-            throw new InvalidDataException($"{GgufLayout.ArchitectureKey}: expected {Architecture}, found {file.Architecture ?? "none"}; this library runs Mamba and Falcon-Mamba models");
-        }
-
+        GgufKeys.Require(metadata, file.Tensors.Values.Any(tensor => tensor.Type.IsQuantized()));
         if (!file.Tensors.TryGetValue(GgufNames.Embedding, out Tensor? embedding))
         {
-            throw new InvalidDataException($"expected a tensor {GgufNames.Embedding}, found none; does the file hold only a tokenizer?");
+            throw new InvalidDataException(
+                $"expected a tensor {GgufNames.Embedding}, found {(file.Tensors.Count == 0 ? "a file without tensors, which holds a tokenizer alone" : "none among " + Shortened.List(file.Tensors.Keys))}");
+        }
+
+        int rows = metadata.GetInteger(VocabularySize, embedding.Shape[0]);
+        if (rows != embedding.Shape[0])
+        {
+            throw new InvalidDataException(Throw.Invariant($"{VocabularySize}: expected {embedding.Shape[0]}, the rows of {GgufNames.Embedding}, found {rows}"));
         }
 
         int blocks = metadata.GetInteger(Blocks);

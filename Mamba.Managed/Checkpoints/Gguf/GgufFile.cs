@@ -10,46 +10,51 @@ internal sealed class GgufFile : IDisposable
     private const long LongestHeader = 256L << 20;
 
     private readonly Dictionary<string, Tensor> tensors = new(StringComparer.Ordinal);
-    private readonly MappedFile file;
+    private readonly List<MappedFile> files = [];
+    private readonly List<string> paths = [];
 
-    private GgufFile(MappedFile file, GgufHeader header)
+    private GgufFile()
     {
-        this.file = file;
-        (Version, Metadata) = (header.Version, header.Metadata);
-        foreach (GgufTensor tensor in header.Tensors)
-        {
-            tensors.Add(tensor.Name, new Tensor(tensor.Type, tensor.Shape, file.Region(tensor.Offset, tensor.Length), 0));
-        }
     }
 
     /// <summary>The version of the format: 2 or 3.</summary>
-    public int Version { get; }
+    public int Version { get; private set; }
 
-    /// <summary>The values by key.</summary>
-    public GgufMetadata Metadata { get; }
+    /// <summary>The values by key; of the first part where there are several.</summary>
+    public GgufMetadata Metadata { get; private set; } = new();
 
     /// <summary>The tensors by name; dimensions slowest first, the reverse of the file's.</summary>
     public IReadOnlyDictionary<string, Tensor> Tensors => tensors;
+
+    /// <summary>The file, or its parts in order.</summary>
+    public IReadOnlyList<string> Paths => paths;
 
     /// <summary>The architecture of the model, for example <c>mamba</c>; null if the file does not name one.</summary>
     /// <exception cref="InvalidDataException">The value is not a string.</exception>
     public string? Architecture => Metadata.GetString(GgufLayout.ArchitectureKey);
 
-    /// <summary>Opens a file and checks its header.</summary>
-    /// <param name="path">The file: version 2 or 3, little endian.</param>
-    /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is damaged or incomplete, or contains an unsupported type; the message says where.</exception>
+    /// <summary>Opens a file and checks its header; of a model in parts all of them.</summary>
+    /// <param name="path">The file: version 2 or 3, little endian. Any part of several: the others are found by their names.</param>
+    /// <exception cref="FileNotFoundException">There is no such file, or a part is missing.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or incomplete, or contains an unsupported type, or parts do not belong together; the message says where.</exception>
     public static GgufFile Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        GgufFile opened = new();
         try
         {
-            return Read(file);
+            GgufParts? parts = null;
+            opened.Add(path, metadata => parts = GgufParts.Of(path, metadata));
+            if (parts is not null)
+            {
+                opened.Reopen(parts);
+            }
+
+            return opened;
         }
-        catch (InvalidDataException error)
+        catch
         {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
+            opened.Dispose();
+            throw;
         }
     }
 
@@ -65,26 +70,64 @@ internal sealed class GgufFile : IDisposable
     }
 
     /// <summary>Unmaps the file and disposes its tensors.</summary>
-    public void Dispose() => file.Dispose();
+    public void Dispose() => files.ForEach(file => file.Dispose());
 
-    private static GgufFile Read(FileStream file)
+    // The first part has the metadata, and need not be the one that was opened first.
+    private void Reopen(GgufParts parts)
     {
+        Dispose();
+        files.Clear();
+        paths.Clear();
+        tensors.Clear();
+        parts.RequireAll();
+        for (int i = 0; i < parts.Count; i++)
+        {
+            int number = i;
+            Add(parts.PathOf(i), metadata => parts.Require(number, metadata, Metadata));
+        }
+
+        parts.RequireTensors(Metadata, tensors.Count);
+    }
+
+    // The metadata of the first part are those of the model.
+    private void Add(string path, Action<GgufMetadata> check) => UntrustedFile.Read(path, file =>
+    {
+        FileKind.Gguf.Require(file);
         if (file.Length < 24)
         {
             throw new InvalidDataException(Throw.Invariant($"expected at least 24 bytes of GGUF header, found a file of {file.Length}"));
         }
 
         MappedFile mapped = MappedFile.Open(file);
-        try
+        files.Add(mapped);
+
+        // Only the pages of the header are touched.
+        using TensorBuffer start = mapped.Region(0, Math.Min(mapped.Length, LongestHeader));
+        GgufHeader header = GgufHeader.Read(start, mapped);
+        if (paths.Count == 0)
         {
-            // Only the pages of the header are touched.
-            using TensorBuffer start = mapped.Region(0, Math.Min(mapped.Length, LongestHeader));
-            return new GgufFile(mapped, GgufHeader.Read(start, mapped.Length));
+            (Version, Metadata) = (header.Version, header.Metadata);
         }
-        catch
+
+        check(header.Metadata);
+        paths.Add(path);
+        AddTensors(header, mapped);
+        return header;
+    });
+
+    private void AddTensors(GgufHeader header, MappedFile mapped)
+    {
+        if (header.Tensors.Count > GgufHeader.MostEntries - tensors.Count)
         {
-            mapped.Dispose();
-            throw;
+            throw new InvalidDataException(Throw.Invariant($"expected at most {GgufHeader.MostEntries} tensors in all parts, found more"));
+        }
+
+        foreach (GgufTensor tensor in header.Tensors)
+        {
+            if (!tensors.TryAdd(tensor.Name, new Tensor(tensor.Type, tensor.Shape, mapped.Region(tensor.Offset, tensor.Length), 0)))
+            {
+                throw new InvalidDataException($"{Shortened.Text(tensor.Name)}: expected a tensor in one part, found it in two; use the parts of one model");
+            }
         }
     }
 }

@@ -18,8 +18,9 @@ internal sealed record GgufTensor(string Name, ElementType Type, int[] Shape, lo
 /// <remarks>Every number is checked against the remaining bytes before it is used, so that a file costs at most its own size in memory, plus a constant.</remarks>
 internal sealed class GgufHeader
 {
-    // An entry may be short in the file but costs a few hundred bytes of memory, so the number of entries is limited.
-    private const int MostEntries = 1 << 14;
+    /// <summary>The most tensors and the most values: an entry may be short in the file but costs a few hundred bytes of memory.</summary>
+    public const int MostEntries = 1 << 14;
+
     private const int LongestName = 256;
     private const int MostDimensions = 4;
     private const int DeepestArray = 4;
@@ -27,6 +28,7 @@ internal sealed class GgufHeader
     private readonly TensorBuffer head;
     private readonly List<GgufTensor> tensors = [];
     private int at;
+    private long end;
 
     private GgufHeader(TensorBuffer head) => this.head = head;
 
@@ -44,14 +46,30 @@ internal sealed class GgufHeader
 
     /// <summary>Reads a header.</summary>
     /// <param name="head">The beginning of the file, up to the longest possible header: less than 2 GB.</param>
-    /// <param name="fileLength">Length of the whole file.</param>
+    /// <param name="file">The whole file.</param>
     /// <exception cref="InvalidDataException">It is not a GGUF header, or it contradicts itself or the file's length.</exception>
-    public static GgufHeader Read(TensorBuffer head, long fileLength)
+    public static GgufHeader Read(TensorBuffer head, MappedFile file)
     {
         using TensorBuffer.Lease lease = head.Acquire();
         GgufHeader header = new(head);
-        header.ReadAll(fileLength);
+        header.ReadAll(file.Length);
+        RequireEnd(file, GgufLayout.Align(header.end, header.Alignment));
         return header;
+    }
+
+    // A writer pads the last tensor to the alignment and nothing more; what comes after is of another file.
+    private static void RequireEnd(MappedFile file, long end)
+    {
+        if (end >= file.Length)
+        {
+            return;
+        }
+
+        using TensorBuffer rest = file.Region(end, Math.Min(4, file.Length - end));
+        using TensorBuffer.Lease lease = rest.Acquire();
+        throw new InvalidDataException(rest.Span<byte>(0, (int)rest.Length).SequenceEqual("GGUF"u8)
+            ? Throw.Invariant($"expected one GGUF file, found another after byte {end}: parts were put together with cat; keep the parts as files of their own and open the first")
+            : Throw.Invariant($"expected the file to end with its tensors at byte {end}, found {file.Length - end} bytes more; download it again"));
     }
 
     private ReadOnlySpan<byte> Bytes => head.Span<byte>(0, (int)head.Length);
@@ -154,7 +172,7 @@ internal sealed class GgufHeader
             tensors[i] = tensor with { Offset = start + tensor.Offset };
         }
 
-        long end = 0;
+        end = start;
         foreach (GgufTensor tensor in tensors.OrderBy(t => t.Offset))
         {
             if (tensor.Offset < end)
