@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using static Mamba.Managed.Tokenizers.TokenizerJson;
 
 namespace Mamba.Managed.Tokenizers;
 
@@ -166,42 +167,5 @@ internal static class TokenizerFile
         int id = 0;
         Throw.Unless(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out id), $"{where}: expected whole numbers below 2^31, found {Excerpt(value)}");
         return id;
-    }
-
-    private static bool Flag(JsonElement parent, string name, bool otherwise)
-    {
-        if (!parent.TryGetProperty(name, out JsonElement value))
-        {
-            return otherwise;
-        }
-
-        Throw.Unless(value.ValueKind is JsonValueKind.True or JsonValueKind.False, $"{name}: expected true or false, found {Excerpt(value)}");
-        return value.GetBoolean();
-    }
-
-    private static void Expect(JsonElement parent, string name, string expected, string where)
-    {
-        string found = Get(parent, name, JsonValueKind.String)?.GetString() ?? "nothing";
-        Throw.Unless(found == expected, $"{where}.{name}: expected {expected}, found {found}; this kind is not supported");
-    }
-
-    private static JsonElement? Get(JsonElement parent, string name, JsonValueKind kind)
-    {
-        Throw.Unless(parent.ValueKind == JsonValueKind.Object, $"expected an object with {name}, found {Excerpt(parent)}");
-        if (!parent.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
-        {
-            return null;
-        }
-
-        Throw.Unless(value.ValueKind == kind, $"{name}: expected {kind}, found {Excerpt(value)}");
-        return value;
-    }
-
-    private static InvalidDataException Missing(string name) => new($"{name}: expected it in the file, found nothing");
-
-    private static string Excerpt(JsonElement value)
-    {
-        string text = value.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? value.ValueKind.ToString() : value.GetRawText();
-        return text.Length <= 40 ? text : text[..40] + "...";
     }
 }
