@@ -18,6 +18,12 @@ internal static class PreTokenizerJson
         }
 
         string kind = Text(splitter, "type", Where);
+        if (kind == "ByteLevel")
+        {
+            Throw.Unless(!Flag(splitter, "add_prefix_space", true), $"{Where}: expected add_prefix_space false");
+            return new ByteLevelWords(Flag(splitter, "use_regex", true));
+        }
+
         throw new InvalidDataException($"{Where}.type: expected ByteLevel, found {kind}; this kind is not supported");
     }
 }
