@@ -7,58 +7,48 @@ namespace Mamba.Managed.Tokenizers.Splitting;
 internal static class NormalizerJson
 {
     private const string Where = "normalizer";
+    private const int DeepestNesting = 16;
 
     /// <summary>The normalizer, or null where there is none.</summary>
     /// <exception cref="InvalidDataException">Its kind or one of its fields is not supported.</exception>
-    public static INormalizer? Read(JsonElement? json)
+    public static INormalizer? Read(JsonElement? json) => json is { ValueKind: not JsonValueKind.Null } normalizer ? Read(normalizer, 0) : null;
+
+    private static INormalizer Read(JsonElement json, int depth)
     {
-        if (json is not { ValueKind: not JsonValueKind.Null } normalizer)
+        Throw.Unless(depth < DeepestNesting, $"{Where}: expected at most {DeepestNesting} sequences within each other, found more");
+        string kind = Text(json, "type", Where);
+        switch (kind)
         {
-            return null;
+            case "Sequence":
+                OnlyKnown(json, Where, "type", "normalizers");
+                JsonElement parts = Get(json, "normalizers", JsonValueKind.Array) ?? throw Missing($"{Where}.normalizers");
+                return new NormalizerSequence([.. parts.EnumerateArray().Select(part => Read(part, depth + 1))]);
+            case "Prepend":
+                OnlyKnown(json, Where, "type", "prepend");
+                return new PrependNormalizer(Text(json, "prepend", Where));
+            case "Replace":
+                OnlyKnown(json, Where, "type", "pattern", "content");
+                JsonElement pattern = Get(json, "pattern", JsonValueKind.Object) ?? throw Missing($"{Where}.pattern");
+                return new ReplaceNormalizer(PreTokenizerJson.ReadPattern(pattern, Where), Text(json, "content", Where));
+            case "Strip":
+                OnlyKnown(json, Where, "type", "strip_left", "strip_right");
+                return new StripNormalizer(Flag(json, "strip_left", true), Flag(json, "strip_right", true));
+            default:
+                INormalizer plain = Plain(kind);
+                OnlyKnown(json, Where, "type");
+                return plain;
         }
-
-        string kind = Text(normalizer, "type", Where);
-        if (kind == "NFC")
-        {
-            CanonicalComposition composition = CanonicalComposition.Load();
-            return new Composed(composition);
-        }
-
-        if (kind == "Sequence")
-        {
-            return new All([.. normalizer.GetProperty("normalizers").EnumerateArray().Select(one => Read(one)!)]);
-        }
-
-        if (kind == "Prepend")
-        {
-            return new Prepended(Text(normalizer, "prepend", Where));
-        }
-
-        if (kind == "Replace")
-        {
-            return new Replaced(Text(normalizer.GetProperty("pattern"), "String", Where), Text(normalizer, "content", Where));
-        }
-
-        throw new InvalidDataException($"{Where}.type: expected NFC, found {kind}; this kind is not supported");
     }
 
-    private sealed class Composed(CanonicalComposition composition) : INormalizer
+    private static INormalizer Plain(string kind) => kind switch
     {
-        public string Normalize(string text) => composition.Normalize(text);
-    }
-
-    private sealed class All(INormalizer[] all) : INormalizer
-    {
-        public string Normalize(string text) => all.Aggregate(text, (part, one) => one.Normalize(part));
-    }
-
-    private sealed class Prepended(string start) : INormalizer
-    {
-        public string Normalize(string text) => text.Length == 0 ? text : start + text;
-    }
-
-    private sealed class Replaced(string pattern, string content) : INormalizer
-    {
-        public string Normalize(string text) => text.Replace(pattern, content, StringComparison.Ordinal);
-    }
+        "NFC" => UnicodeForm.C,
+        "NFD" => UnicodeForm.D,
+        "NFKC" => UnicodeForm.KC,
+        "NFKD" => UnicodeForm.KD,
+        "Lowercase" => new LowercaseNormalizer(),
+        "StripAccents" => new StripAccentsNormalizer(),
+        _ => throw new InvalidDataException(
+            $"{Where}.type: expected Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace, Strip, Lowercase or StripAccents, found {kind}; this kind is not supported"),
+    };
 }
