@@ -22,10 +22,10 @@ internal static class TokenizerJson
     public static string Text(JsonElement parent, string name, string where) =>
         Get(parent, name, JsonValueKind.String)?.GetString() ?? throw Missing($"{where}.{name}");
 
-    /// <summary>A flag; <paramref name="otherwise"/> where it is absent.</summary>
+    /// <summary>A flag; <paramref name="otherwise"/> where it is absent or null.</summary>
     public static bool Flag(JsonElement parent, string name, bool otherwise)
     {
-        if (!parent.TryGetProperty(name, out JsonElement value))
+        if (!parent.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
         {
             return otherwise;
         }
@@ -48,6 +48,14 @@ internal static class TokenizerJson
         {
             Throw.Unless(names.Contains(field.Name), $"{where}: expected {string.Join(", ", names!)}, found {field.Name}; this field is not supported");
         }
+    }
+
+    /// <summary>The id of a token: a whole number.</summary>
+    public static int Id(JsonElement value, string where)
+    {
+        int id = 0;
+        Throw.Unless(value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out id), $"{where}: expected whole numbers below 2^31, found {Excerpt(value)}");
+        return id;
     }
 
     /// <summary>The error for a field that must be there.</summary>

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Microsoft.ML.Tokenizers;
 
 namespace Mamba.Managed.Tokenizers;
 
@@ -9,7 +8,7 @@ namespace Mamba.Managed.Tokenizers;
 /// GPT-2's pattern, <c>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</c>, by hand: .NET's regular expressions match
 /// UTF-16 code units and do not recognize letters beyond U+FFFF.
 /// </remarks>
-internal sealed class WordSplitter : PreTokenizer
+internal sealed class WordSplitter
 {
     private enum Kind
     {
@@ -19,8 +18,8 @@ internal sealed class WordSplitter : PreTokenizer
         Other,
     }
 
-    /// <inheritdoc/>
-    public override IEnumerable<(int Offset, int Length)> PreTokenize(string text)
+    /// <summary>The words of a text.</summary>
+    public static IEnumerable<(int Offset, int Length)> PreTokenize(string text)
     {
         for (int at = 0; at < text.Length;)
         {
@@ -29,9 +28,6 @@ internal sealed class WordSplitter : PreTokenizer
             at += length;
         }
     }
-
-    /// <inheritdoc/>
-    public override IEnumerable<(int Offset, int Length)> PreTokenize(ReadOnlySpan<char> text) => PreTokenize(text.ToString());
 
     /// <summary>Length of the word at the beginning of a text that is not empty.</summary>
     internal static int FirstWord(ReadOnlySpan<char> text)
