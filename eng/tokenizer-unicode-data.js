@@ -45,7 +45,7 @@ const aliases = new Map(ucd("PropertyValueAliases.txt").filter(line => line.star
 for (const name of [...scripts].sort()) {
   try { lines.push(`${name.replaceAll("_", "").toLowerCase()}=${ranges(matched(`\\p{${name}}+`))}`); } catch { continue; }
   const short = aliases.get(name)?.toLowerCase();
-  if (short) { try { make({ type: "Split", pattern: { Regex: `\\p{${short}}` }, behavior: "Removed", invert: false }, null); lines.push(`${short}=${name.replaceAll("_", "").toLowerCase()}`); } catch { /* not a name there */ } }
+  if (short && short !== name.toLowerCase()) { try { make({ type: "Split", pattern: { Regex: `\\p{${short}}` }, behavior: "Removed", invert: false }, null); lines.push(`${short}=${name.replaceAll("_", "").toLowerCase()}`); } catch { /* not a name there */ } }
 }
 
 // Parts of the library that are written in Rust follow other versions of Unicode than its expressions.

@@ -26,39 +26,37 @@ internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) 
     private List<ReadOnlyMemory<char>> ToBytes(List<ReadOnlyMemory<char>> pieces)
     {
         List<ReadOnlyMemory<char>> mapped = new(pieces.Count);
-        Span<byte> utf8 = stackalloc byte[4];
+        char[] images = new char[pieces.Sum(piece => Encoding.UTF8.GetByteCount(piece.Span))];
+        int end = 0;
         foreach (ReadOnlyMemory<char> piece in pieces)
         {
-            ReadOnlySpan<char> text = piece.Span;
-
-            // A piece of characters that stand for themselves, which most are in English, is its own image; the space before it is not.
-            if (!text.ContainsAnyExceptInRange('!', '~'))
-            {
-                mapped.Add(piece);
-                continue;
-            }
-
-            char[] image = new char[Encoding.UTF8.GetByteCount(text)];
-            int length = 0;
-            for (int at = 0; at < text.Length;)
-            {
-                if (text[at] < 0x80)
-                {
-                    image[length++] = alphabet[text[at++]];
-                    continue;
-                }
-
-                Rune.DecodeFromUtf16(text[at..], out Rune rune, out int consumed);
-                at += consumed;
-                foreach (byte value in utf8[..rune.EncodeToUtf8(utf8)])
-                {
-                    image[length++] = alphabet[value];
-                }
-            }
-
-            mapped.Add(image);
+            int start = end;
+            end = Map(piece.Span, images, start);
+            mapped.Add(images.AsMemory(start, end - start));
         }
 
         return mapped;
+    }
+
+    private int Map(ReadOnlySpan<char> text, char[] images, int end)
+    {
+        Span<byte> utf8 = stackalloc byte[4];
+        for (int at = 0; at < text.Length;)
+        {
+            if (text[at] < 0x80)
+            {
+                images[end++] = alphabet[text[at++]];
+                continue;
+            }
+
+            Rune.DecodeFromUtf16(text[at..], out Rune rune, out int consumed);
+            at += consumed;
+            foreach (byte value in utf8[..rune.EncodeToUtf8(utf8)])
+            {
+                images[end++] = alphabet[value];
+            }
+        }
+
+        return end;
     }
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Mamba.Managed.Tokenizers.Splitting;
 
 /// <summary>A set of code points; surrogates are in none.</summary>
@@ -33,23 +31,26 @@ internal sealed class CharacterSet
     /// <summary>The set of ranges in any order; they may overlap.</summary>
     public static CharacterSet Of(IEnumerable<(int First, int Last)> ranges)
     {
-        List<(int First, int Last)> merged = [];
-        foreach ((int first, int last) in ranges.SelectMany(WithoutSurrogates).OrderBy(range => range.First))
-        {
-            if (merged.Count > 0 && first <= merged[^1].Last + 1)
-            {
-                merged[^1] = (merged[^1].First, Math.Max(merged[^1].Last, last));
-            }
-            else
-            {
-                merged.Add((first, last));
-            }
-        }
-
-        return new([.. merged]);
+        (int First, int Last)[] sorted = [.. ranges];
+        Array.Sort(sorted, (one, other) => one.First.CompareTo(other.First));
+        return Merge(sorted);
     }
 
-    public CharacterSet Union(CharacterSet other) => IsEmpty ? other : other.IsEmpty ? this : Of(ranges.Concat(other.ranges));
+    public CharacterSet Union(CharacterSet other)
+    {
+        if (IsEmpty || other.IsEmpty)
+        {
+            return IsEmpty ? other : this;
+        }
+
+        List<(int First, int Last)> both = new(ranges.Length + other.ranges.Length);
+        for (int i = 0, j = 0; i < ranges.Length || j < other.ranges.Length;)
+        {
+            both.Add(j == other.ranges.Length || (i < ranges.Length && ranges[i].First <= other.ranges[j].First) ? ranges[i++] : other.ranges[j++]);
+        }
+
+        return Merge(both);
+    }
 
     public CharacterSet Complement()
     {
@@ -70,7 +71,7 @@ internal sealed class CharacterSet
             gaps.Add((next, Last));
         }
 
-        return Of(gaps);
+        return Merge(gaps);
     }
 
     public CharacterSet Intersect(CharacterSet other)
@@ -149,17 +150,35 @@ internal sealed class CharacterSet
         return ranges.Length == 1 && ranges[0].First == ranges[0].Last && ranges[0].First < FirstAstral;
     }
 
-    [SuppressMessage("Performance", "CA1859", Justification = "an iterator")]
-    private static IEnumerable<(int First, int Last)> WithoutSurrogates((int First, int Last) range)
+    // Ranges in ascending order, which may overlap, without surrogates.
+    private static CharacterSet Merge(IReadOnlyList<(int First, int Last)> sorted)
     {
-        if (range.First < FirstSurrogate)
+        List<(int First, int Last)> merged = new(sorted.Count);
+        foreach ((int first, int last) in sorted)
         {
-            yield return (range.First, Math.Min(range.Last, FirstSurrogate - 1));
+            if (first <= LastSurrogate && last >= FirstSurrogate)
+            {
+                Append(merged, first, FirstSurrogate - 1);
+                Append(merged, LastSurrogate + 1, last);
+            }
+            else
+            {
+                Append(merged, first, last);
+            }
         }
 
-        if (range.Last > LastSurrogate)
+        return new([.. merged]);
+    }
+
+    private static void Append(List<(int First, int Last)> merged, int first, int last)
+    {
+        if (merged.Count > 0 && first <= last && first <= merged[^1].Last + 1)
         {
-            yield return (Math.Max(range.First, LastSurrogate + 1), range.Last);
+            merged[^1] = (merged[^1].First, Math.Max(merged[^1].Last, last));
+        }
+        else if (first <= last)
+        {
+            merged.Add((first, last));
         }
     }
 

@@ -79,15 +79,17 @@ internal sealed class RegexMatcher(RegexProgram fast, RegexProgram thorough)
             ref readonly RegexInstruction instruction = ref code[at];
             switch (instruction.Operation)
             {
-                case RegexOperation.Run:
-                case RegexOperation.WholeRun:
-                    int least = Scan(text, position, instruction.Set!, instruction.X, out int found);
-                    if (found < instruction.X)
+                case RegexOperation.Dispatch:
+                    at = instruction.Table![(uint)position >= (uint)text.Length ? RegexProgram.TableEnd : Math.Min((int)text[position], RegexProgram.TableOther)];
+                    continue;
+                case RegexOperation.WholeRun or RegexOperation.Run:
+                    int least = instruction.X == 0 ? position : EndOfRun(text, position, instruction.Set!, instruction.X);
+                    if (least < 0)
                     {
                         break;
                     }
 
-                    int most = Scan(text, least, instruction.Set!, instruction.Y - found, out _);
+                    int most = Scan(text, least, instruction.Set!, instruction.Y - instruction.X);
                     steps += most - position;
                     turns = most > position ? -1 : turns;
                     if (most > least && instruction.Operation == RegexOperation.Run)
@@ -97,6 +99,19 @@ internal sealed class RegexMatcher(RegexProgram fast, RegexProgram thorough)
 
                     position = most;
                     at++;
+                    continue;
+                case RegexOperation.Unit:
+                    if ((uint)position >= (uint)text.Length || text[position] != instruction.X)
+                    {
+                        break;
+                    }
+
+                    position++;
+                    turns = -1;
+                    at++;
+                    continue;
+                case RegexOperation.Jump:
+                    at = instruction.X;
                     continue;
                 case RegexOperation.Choice:
                     Push(new(instruction.Y, position, turns, -1));
@@ -130,8 +145,11 @@ internal sealed class RegexMatcher(RegexProgram fast, RegexProgram thorough)
                     fastSteps = steps;
                     return position;
                 default:
-                    if (Simple(text, in instruction, ref at, ref position, ref turns))
+                    // Copies, so that the loop's own variables stay in registers.
+                    (int nextAt, int nextPosition, int nextTurns) = (at, position, turns);
+                    if (Simple(text, in instruction, ref nextAt, ref nextPosition, ref nextTurns))
                     {
+                        (at, position, turns) = (nextAt, nextPosition, nextTurns);
                         continue;
                     }
 
@@ -300,24 +318,41 @@ internal sealed class RegexMatcher(RegexProgram fast, RegexProgram thorough)
     }
 
     // The end of a run of at most so many characters of a set.
-    private static int Scan(ReadOnlySpan<char> text, int at, CharacterSet set, int most, out int found)
+    private static int Scan(ReadOnlySpan<char> text, int at, CharacterSet set, int most)
     {
         ulong[] bits = set.Bits;
-        int left = most;
-        while (left > 0 && (uint)at < (uint)text.Length)
+        for (int left = most; left > 0 && (uint)at < (uint)text.Length; left--)
         {
             char unit = text[at];
-            int length = (bits[unit >> 6] >> (unit & 63) & 1) != 0 ? 1 : char.IsHighSurrogate(unit) ? set.Match(text, at) : 0;
-            if (length == 0)
+            if ((bits[unit >> 6] >> (unit & 63) & 1) != 0)
+            {
+                at++;
+            }
+            else if (char.IsHighSurrogate(unit) && set.Match(text, at) == 2)
+            {
+                at += 2;
+            }
+            else
             {
                 break;
             }
-
-            at += length;
-            left--;
         }
 
-        found = most - left;
+        return at;
+    }
+
+    // The end of exactly so many characters of a set; -1 where there are fewer.
+    private static int EndOfRun(ReadOnlySpan<char> text, int at, CharacterSet set, int count)
+    {
+        for (int length; count > 0; count--, at += length)
+        {
+            length = set.Match(text, at);
+            if (length == 0)
+            {
+                return NoMatch;
+            }
+        }
+
         return at;
     }
 

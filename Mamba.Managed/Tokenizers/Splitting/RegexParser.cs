@@ -242,10 +242,7 @@ internal sealed class RegexParser
                 return node;
             }
 
-            if (node is RegexNode.Look or RegexNode.At)
-            {
-                throw reader.Unsupported("expected characters to repeat, found a condition on a position; this is not supported");
-            }
+            CheckRepeat(node, least, most);
 
             // An exact number of times is not lazy with a question mark but optional; a plus after braces repeats once more.
             bool isLazy = reader.Take("?");
@@ -259,6 +256,29 @@ internal sealed class RegexParser
             node = !isLazy && !isInterval && reader.Take("+") ? new RegexNode.Atomic(node) : node;
         }
     }
+
+    // Oniguruma refuses to repeat conditions, and leaves a counted loop early where its body was empty.
+    private void CheckRepeat(RegexNode node, int least, int most)
+    {
+        if (IsCondition(node))
+        {
+            throw reader.Unsupported("expected characters to repeat, found a condition on a position; this is not supported");
+        }
+
+        bool isCounted = least > 1 || most is > 1 and < RegexNode.NoLimit;
+        if (isCounted && RegexFollow.End.After(node).MayBeEmpty)
+        {
+            throw reader.Unsupported("expected braces after what is never empty; others are not supported");
+        }
+    }
+
+    private static bool IsCondition(RegexNode node) => node switch
+    {
+        RegexNode.At or RegexNode.Look => true,
+        RegexNode.Sequence sequence => sequence.Parts.Count > 0 && sequence.Parts.All(IsCondition),
+        RegexNode.Alternatives alternatives => alternatives.Choices.Any(IsCondition),
+        _ => false,
+    };
 
     // Numbers in braces; null, and nothing is read, where there are none.
     private (int Least, int Most)? Interval()
