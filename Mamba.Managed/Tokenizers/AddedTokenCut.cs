@@ -34,7 +34,12 @@ internal static class AddedTokenCut
                 parts.Add(new(done, start, null));
             }
 
-            parts.Add(new(start, end, token));
+            // A token of white space whose characters the token before has taken is gone.
+            if (start < end)
+            {
+                parts.Add(new(start, end, token));
+            }
+
             done = end;
         }
 

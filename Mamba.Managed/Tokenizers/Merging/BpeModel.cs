@@ -55,7 +55,7 @@ internal sealed class BpeModel
         }
         else if (cache.Find(word, out int place) is { } known)
         {
-            to.AddRange(known);
+            to.AddRange((ReadOnlySpan<int>)known);
         }
         else
         {
