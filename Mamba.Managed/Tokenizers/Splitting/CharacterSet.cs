@@ -1,7 +1,7 @@
 namespace Mamba.Managed.Tokenizers.Splitting;
 
 /// <summary>A set of code points; surrogates are in none.</summary>
-/// <remarks>Immutable: the sorted ranges decide; the table of the first 65,536 code points, made on first use, answers faster.</remarks>
+/// <remarks>Immutable: the sorted ranges decide; the table of the first 65,536 code points, made when a text is first matched, answers faster.</remarks>
 internal sealed class CharacterSet
 {
     public const int Last = 0x10FFFF;
@@ -100,9 +100,9 @@ internal sealed class CharacterSet
 
     public bool Contains(int point)
     {
-        if ((uint)point < FirstAstral)
+        if (bits is not null && (uint)point < FirstAstral)
         {
-            return (Bits[point >> 6] >> (point & 63) & 1) != 0;
+            return (bits[point >> 6] >> (point & 63) & 1) != 0;
         }
 
         int low = 0, high = ranges.Length - 1;
@@ -188,9 +188,12 @@ internal sealed class CharacterSet
         ulong[] table = new ulong[FirstAstral / 64];
         foreach ((int first, int last) in ranges)
         {
-            for (int point = first; point <= Math.Min(last, FirstAstral - 1); point++)
+            // Whole words of 64 at once, single bits at the ends of a range.
+            for (int point = first, end = Math.Min(last, FirstAstral - 1); point <= end;)
             {
-                table[point >> 6] |= 1UL << (point & 63);
+                bool isWord = (point & 63) == 0 && end - point >= 63;
+                table[point >> 6] |= isWord ? ulong.MaxValue : 1UL << (point & 63);
+                point += isWord ? 64 : 1;
             }
         }
 

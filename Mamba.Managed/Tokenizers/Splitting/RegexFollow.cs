@@ -20,7 +20,7 @@ internal sealed record RegexFollow(CharacterSet First, bool MayBeEmpty, bool Alw
                 return sequence.Parts.Reverse().Aggregate(this, (follow, part) => follow.After(part));
             case RegexNode.Alternatives alternatives:
                 RegexFollow[] choices = [.. alternatives.Choices.Select(After)];
-                return new(CharacterSet.Of(choices.SelectMany(choice => choice.First.Ranges)), choices.Any(choice => choice.MayBeEmpty), choices.Any(choice => choice.Always));
+                return new(choices.Aggregate(CharacterSet.Empty, (all, choice) => all.Union(choice.First)), choices.Any(choice => choice.MayBeEmpty), choices.Any(choice => choice.Always));
             case RegexNode.Repeat { Most: 0 }:
                 return this;
             case RegexNode.Repeat repeat:

@@ -17,6 +17,7 @@ internal sealed class SplitPreTokenizer(CodePointRegex pattern, SplitBehavior be
             matches.Clear();
             pattern.FindAll(pieces[i].Span, matches);
             bool hasFirst = true;
+            cut.EnsureCapacity(cut.Count + matches.Count + pieces.Count - i);
             if (behavior == SplitBehavior.Isolated)
             {
                 AddAll(pieces[i], matches, cut);
