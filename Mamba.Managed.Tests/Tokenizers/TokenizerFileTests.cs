@@ -42,14 +42,20 @@ public class TokenizerFileTests
     [TestCase("\"a b\"", "\"a b\",\"a b\"", "each merge once, found 'a b'")]
     [TestCase("\"a b\"", "[\"a\",\"b\",\"c\"]", "pairs")]
     [TestCase("\"a b\"", "7", "pairs")]
-    [TestCase("[\"ab\",\"c\"]", "[\"a b\",\"c\"]", "none within, found 'a b c'")]
+    [TestCase("\"a b\"", "\"a b c\"", "none within, found 'a b c'")]
     [TestCase("\"id\":5", "\"id\":3", "id of its own")]
     [TestCase("\"id\":5", "\"id\":-3", "found -3")]
     [TestCase("\"content\":\"  \"", "\"content\":\"\"", "empty one")]
     [TestCase("\"content\":\"  \"", "\"content\":\"\\ud800\"", "JSON")]
-    [TestCase("\"content\":\"  \"", "\"lstrip\":true,\"content\":\"  \"", "lstrip")]
-    [TestCase("\"NFC\"", "\"Lowercase\"", "expected NFC, found Lowercase")]
-    [TestCase("\"add_prefix_space\":false},\n", "\"add_prefix_space\":true},\n", "add_prefix_space")]
+    [TestCase("\"content\":\"  \"", "\"lstrip\":1,\"content\":\"  \"", "lstrip")]
+    [TestCase("\"NFC\"", "\"Nmt\"", "found Nmt")]
+    [TestCase("\"version\":\"1.0\"", "\"version\":\"2.0\"", "version: expected 1.0, found 2.0")]
+    [TestCase("\"version\":", "\"truncation\":{\"max_length\":8},\"version\":", "truncation: expected none")]
+    [TestCase("\"version\":", "\"padding\":{\"strategy\":{\"Fixed\":8}},\"version\":", "padding: expected none")]
+    [TestCase("\"dropout\":null", "\"dropout\":null,\"mystery\":1", "mystery")]
+    [TestCase("\"decoder\":{\"type\":\"ByteLevel\"}", "\"decoder\":{\"type\":\"WordPiece\"}", "found WordPiece")]
+    [TestCase("\"post_processor\":{\"type\":\"ByteLevel\"", "\"post_processor\":{\"type\":\"Other\"", "found Other")]
+    [TestCase("\"post_processor\":{\"type\":\"ByteLevel\"", "\"post_processor\":{\"type\":\"RobertaProcessing\",\"cls\":[\"x\",77],\"sep\":[\"y\",5]", "found 77")]
     [TestCase("\"pre_tokenizer\":", "\"before\":", "pre_tokenizer")]
     [TestCase("\"dropout\":null", "\"dropout\":0.1", "dropout")]
     [TestCase("\"unk_token\":null", "\"unk_token\":\"?\"", "unk_token")]
@@ -57,6 +63,33 @@ public class TokenizerFileTests
     {
         string json = part.Length == 0 ? instead : Good.ReplaceLineEndings("\n").Replace(part, instead, StringComparison.Ordinal);
         Assert.That(() => Parse(json), Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected).And.Message.Not.Contains('\n'));
+    }
+
+    [TestCase("\"version\":\"1.0\",", "")]
+    [TestCase("\"version\":\"1.0\"", "\"version\":null,\"truncation\":null,\"padding\":{\"strategy\":\"BatchLongest\",\"pad_to_multiple_of\":null,\"pad_id\":0}")]
+    [TestCase("\"type\":\"BPE\",\"dropout\":null", "\"dropout\":0.0,\"fuse_unk\":null,\"byte_fallback\":null,\"ignore_merges\":null")]
+    [TestCase("\"type\":\"BPE\"", "\"type\":\"BPE\",\"continuing_subword_prefix\":\"\",\"end_of_word_suffix\":null")]
+    [TestCase("\"post_processor\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},", "\"post_processor\":null,")]
+    [TestCase("\"post_processor\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}", "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[],\"special_tokens\":{}}")]
+    [TestCase("{\"version\"", "\uFEFF{\"version\"")]
+    public void What_says_the_same_reads_the_same(string part, string instead)
+    {
+        Assert.That(Good.Contains(part, StringComparison.Ordinal), part);
+        Assert.That(Parse(Good.Replace(part, instead, StringComparison.Ordinal)).Encode("abc  ab<|endoftext|>"), Is.EqualTo(new[] { 4, 6, 3, 5 }));
+    }
+
+    [Test]
+    public void Special_tokens_go_around_a_whole_text_alone()
+    {
+        const string Template = """
+            "post_processor":{"type":"Sequence","processors":[{"type":"ByteLevel"},{"type":"TemplateProcessing",
+            "single":[{"SpecialToken":{"id":"<|endoftext|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"  ","type_id":0}}],
+            "special_tokens":{"<|endoftext|>":{"id":"<|endoftext|>","ids":[5],"tokens":["<|endoftext|>"]},"  ":{"id":"  ","ids":[6],"tokens":["  "]}}}]}
+            """;
+        BpeTokenizer tokenizer = Parse(Good.Replace("\"post_processor\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}", Template, StringComparison.Ordinal));
+        Assert.That(tokenizer.Encode("abc"), Is.EqualTo(new[] { 5, 4, 6 }));
+        Assert.That(tokenizer.Encode(""), Is.EqualTo(new[] { 5, 6 }));
+        Assert.That(tokenizer.Encode("abc", addSpecialTokens: false), Is.EqualTo(new[] { 4 }));
     }
 
     [Test]

@@ -77,17 +77,6 @@ public class TokenizerGoldenTests
         }
     }
 
-    [Test]
-    public void Form_c_is_that_of_the_Unicode_database()
-    {
-        CanonicalComposition composition = CanonicalComposition.Load();
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "nfc", "golden.json")));
-        foreach (JsonElement entry in document.RootElement.EnumerateArray())
-        {
-            Assert.That(composition.Normalize(entry.GetProperty("text").GetString()!), Is.EqualTo(entry.GetProperty("nfc").GetString()));
-        }
-    }
-
     private static BpeTokenizer Load(string file)
     {
         lock (Loaded)

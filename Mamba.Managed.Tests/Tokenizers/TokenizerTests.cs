@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.RegularExpressions;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
@@ -77,25 +76,6 @@ public class TokenizerTests
     }
 
     [Test]
-    public void Words_are_those_of_the_pattern([Range(0, 9)] int seed)
-    {
-        Regex pattern = new(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", RegexOptions.CultureInvariant);
-        Random random = new(seed);
-        const string Alphabet = "aé日'''srtvelmd12½ \u00A0\u2003\n\t.-!\u0301   ";
-        for (int round = 0; round < 500; round++)
-        {
-            string text = string.Concat(Enumerable.Range(0, random.Next(1, 20)).Select(_ => Alphabet[random.Next(Alphabet.Length)]));
-            Assert.That(new WordSplitter().PreTokenize(text), Is.EqualTo(pattern.Matches(text).Select(match => (match.Index, match.Length))), text);
-        }
-    }
-
-    [Test]
-    public void Letters_beyond_the_basic_plane_are_letters()
-    {
-        Assert.That(new WordSplitter().PreTokenize("x𝐀𠀀 𝟏"), Is.EqualTo(new[] { (0, 5), (5, 3) }));
-    }
-
-    [Test]
     public void A_folder_without_a_tokenizer_is_bytes_only_with_256_entries()
     {
         string folder = TestContext.CurrentContext.TestDirectory;
@@ -121,6 +101,39 @@ public class TokenizerTests
         Assert.That(
             () => ModelSource.Open(Path.Combine(folder, "..", "gguf", "gpt-neox-vocab.gguf")),
             Throws.TypeOf<InvalidDataException>().With.Message.Contains("gpt-neox-vocab.gguf").And.Message.Contains("found gptneox"));
+    }
+
+    [Test]
+    public void Added_tokens_stand_for_their_own_text_and_single_letters_of_the_vocabulary_for_bytes()
+    {
+        // The third is in the vocabulary too, where no merge makes it; the last is, and a merge makes it.
+        BpeTokenizer tokenizer = new(
+            [new("a", 0), new("\u00E9", 1), new("\u00F1and\u00FA", 2), new("\u0120", 3), new("\u0120a", 4)],
+            [("\u0120", "a")],
+            [new(5, "gr\u00F6\u00DFe", false, true), new(1, "\u00E9", false, true), new(2, "\u00F1and\u00FA", false, true), new(4, "\u0120a", false, true), new(6, "\u4F60 \u597D", false, true)]);
+        Assert.That(tokenizer.Decode([5, 0, 2, 4, 6]), Is.EqualTo("gr\u00F6\u00DFea\u00F1and\u00FA a\u4F60 \u597D"));
+        Assert.That(tokenizer.BytesOf(1).ToArray(), Is.EqualTo(new byte[] { 0xE9 }));
+        Assert.That(tokenizer.Encode("gr\u00F6\u00DFea \u4F60 \u597D"), Is.EqualTo(new[] { 5, 0, 3, 6 }));
+    }
+
+    [Test]
+    public void The_space_that_begins_a_text_is_left_out_there_alone()
+    {
+        BpeTokenizer tokenizer = BpeTokenizer.Load(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "tokenizers", "sentencepiece-bpe", "tokenizer.json"));
+        int[] ids = tokenizer.Encode("Hello \u00DF");
+        Assert.That(tokenizer.Decode(ids), Is.EqualTo("Hello \u00DF"));
+        Assert.That(TokenizerVariantTests.Streamed(tokenizer, ids), Is.EqualTo("Hello \u00DF"));
+        Assert.That(TokenizerVariantTests.Streamed(tokenizer, ids, isStart: false), Is.EqualTo(" Hello \u00DF"));
+    }
+
+    [Test]
+    public void Bytes_that_are_no_character_are_each_one_replacement_character()
+    {
+        // Tokens 3 to 258 are the bytes. Two of three bytes of a character, then a whole one.
+        BpeTokenizer tokenizer = BpeTokenizer.Load(Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures", "tokenizers", "sentencepiece-bpe", "tokenizer.json"));
+        int[] ids = [.. new byte[] { 0xE4, 0xB8, 0xE4, 0xBD, 0xA0, 0xFF, 0xF0, 0x9F }.Select(value => 3 + value)];
+        Assert.That(tokenizer.Decode(ids), Is.EqualTo("\uFFFD\uFFFD\u4F60\uFFFD\uFFFD\uFFFD"));
+        Assert.That(TokenizerVariantTests.Streamed(tokenizer, ids), Is.EqualTo(tokenizer.Decode(ids)));
     }
 
     // a b c, space, and the pairs ab before bc.

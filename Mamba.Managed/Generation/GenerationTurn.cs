@@ -24,7 +24,7 @@ internal sealed class GenerationTurn : IDisposable
         this.session = session;
         this.prompt = prompt;
         endTokens = [.. session.Options.EndTokenIds ?? tokenizer.EndTokenIds];
-        decoder = new StreamingDecoder(tokenizer);
+        decoder = new StreamingDecoder(tokenizer, isStart: false);
         stops = new StopMatcher(session.Options.Stop);
     }
 

@@ -224,7 +224,7 @@ public sealed class TextGenerator : IDisposable
     private int[] Encode(string prompt, bool isFirst)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        int[] tokens = Tokenizer.Encode(prompt);
+        int[] tokens = Tokenizer.Encode(prompt, addSpecialTokens: isFirst);
         return tokens.Length > 0 || !isFirst
             ? tokens
             : [Tokenizer.EndTokenId ?? Throw.Argument<int>("expected some text, found an empty prompt; this tokenizer has no token to begin a text with", nameof(prompt))];

@@ -23,7 +23,7 @@ public sealed class ByteTokenizer : Tokenizer
     public override IReadOnlyList<int> EndTokenIds => [];
 
     /// <inheritdoc/>
-    public override int[] Encode(string text)
+    public override int[] Encode(string text, bool addSpecialTokens)
     {
         ArgumentNullException.ThrowIfNull(text);
         return Array.ConvertAll(Encoding.UTF8.GetBytes(text), value => (int)value);

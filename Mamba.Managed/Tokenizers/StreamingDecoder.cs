@@ -6,16 +6,18 @@ namespace Mamba.Managed.Tokenizers;
 /// <summary>Decodes tokens one by one; a character that is split over several tokens is returned when it is complete.</summary>
 /// <remarks>All pieces together equal <see cref="Tokenizer.Decode"/> of all tokens. A piece stays valid until the next call.</remarks>
 /// <param name="tokenizer">The tokenizer of the tokens.</param>
-public sealed class StreamingDecoder(Tokenizer tokenizer)
+/// <param name="isStart">Whether the first token begins a text, where some tokenizers leave out a space; false for tokens that continue one.</param>
+public sealed class StreamingDecoder(Tokenizer tokenizer, bool isStart = true)
 {
-    private readonly Decoder decoder = Encoding.UTF8.GetDecoder();
+    private readonly Decoder decoder = tokenizer.TextEncoding.GetDecoder();
+    private TextStart start = new(IsPassed: !isStart);
     private readonly byte[] last = new byte[3];
     private char[] buffer = new char[64];
     private int incomplete;
 
     /// <summary>The text that <paramref name="token"/> completes; empty while a character is incomplete.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
-    public ReadOnlySpan<char> Append(int token) => Decode(tokenizer.BytesOf(token), flush: false);
+    public ReadOnlySpan<char> Append(int token) => Decode(tokenizer.BytesOf(token, ref start), flush: false);
 
     /// <summary>The bytes of the character that is incomplete, at most three; valid until the next call.</summary>
     internal ReadOnlySpan<byte> Incomplete => last.AsSpan(0, incomplete);
@@ -23,12 +25,16 @@ public sealed class StreamingDecoder(Tokenizer tokenizer)
     /// <summary>The text that some bytes complete.</summary>
     internal ReadOnlySpan<char> Append(ReadOnlySpan<byte> bytes) => Decode(bytes, flush: false);
 
-    /// <summary>The end of the text: U+FFFD where a character is still incomplete. The decoder may be used again.</summary>
-    public ReadOnlySpan<char> Flush() => Decode([], flush: true);
+    /// <summary>The end of the text: U+FFFD where a character is still incomplete. The decoder may be used again, as when it was made.</summary>
+    public ReadOnlySpan<char> Flush()
+    {
+        start = new(IsPassed: !isStart);
+        return Decode([], flush: true);
+    }
 
     private Span<char> Decode(ReadOnlySpan<byte> bytes, bool flush)
     {
-        int most = Encoding.UTF8.GetMaxCharCount(bytes.Length);
+        int most = tokenizer.TextEncoding.GetMaxCharCount(bytes.Length);
         if (buffer.Length < most)
         {
             buffer = new char[most];

@@ -19,36 +19,51 @@ public abstract class Tokenizer
     /// <summary>The usual token that ends a text, and from which an empty prompt starts: the first of <see cref="EndTokenIds"/>; null where there is none.</summary>
     public int? EndTokenId => EndTokenIds is [int first, ..] ? first : null;
 
-    /// <summary>The ids of a text.</summary>
+    /// <summary>The ids of a whole text, with the special tokens that the tokenizer puts around one, such as a token at its beginning.</summary>
     /// <param name="text">Any text; a lone surrogate counts as U+FFFD.</param>
-    /// <returns>[tokens]; empty for an empty text.</returns>
-    public abstract int[] Encode(string text);
+    /// <returns>[tokens]; empty for an empty text, but for special tokens.</returns>
+    public int[] Encode(string text) => Encode(text, addSpecialTokens: true);
 
-    /// <summary>The UTF-8 bytes that a token stands for; a character may be split over several tokens.</summary>
+    /// <summary>The ids of a text, with the special tokens around it or without.</summary>
+    /// <param name="text">Any text; a lone surrogate counts as U+FFFD.</param>
+    /// <param name="addSpecialTokens">True for a whole text, false for one that continues another.</param>
+    /// <returns>[tokens]; empty for an empty text, but for special tokens.</returns>
+    public abstract int[] Encode(string text, bool addSpecialTokens);
+
+    /// <summary>The UTF-8 bytes that a token stands for within a text; a character may be split over several tokens.</summary>
+    /// <remarks>At the start of a text the tokenizers of the SentencePiece family leave out a space, see <see cref="DecodeBytes"/>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
     public abstract ReadOnlySpan<byte> BytesOf(int token);
 
-    /// <summary>The bytes that tokens stand for, one token after the other.</summary>
+    /// <summary>The bytes of the whole text that tokens stand for: those of one token after the other, apart from a space that the tokenizer itself puts at the start of a text.</summary>
     /// <param name="tokens">[tokens]</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is out of range.</exception>
     public byte[] DecodeBytes(ReadOnlySpan<int> tokens)
     {
         ArrayBufferWriter<byte> bytes = new(Math.Max(16, tokens.Length));
+        TextStart start = default;
         foreach (int token in tokens)
         {
-            bytes.Write(BytesOf(token));
+            bytes.Write(BytesOf(token, ref start));
         }
 
         return bytes.WrittenSpan.ToArray();
     }
 
-    /// <summary>The text that tokens stand for; bytes that are not UTF-8 become U+FFFD.</summary>
+    /// <summary>The whole text that tokens stand for, special tokens by their names; bytes that are not UTF-8 become U+FFFD.</summary>
+    /// <remarks>For tokens that continue a text use a <see cref="StreamingDecoder"/> that does not begin at its start.</remarks>
     /// <param name="tokens">[tokens]</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is out of range.</exception>
-    public string Decode(ReadOnlySpan<int> tokens) => Encoding.UTF8.GetString(DecodeBytes(tokens));
+    public string Decode(ReadOnlySpan<int> tokens) => TextEncoding.GetString(DecodeBytes(tokens));
 
     /// <summary>One line: the kind and the number of tokens.</summary>
     public override string ToString() => Throw.Invariant($"{Name}, {VocabularySize} tokens");
+
+    /// <summary>How bytes become text.</summary>
+    internal virtual Encoding TextEncoding => Encoding.UTF8;
+
+    /// <summary>The bytes of a text's next token; at the start of the text they may be others than within it.</summary>
+    internal virtual ReadOnlySpan<byte> BytesOf(int token, ref TextStart start) => BytesOf(token);
 
     private protected void CheckToken(int token)
     {

@@ -1,18 +1,23 @@
+using Mamba.Managed.Tokenizers.Merging;
+
 namespace Mamba.Managed.Tokenizers;
 
-/// <summary>The parts of a byte-level BPE tokenizer, as <c>tokenizer.json</c> and GGUF files store them.</summary>
-/// <param name="Vocabulary">Each token, written in GPT-2's byte alphabet, with its id.</param>
-/// <param name="Merges">The pairs of tokens to merge, separated by a space, in order of priority.</param>
+/// <summary>The parts of a BPE tokenizer, as <c>tokenizer.json</c> and GGUF files store them.</summary>
+/// <param name="Vocabulary">Each token with its id; byte-level vocabularies are written in GPT-2's byte alphabet.</param>
+/// <param name="Merges">The pairs of tokens to merge, in order of priority.</param>
 /// <param name="Added">Tokens matched in the text itself.</param>
 /// <param name="EndTokenIds">The tokens that end a text, the usual one first.</param>
-/// <param name="Normalizes">Whether text is normalized to Unicode form C.</param>
+/// <param name="Steps">What happens before and after merging.</param>
 internal sealed record TokenizerParts(
     IReadOnlyCollection<KeyValuePair<string, int>> Vocabulary,
-    IReadOnlyCollection<string> Merges,
+    IReadOnlyCollection<(string Left, string Right)> Merges,
     IReadOnlyCollection<AddedToken> Added,
     IReadOnlyList<int> EndTokenIds,
-    bool Normalizes)
+    TokenizerSteps Steps)
 {
+    /// <summary>How merging treats what is special.</summary>
+    public BpeOptions Options { get; init; } = new();
+
     /// <summary>The tokenizer.</summary>
     /// <exception cref="InvalidDataException">The parts contradict each other.</exception>
     public BpeTokenizer ToTokenizer() => new(this);

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Mamba.Managed.Tokenizers;
+using Mamba.Managed.Tokenizers.Merging;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
@@ -45,7 +47,8 @@ internal static class GgufTokenizer
             }
         }
 
-        return new(tokens, vocabulary.Merges, added, vocabulary.EndTokenId is { } end ? [end] : [], vocabulary.Pre != GgufVocabulary.PlainSplit);
+        (string Left, string Right)[] merges = [.. vocabulary.Merges.Select(TokenizerMerge.Parse)];
+        return new(tokens, merges, added, vocabulary.EndTokenId is { } end ? [end] : [], TokenizerSteps.ByteLevel(vocabulary.Pre != GgufVocabulary.PlainSplit));
     }
 
     /// <summary>The parts in the form of a GGUF file.</summary>
@@ -54,6 +57,7 @@ internal static class GgufTokenizer
     {
         // The tokenizer's constructor checks that ids are unique and without large gaps.
         int size = parts.ToTokenizer().VocabularySize;
+        string pre = PreOf(parts);
         string[] tokens = [.. Enumerable.Range(0, size).Select(GgufVocabulary.Padding)];
         int[] types = new int[size];
         types.AsSpan().Fill(GgufVocabulary.Unused);
@@ -67,10 +71,29 @@ internal static class GgufTokenizer
             (tokens[token.Id], types[token.Id]) = (token.Content, token.IsSpecial ? Control : UserDefined);
         }
 
-        return new(GgufVocabulary.BytePairModel, parts.Normalizes ? Normalized : GgufVocabulary.PlainSplit, tokens, types, [.. parts.Merges])
+        return new(GgufVocabulary.BytePairModel, pre, tokens, types, [.. parts.Merges.Select(TokenizerMerge.Join)])
         {
             StartTokenId = parts.EndTokenIds is [int first, ..] ? first : null,
             EndTokenId = parts.EndTokenIds is [int end, ..] ? end : null,
         };
     }
+
+    // What a GGUF file has no words for is refused, so that a converted model gives the same ids.
+    private static string PreOf(TokenizerParts parts)
+    {
+        Throw.Unless(parts.Options == new BpeOptions(), $"model: expected BPE without options for a GGUF file, found some; this is not supported");
+        AddedToken? flagged = parts.Added.FirstOrDefault(token => token.StripsLeft || token.StripsRight || token.IsSingleWord);
+        Throw.Unless(flagged is null, $"added_tokens: expected single_word, lstrip and rstrip false for a GGUF file, found another for '{flagged?.Content}'");
+        Throw.Unless(SequenceTemplate.Read(parts.Steps.PostProcessor).IsEmpty, $"post_processor: expected none that adds tokens for a GGUF file, found one; this is not supported");
+        return IsByteLevel(parts.Steps.PreTokenizer) && IsByteLevel(parts.Steps.Decoder, ofDecoder: true)
+            ? parts.Steps.Normalizer is null ? GgufVocabulary.PlainSplit
+                : Kind(parts.Steps.Normalizer) == "NFC" ? Normalized
+                : throw new InvalidDataException($"normalizer: expected none or NFC for a GGUF file, found {Kind(parts.Steps.Normalizer)}; this is not supported")
+            : throw new InvalidDataException("pre_tokenizer and decoder: expected ByteLevel for a GGUF file, found another kind; this is not supported");
+    }
+
+    private static bool IsByteLevel(JsonElement? step, bool ofDecoder = false) => Kind(step) == "ByteLevel"
+        && (ofDecoder || (!TokenizerJson.Flag(step!.Value, "add_prefix_space", true) && TokenizerJson.Flag(step.Value, "use_regex", true)));
+
+    private static string? Kind(JsonElement? step) => step is { } value ? TokenizerJson.Get(value, "type", JsonValueKind.String)?.GetString() : null;
 }

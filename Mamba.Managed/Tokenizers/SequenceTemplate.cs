@@ -1,0 +1,78 @@
+using System.Text.Json;
+using static Mamba.Managed.Tokenizers.TokenizerJson;
+
+namespace Mamba.Managed.Tokenizers;
+
+/// <summary>The special tokens around a text: the <c>post_processor</c> of <c>tokenizer.json</c>.</summary>
+/// <param name="Before">Ids that go before a text.</param>
+/// <param name="After">Ids that go after it.</param>
+internal sealed record SequenceTemplate(IReadOnlyList<int> Before, IReadOnlyList<int> After)
+{
+    private const string Where = "post_processor";
+
+    /// <summary>No tokens.</summary>
+    public static SequenceTemplate None { get; } = new([], []);
+
+    /// <summary>Whether there are no tokens.</summary>
+    public bool IsEmpty => Before.Count + After.Count == 0;
+
+    /// <summary>Reads it.</summary>
+    /// <remarks>What an entry says on pairs of texts and on places in the text does not change the ids of one text.</remarks>
+    /// <exception cref="InvalidDataException">Its kind is not supported, or it contradicts itself.</exception>
+    public static SequenceTemplate Read(JsonElement? json)
+    {
+        if (json is not { ValueKind: not JsonValueKind.Null } processor)
+        {
+            return None;
+        }
+
+        return Text(processor, "type", Where) switch
+        {
+            "ByteLevel" => None,
+            "TemplateProcessing" => OfTemplate(processor),
+            "Sequence" => OfSequence(Get(processor, "processors", JsonValueKind.Array) ?? throw Missing($"{Where}.processors")),
+            "BertProcessing" or "RobertaProcessing" => new([IdOf(processor, "cls")], [IdOf(processor, "sep")]),
+            string kind => throw new InvalidDataException(
+                $"{Where}.type: expected ByteLevel, TemplateProcessing, Sequence, BertProcessing or RobertaProcessing, found {kind}; this kind is not supported"),
+        };
+    }
+
+    private static SequenceTemplate OfSequence(JsonElement processors)
+    {
+        SequenceTemplate[] all = [.. processors.EnumerateArray().Select(processor => Read(processor)).Where(template => !template.IsEmpty)];
+        Throw.Unless(all.Length <= 1, $"{Where}: expected at most one processor that adds tokens, found {all.Length}; this is not supported");
+        return all is [SequenceTemplate one] ? one : None;
+    }
+
+    private static SequenceTemplate OfTemplate(JsonElement template)
+    {
+        JsonElement? tokens = Get(template, "special_tokens", JsonValueKind.Object);
+        List<int> before = [], after = [];
+        int sequences = 0;
+        foreach (JsonElement piece in (Get(template, "single", JsonValueKind.Array) ?? throw Missing($"{Where}.single")).EnumerateArray())
+        {
+            if (Get(piece, "Sequence", JsonValueKind.Object) is { } sequence)
+            {
+                Expect(sequence, "id", "A", $"{Where}.single.Sequence");
+                sequences++;
+            }
+            else
+            {
+                string name = Text(Get(piece, "SpecialToken", JsonValueKind.Object) ?? throw Missing($"{Where}.single.SpecialToken"), "id", $"{Where}.single.SpecialToken");
+                JsonElement token = tokens is { } known ? Get(known, name, JsonValueKind.Object) ?? throw Missing($"{Where}.special_tokens.{name}") : throw Missing($"{Where}.special_tokens");
+                JsonElement ids = Get(token, "ids", JsonValueKind.Array) ?? throw Missing($"{Where}.special_tokens.{name}.ids");
+                (sequences == 0 ? before : after).AddRange(ids.EnumerateArray().Select(id => Id(id, $"{Where}.special_tokens.{name}.ids")));
+            }
+        }
+
+        Throw.Unless(sequences == 1, $"{Where}.single: expected the sequence A once, found it {sequences} times");
+        return new(before, after);
+    }
+
+    private static int IdOf(JsonElement processor, string name)
+    {
+        JsonElement pair = Get(processor, name, JsonValueKind.Array) ?? throw Missing($"{Where}.{name}");
+        Throw.Unless(pair.GetArrayLength() == 2, $"{Where}.{name}: expected a token and its id, found {pair.GetArrayLength()} values");
+        return Id(pair[1], $"{Where}.{name}");
+    }
+}

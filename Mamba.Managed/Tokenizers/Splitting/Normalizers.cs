@@ -1,0 +1,93 @@
+using System.Text;
+
+namespace Mamba.Managed.Tokenizers.Splitting;
+
+/// <summary>Normalizers one after the other.</summary>
+internal sealed class NormalizerSequence(IReadOnlyList<INormalizer> parts) : INormalizer
+{
+    /// <inheritdoc/>
+    public string Normalize(string text) => parts.Aggregate(text, (normal, part) => part.Normalize(normal));
+}
+
+/// <summary>Puts a text before every text that is not empty.</summary>
+internal sealed class PrependNormalizer(string prefix) : INormalizer
+{
+    /// <inheritdoc/>
+    public string Normalize(string text) => text.Length == 0 ? text : prefix + text;
+}
+
+/// <summary>Replaces the matches of an expression by a text.</summary>
+internal sealed class ReplaceNormalizer(CodePointRegex pattern, string content) : INormalizer
+{
+    /// <inheritdoc/>
+    public string Normalize(string text)
+    {
+        List<(int Start, int End)> matches = [];
+        pattern.FindAll(text, matches);
+        if (matches.Count == 0 || text.Length == 0)
+        {
+            return text;
+        }
+
+        StringBuilder replaced = new(text.Length);
+        int last = 0;
+        foreach ((int start, int end) in matches)
+        {
+            replaced.Append(text, last, start - last).Append(content);
+            last = end;
+        }
+
+        return replaced.Append(text, last, text.Length - last).ToString();
+    }
+}
+
+/// <summary>Leaves out white space at the ends of a text.</summary>
+internal sealed class StripNormalizer(bool left, bool right) : INormalizer
+{
+    private readonly CharacterSet space = CharacterProperties.Named("space")!;
+
+    /// <inheritdoc/>
+    public string Normalize(string text)
+    {
+        int start = 0, end = text.Length;
+        while (left && start < end && space.Contains(text[start]))
+        {
+            start++;
+        }
+
+        while (right && end > start && space.Contains(text[end - 1]))
+        {
+            end--;
+        }
+
+        return text[start..end];
+    }
+}
+
+/// <summary>Lower case, character by character, whatever stands around it.</summary>
+internal sealed class LowercaseNormalizer : INormalizer
+{
+    private readonly IReadOnlyDictionary<int, string> lower = CharacterData.Instance.Lower;
+
+    /// <inheritdoc/>
+    public string Normalize(string text)
+    {
+        StringBuilder lowered = new(text.Length);
+        Span<char> units = stackalloc char[2];
+        foreach (Rune rune in text.EnumerateRunes())
+        {
+            _ = lower.TryGetValue(rune.Value, out string? other) ? lowered.Append(other) : lowered.Append(units[..rune.EncodeToUtf16(units)]);
+        }
+
+        return lowered.ToString();
+    }
+}
+
+/// <summary>Leaves out combining marks.</summary>
+internal sealed class StripAccentsNormalizer : INormalizer
+{
+    private readonly CharacterSet accents = CharacterData.Instance.Find("#accents")!;
+
+    /// <inheritdoc/>
+    public string Normalize(string text) => string.Concat(text.EnumerateRunes().Where(rune => !accents.Contains(rune.Value)));
+}
