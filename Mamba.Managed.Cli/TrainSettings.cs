@@ -61,7 +61,7 @@ internal sealed record TrainSettings
 
         if (Config is not null)
         {
-            MambaConfig config = ConfigFile.Read(Config);
+            MambaConfig config = ConfigFile.ReadForNewModel(Config);
             string folder = Path.GetDirectoryName(Path.GetFullPath(Config))!, file = Path.Combine(folder, ModelTokenizer.FileName);
             return (MambaLanguageModel.Create(config, seed), ModelTokenizer.Load(folder, config), File.Exists(file) ? file : null, null);
         }

@@ -14,6 +14,8 @@ public static class Checkpoint
     /// <summary>The metadata that transformers requires of a safetensors file: its tensors follow PyTorch's conventions.</summary>
     internal static readonly IReadOnlyDictionary<string, string> Metadata = new Dictionary<string, string> { ["format"] = "pt" };
 
+    // What peft writes beside the matrices that it adds to those of a model.
+    private const string AdapterConfig = "adapter_config.json";
     private const string Embedding = ModelParameters.Embedding;
     private const string OriginalEmbedding = "backbone.embedding.weight";
 
@@ -51,7 +53,11 @@ public static class Checkpoint
         string path = Path.Combine(folder, ConfigFile.Name);
         return File.Exists(path)
             ? ConfigFile.Read(path)
-            : throw new FileNotFoundException($"{folder}: expected {ConfigFile.Name} beside the weights, found none", path);
+            : throw new FileNotFoundException(
+                File.Exists(Path.Combine(folder, AdapterConfig))
+                    ? $"{folder}: expected a model with {ConfigFile.Name}, found an adapter ({AdapterConfig}); merge it into its model and save that"
+                    : $"{folder}: expected {ConfigFile.Name} beside the weights, found none",
+                path);
     }
 
     /// <summary>The model of a folder's tensors.</summary>

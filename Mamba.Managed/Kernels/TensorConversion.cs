@@ -19,10 +19,19 @@ public static class TensorConversion
     /// <param name="type">Any but <see cref="ElementType.Int64"/>.</param>
     /// <param name="threads">How many threads convert rows; 0 for one per processor. The bits do not depend on it.</param>
     /// <exception cref="ArgumentException">
-    /// The rows are not whole blocks, or a quantized type is to hold a value that is not finite or beyond 65504.
+    /// The rows are not whole blocks, a finite value would become infinite, every value that is not 0 would become 0, or a quantized type is to hold
+    /// a value that is not finite.
     /// </exception>
     /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
-    public static Tensor ConvertTo(this Tensor tensor, ElementType type, int threads = 0)
+    public static Tensor ConvertTo(this Tensor tensor, ElementType type, int threads = 0) => tensor.ConvertNamed(type, threads, nameof(tensor));
+
+    /// <summary>As the public method, with the name that an error begins with.</summary>
+    /// <param name="tensor">Of any type but <see cref="ElementType.Int64"/>.</param>
+    /// <param name="type">Any but <see cref="ElementType.Int64"/>.</param>
+    /// <param name="threads">0 for one per processor.</param>
+    /// <param name="name">The tensor's.</param>
+    /// <param name="mayVanish">Whether all values may become 0, as the first steps of a training run may be that small.</param>
+    internal static Tensor ConvertNamed(this Tensor tensor, ElementType type, int threads, string name, bool mayVanish = false)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         if (type == tensor.Type)
@@ -32,7 +41,9 @@ public static class TensorConversion
 
         ArgumentOutOfRangeException.ThrowIfEqual((int)type, (int)ElementType.Int64, nameof(type));
         Tensor converted = Tensor.Zeros(type, tensor.Shape);
-        Convert(tensor, converted, threads);
+        ConversionLoss loss = new(name, type);
+        Convert(tensor, converted, threads, loss);
+        loss.RequireValues(mayVanish);
         return converted;
     }
 
@@ -40,7 +51,8 @@ public static class TensorConversion
     /// <param name="source">Of any type but integers.</param>
     /// <param name="destination">Of the same shape.</param>
     /// <param name="threads">0 for one per processor.</param>
-    private static void Convert(Tensor source, Tensor destination, int threads)
+    /// <param name="loss">Sees all values before and after.</param>
+    private static void Convert(Tensor source, Tensor destination, int threads, ConversionLoss loss)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         if (source.Count == 0)
@@ -62,7 +74,9 @@ public static class TensorConversion
             source.CopyTo(first, values);
             Span<byte> bytes = destination.Buffer.Span<byte>(
                 destination.Offset + destination.Type.ByteLength(first), (int)destination.Type.ByteLength(values.Length));
+            loss.RequireRange(values);
             Store(values, destination.Type, bytes);
+            loss.Add(values, bytes);
             ArrayPool<float>.Shared.Return(buffer);
         });
     }

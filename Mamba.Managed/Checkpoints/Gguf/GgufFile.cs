@@ -39,19 +39,7 @@ internal sealed class GgufFile : IDisposable
     /// <param name="path">The file: version 2 or 3, little endian.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged or incomplete, or contains an unsupported type; the message says where.</exception>
-    public static GgufFile Open(string path)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-        try
-        {
-            return Read(file);
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
-    }
+    public static GgufFile Open(string path) => UntrustedFile.Read(path, Read);
 
     /// <summary>Writes a file of version 3 to a temporary name, flushes it and renames it to <paramref name="path"/>.</summary>
     /// <param name="path">The file; replaced when it exists.</param>
