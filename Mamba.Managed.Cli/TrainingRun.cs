@@ -41,13 +41,17 @@ internal sealed class TrainingRun : IDisposable
         }
 
         DurableFolder.Create(settings.Output);
-        if (tokenizerFile is not null)
+        if (settings.Init is { } folder && Directory.Exists(folder))
         {
-            string copy = Path.Combine(settings.Output, Path.GetFileName(tokenizerFile));
-            if (Path.GetFullPath(copy) != Path.GetFullPath(tokenizerFile))
-            {
-                File.Copy(tokenizerFile, copy, overwrite: true);
-            }
+            SideFiles.Copy(folder, settings.Output, withDocuments: false);
+        }
+        else if (tokenizerFile is not null)
+        {
+            SideFiles.Copy(Path.GetDirectoryName(Path.GetFullPath(tokenizerFile))!, settings.Output, withDocuments: false);
+        }
+        else if (!settings.Resume)
+        {
+            SideFiles.RemoveOthers(settings.Output, []);
         }
 
         TrainingView view = TrainingView.For(output);

@@ -24,6 +24,7 @@ internal static class Readers
         ["torch-archive"] = () => new ReaderFuzz(Fixture("torch-archive", "pytorch_model.bin"), path => PyTorchArchive.Open(path).Dispose()),
         ["config"] = () => new ReaderFuzz(Fixture("mamba1-tiny", "config.json"), path => ConfigFile.Read(path)),
         ["config-original"] = () => new ReaderFuzz(Fixture("mamba1-tiny-original", "config.json"), path => ConfigFile.Read(path)),
+        ["tokenizer-config"] = TokenizerConfig,
         ["shard-index"] = ShardIndex,
         ["gguf"] = Gguf,
         ["tokenizer"] = Tokenizer,
@@ -57,6 +58,20 @@ internal static class Readers
             {
                 tensor.CopyBytesTo(0, new byte[tensor.ByteLength]);
             }
+        });
+    }
+
+    private static ReaderFuzz TokenizerConfig()
+    {
+        const string Good = """
+            {"add_bos_token": false, "eos_token": {"content": "b", "special": true}, "added_tokens_decoder": {"5": {"content": "<|endoftext|>"}},
+            "chat_template": [{"name": "default", "template": "x"}], "model_max_length": Infinity}
+            """;
+        return new ReaderFuzz(new(FolderTokens.TokenizerConfig, (_, path) => File.WriteAllText(path, Good)), path =>
+        {
+            string folder = Path.GetDirectoryName(path)!;
+            _ = FolderTokens.Read(folder);
+            _ = ChatTemplates.OfFolder(folder);
         });
     }
 
