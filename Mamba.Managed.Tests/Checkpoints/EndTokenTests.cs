@@ -3,6 +3,7 @@ using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
+using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Tests.Checkpoints;
 
@@ -62,8 +63,8 @@ public class EndTokenTests
     }
 
     [TestCase("tokenizer_config.json", """{"eos_token": 5}""", "eos_token: expected the text of a token, found 5")]
-    [TestCase("tokenizer_config.json", """{"add_bos_token": true}""", "add_bos_token: expected that tokenizer.json adds bos_token")]
-    [TestCase("tokenizer_config.json", """{"add_eos_token": true, "eos_token": "<|endoftext|>"}""", "add_eos_token: expected that tokenizer.json adds eos_token")]
+    [TestCase("tokenizer_config.json", """{"add_bos_token": true}""", "add_bos_token: expected what tokenizer.json does, which does not add bos_token to a text; found true")]
+    [TestCase("tokenizer_config.json", """{"add_eos_token": true, "eos_token": "<|endoftext|>"}""", "add_eos_token: expected what tokenizer.json does, which does not add eos_token to a text; found true")]
     [TestCase("tokenizer_config.json", """{"add_bos_token": "yes"}""", "add_bos_token: expected true or false")]
     [TestCase("tokenizer_config.json", """{"added_tokens_decoder": {"7": {"content": "<|im_end|>"}}}""", "found '<|im_end|>' with id 7")]
     [TestCase("generation_config.json", """{"eos_token_id": "x"}""", "eos_token_id: expected an integer or a list of them")]
@@ -71,8 +72,23 @@ public class EndTokenTests
     {
         WriteModel(null);
         File.WriteAllText(Path.Combine(folder, file), json);
-        Assert.That(() => ModelTokenizer.Find(folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains($"{file}: {expected.Split(':')[0]}").Or.Message.Contains(expected));
-        Assert.That(() => ModelTokenizer.Find(folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected));
+        Assert.That(() => ModelTokenizer.Find(folder), Throws.TypeOf<InvalidDataException>().With.Message.Contains(file).And.Message.Contains(expected));
+    }
+
+    [TestCase("GPTNeoXTokenizerFast", "false", true, false)]
+    [TestCase("LlamaTokenizer", "false", true, false)]
+    [TestCase("PreTrainedTokenizerFast", "false", true, true)]
+    [TestCase("LlamaTokenizerFast", "true", true, true)]
+    [TestCase("LlamaTokenizerFast", "null", true, true)]
+    [TestCase("LlamaTokenizerFast", "false", false, true)]
+    [TestCase("PreTrainedTokenizerFast", "true", false, false)]
+    public void A_flag_says_what_the_tokenizer_does(string kind, string flag, bool isAdded, bool agrees)
+    {
+        WriteModel(null);
+        File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), $$"""{"tokenizer_class": "{{kind}}", "bos_token": "<|endoftext|>", "add_bos_token": {{flag}}}""");
+        (TokenizerParts parts, FolderTokens beside) = ModelTokenizer.PartsOfFolder(folder, null);
+        NUnit.Framework.Constraints.IResolveConstraint expected = agrees ? Throws.Nothing : Throws.TypeOf<InvalidDataException>().With.Message.Contains("add_bos_token");
+        Assert.That(() => beside.RequireAgreement(isAdded ? [5] : [], parts), expected);
     }
 
     [Test]

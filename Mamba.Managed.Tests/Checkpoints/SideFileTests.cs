@@ -103,6 +103,14 @@ public class SideFileTests
         }
     }
 
+    [Test]
+    public void Ends_beyond_those_that_a_GGUF_file_can_name_are_said_to_be_left_behind()
+    {
+        Write("generation_config.json", """{"eos_token_id": [0, 1, 2, 3, 4]}""");
+        ConversionResult result = ModelConversion.ToGguf(Source, Path.Combine(root, "model.gguf"), GgufFileType.F32);
+        Assert.That(result.LeftBehind[0], Is.EqualTo("end tokens 3, 4"), "5 is a control token whose text ends a text");
+    }
+
     [TestCase("chat_template.jinja", "one {{ x }}", "default=one {{ x }}")]
     [TestCase("chat_template.json", """{"chat_template": "two"}""", "default=two")]
     [TestCase("tokenizer_config.json", """{"chat_template": [{"name": "default", "template": "three"}, {"name": "tool_use", "template": "four"}]}""", "default=three|tool_use=four")]

@@ -30,14 +30,14 @@ public class ConversionLossTests
         Tensor tensor = Tensor.FromFloats(values, values.Length / 256, 256);
         NUnit.Framework.Constraints.IResolveConstraint expected =
             isTaken ? Throws.Nothing : Throws.ArgumentException.With.Message.Contains("layer.weight").And.Message.Contains(type.ToString());
-        Assert.That(() => tensor.ConvertNamed(type, 2, "layer.weight"), expected);
+        Assert.That(() => tensor.ConvertWeight(type, 2, "layer.weight"), expected);
     }
 
     [Test]
     public void A_value_that_is_not_finite_hides_no_other()
     {
         Tensor tensor = Tensor.FromFloats([float.NaN, 1e6f, 0], 3);
-        Assert.That(() => tensor.ConvertTo(ElementType.Float16), Throws.ArgumentException.With.Message.Contains("found 1000000"));
+        Assert.That(() => tensor.ConvertWeight(ElementType.Float16, 1, "weight"), Throws.ArgumentException.With.Message.Contains("found 1000000"));
     }
 
     [TestCaseSource(nameof(narrow))]
@@ -46,11 +46,11 @@ public class ConversionLossTests
         float[] tiny = new float[512];
         tiny[300] = 1e-45f;
         Tensor tensor = Tensor.FromFloats(tiny, 2, 256);
-        Assert.That(() => tensor.ConvertNamed(type, 1, "tiny"), Throws.ArgumentException.With.Message.StartsWith("tiny: ").And.Message.Contains("1E-45"));
-        Assert.That(() => tensor.ConvertNamed(type, 1, "tiny", mayVanish: true), Throws.Nothing);
-        Assert.That(() => Tensor.Zeros(ElementType.Float32, 2, 256).ConvertTo(type), Throws.Nothing, "zeros stay zeros");
+        Assert.That(() => tensor.ConvertWeight(type, 1, "tiny"), Throws.ArgumentException.With.Message.StartsWith("tiny: ").And.Message.Contains("1E-45"));
+        Assert.That(() => tensor.ConvertWeight(type, 1, "tiny", mayVanish: true), Throws.Nothing);
+        Assert.That(() => Tensor.Zeros(ElementType.Float32, 2, 256).ConvertWeight(type, 1, "weight"), Throws.Nothing, "zeros stay zeros");
         tiny[511] = 0.5f;
-        Assert.That(() => Tensor.FromFloats(tiny, 2, 256).ConvertTo(type), Throws.Nothing, "a part may vanish");
+        Assert.That(() => Tensor.FromFloats(tiny, 2, 256).ConvertWeight(type, 1, "weight"), Throws.Nothing, "a part may vanish");
     }
 
     [TestCaseSource(nameof(narrow))]
@@ -62,7 +62,7 @@ public class ConversionLossTests
             float[] values = [.. Enumerable.Range(0, 256).Select(_ => random.Next(3) switch { 0 => 65504f, 1 => -65504f, _ => (random.NextSingle() - 0.5f) * 131008 })];
             try
             {
-                Assert.That(Tensor.FromFloats(values, 1, 256).ConvertTo(type).ToArray(), Has.All.Matches<float>(float.IsFinite));
+                Assert.That(Tensor.FromFloats(values, 1, 256).ConvertWeight(type, 1, "weight").ToArray(), Has.All.Matches<float>(float.IsFinite));
             }
             catch (ArgumentException error)
             {

@@ -29,13 +29,18 @@ internal sealed class FolderTokens
     private const int LongestFile = 1 << 24;
     private const string EndField = "eos_token_id";
 
+    // Classes that make the template from the flags, without the ending that their fast forms have.
+    private static readonly string[] obeyingFlags = ["LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer", "GPTNeoXTokenizer"];
+
     private readonly string folder;
+    private readonly string tokenizerClass;
     private readonly IReadOnlyDictionary<string, string> texts;
     private readonly IReadOnlyDictionary<string, bool> adds;
 
-    private FolderTokens(string folder, IReadOnlyDictionary<string, string> texts, IReadOnlyDictionary<string, bool> adds, IReadOnlyList<(long Id, string Text)> added)
+    private FolderTokens(
+        string folder, string tokenizerClass, IReadOnlyDictionary<string, string> texts, IReadOnlyDictionary<string, bool> adds, IReadOnlyList<(long Id, string Text)> added)
     {
-        (this.folder, this.texts, this.adds) = (folder, texts, adds);
+        (this.folder, this.tokenizerClass, this.texts, this.adds) = (folder, tokenizerClass, texts, adds);
         Added = added;
     }
 
@@ -49,6 +54,7 @@ internal sealed class FolderTokens
         Dictionary<string, string> texts = [];
         Dictionary<string, bool> adds = [];
         List<(long Id, string Text)> added = [];
+        string tokenizerClass = "";
         foreach (string name in (string[])[TokenizerConfig, SpecialTokens])
         {
             ReadAny(folder, name, fields =>
@@ -66,11 +72,14 @@ internal sealed class FolderTokens
                     adds.TryAdd(flag, fields.Flag(flag, false));
                 }
 
+                tokenizerClass = fields.Text("tokenizer_class", tokenizerClass);
                 added.AddRange(fields.Inner("added_tokens_decoder").All().Select(Added));
             });
         }
 
-        return new(folder, texts, adds, added);
+        const string FastForm = "Fast";
+        tokenizerClass = tokenizerClass.EndsWith(FastForm, StringComparison.Ordinal) ? tokenizerClass[..^FastForm.Length] : tokenizerClass;
+        return new(folder, tokenizerClass, texts, adds, added);
 
         static (long Id, string Text) Added(JsonProperty entry) => long.TryParse(entry.Name, out long id) && TextOf(entry.Value) is { } text
             ? (id, text)
@@ -132,15 +141,21 @@ internal sealed class FolderTokens
     }
 
     /// <summary>Refuses flags that contradict the tokenizer: libraries differ in which of the two they obey.</summary>
-    /// <remarks>A tokenizer of the classes that obey the flags alone writes both into agreement when it is saved.</remarks>
-    public void RequireAgreement(Tokenizer tokenizer, TokenizerParts parts)
+    /// <remarks>
+    /// Some classes of transformers make the template of <c>tokenizer.json</c> anew from the flags, others ignore a flag that is false. All write both
+    /// into agreement when they save a tokenizer.
+    /// </remarks>
+    /// <param name="added">The tokens that the tokenizer adds to every text: those of an empty one.</param>
+    /// <param name="parts">Its parts.</param>
+    public void RequireAgreement(IReadOnlyCollection<int> added, TokenizerParts parts)
     {
         foreach ((string flag, string token) in ((string, string)[])[("add_bos_token", "bos_token"), ("add_eos_token", "eos_token")])
         {
-            bool isAdded = IdOf(token, parts) is { } id && tokenizer.Encode("").Contains(id);
+            bool isAdded = IdOf(token, parts) is { } id && added.Contains(id), isAsked = Adds(flag) ?? isAdded;
+            bool agree = isAsked == isAdded || (isAdded && !obeyingFlags.Contains(tokenizerClass));
             Throw.Unless(
-                Adds(flag) is not true || isAdded,
-                $"{Path.Combine(folder, TokenizerConfig)}: {flag}: expected that {ModelTokenizer.FileName} adds {token} to a text, as this is true; found that it does not; save the tokenizer again");
+                agree,
+                $"{Path.Combine(folder, TokenizerConfig)}: {flag}: expected what {ModelTokenizer.FileName} does, which {(isAdded ? "adds" : "does not add")} {token} to a text; found {(isAsked ? "true" : "false")}; save the tokenizer again");
         }
     }
 

@@ -37,8 +37,8 @@ internal static class GgufSideFiles
         }
 
         (TokenizerParts parts, FolderTokens beside) = ModelTokenizer.PartsOfFolder(folder, config);
-        Tokenizer tokenizer = parts.ToTokenizer();
-        beside.RequireAgreement(tokenizer, parts);
+        int[] added = parts.ToTokenizer().Encode("");
+        beside.RequireAgreement(added, parts);
         GgufVocabulary vocabulary = parts.ToGguf();
         int? start = beside.IdOf("bos_token", parts) ?? config.BeginTokenId, padding = beside.IdOf("pad_token", parts) ?? config.PadTokenId;
         vocabulary = vocabulary with
@@ -56,7 +56,7 @@ internal static class GgufSideFiles
         // What the tokenizer does, not what the file beside it says: the two may differ where the flag is false.
         void AddFlag(string key, string flag, int? id)
         {
-            bool isAdded = id is { } token && tokenizer.Encode("").Contains(token);
+            bool isAdded = id is { } token && added.Contains(token);
             if (isAdded || beside.Adds(flag) is not null)
             {
                 more.Add(KeyValuePair.Create(key, GgufValue.From(isAdded)));

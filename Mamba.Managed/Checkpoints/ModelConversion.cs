@@ -22,8 +22,8 @@ public static class ModelConversion
     /// <exception cref="InvalidDataException">The source is malformed, or its tokenizer of a kind that is not supported.</exception>
     /// <returns>What lies beside the weights of a folder and has no place in the file.</returns>
     /// <exception cref="ArgumentException">
-    /// A weight does not fit its type, see <see cref="TensorConversion.ConvertTo"/>, the tokenizer has more tokens than the embedding, or <paramref name="matrices"/> contains a name that is no matrix of
-    /// the model, or a type whose blocks do not divide its rows.
+    /// A type cannot hold a weight, of which a finite value would become infinite or all values 0; the tokenizer has more tokens than the embedding;
+    /// or <paramref name="matrices"/> contains a name that is no matrix of the model, or a type whose blocks do not divide its rows.
     /// </exception>
     public static ConversionResult ToGguf(
         string source, string destination, GgufFileType type, int threads = 0, IReadOnlyDictionary<string, ElementType>? matrices = null)
@@ -33,7 +33,7 @@ public static class ModelConversion
             opened.Metadata is { } metadata ? (VocabularyOf(source, metadata), GgufSideFiles.OfFile(metadata)) : OfFolder(source, opened.Config);
         vocabulary ??= opened.Config.VocabSize == ByteTokenizer.Size ? OfBytes(opened) : null;
         string name = opened.Metadata?.GetString("general.name") ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
-        IReadOnlyList<string> left = opened.Metadata is null ? GgufSideFiles.LeftBehind(source) : [];
+        IReadOnlyList<string> left = opened.Metadata is null ? [.. LostEnds(opened, vocabulary), .. GgufSideFiles.LeftBehind(source)] : [];
         GgufCheckpoint.Save(destination, opened.Model, type, vocabulary, name, threads, matrices, more);
         return new(left);
     }
@@ -47,7 +47,7 @@ public static class ModelConversion
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
     /// <exception cref="InvalidDataException">The source is malformed, or the tokenizer of a GGUF file of a kind that is not supported.</exception>
     /// <returns>What lies beside the weights and was not carried along.</returns>
-    /// <exception cref="ArgumentException">The type stores blocks or integers, or a weight does not fit it, see <see cref="TensorConversion.ConvertTo"/>.</exception>
+    /// <exception cref="ArgumentException">The type stores blocks or integers, or cannot hold a weight: a finite value would become infinite, or all values 0.</exception>
     public static ConversionResult ToFolder(string source, string destination, ElementType type, int threads = 0)
     {
         using ModelSource opened = ModelSource.Open(source);
@@ -79,12 +79,12 @@ public static class ModelConversion
         ArgumentNullException.ThrowIfNull(model);
         return type.IsQuantized() || type == ElementType.Int64
             ? Throw.Argument<MambaLanguageModel>($"expected Float32, Float16 or BFloat16, found {type}; a GGUF file holds quantized models", nameof(type))
-            : model.Map("", (path, tensor) => tensor.ConvertNamed(type, threads, path));
+            : model.Map("", (path, tensor) => tensor.ConvertWeight(type, threads, path));
     }
 
     /// <summary>As <see cref="ConvertTo(MambaLanguageModel, ElementType, int)"/>, for a run of training: a tensor of which nothing is left in the type is taken.</summary>
     internal static MambaLanguageModel ConvertResult(this MambaLanguageModel model, ElementType type, int threads) =>
-        model.Map("", (path, tensor) => tensor.ConvertNamed(type, threads, path, mayVanish: true));
+        model.Map("", (path, tensor) => tensor.ConvertWeight(type, threads, path, mayVanish: true));
 
     /// <summary>The model with every parameter in its type of a GGUF file.</summary>
     /// <param name="model">Of any types.</param>
@@ -94,7 +94,7 @@ public static class ModelConversion
     /// Whether the memory of a tensor is freed once all parameters that share it are converted, so that the model is never in memory twice; the
     /// original model must not be used afterwards.
     /// </param>
-    /// <exception cref="ArgumentException">A quantized type is to hold a value that is not finite or beyond 65504.</exception>
+    /// <exception cref="ArgumentException">A type cannot hold a weight: a finite value would become infinite, or all values 0.</exception>
     public static MambaLanguageModel ConvertTo(this MambaLanguageModel model, GgufFileType type, int threads = 0, bool release = false)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -134,8 +134,15 @@ public static class ModelConversion
                 Throw.Argument($"{path}: expected a vector or a matrix, found {tensor}", nameof(tensor));
             }
 
-            return tensor.ConvertNamed(GgufTypeMix.TypeOf(type, info, tensor.Shape[^1], config.TieEmbeddings), threads, path);
+            return tensor.ConvertWeight(GgufTypeMix.TypeOf(type, info, tensor.Shape[^1], config.TieEmbeddings), threads, path);
         };
+    }
+
+    // A file names three ends by their ids.
+    private static IEnumerable<string> LostEnds(ModelSource source, GgufVocabulary? vocabulary)
+    {
+        int[] lost = vocabulary is null ? [] : [.. source.Tokenizer.EndTokenIds.Except(vocabulary.EndTokenIds)];
+        return lost.Length == 0 ? [] : [$"end tokens {string.Join(", ", lost)}"];
     }
 
     private static GgufVocabulary? VocabularyOf(string path, GgufMetadata metadata)

@@ -75,7 +75,7 @@ internal static class ModelTokenizer
         try
         {
             Tokenizer tokenizer = parts.ToTokenizer();
-            beside.RequireAgreement(tokenizer, parts);
+            beside.RequireAgreement(tokenizer.Encode(""), parts);
             return tokenizer;
         }
         catch (InvalidDataException error) when (!error.Message.StartsWith(folder, StringComparison.Ordinal))

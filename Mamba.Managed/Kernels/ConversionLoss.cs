@@ -72,10 +72,9 @@ internal sealed class ConversionLoss(string name, ElementType type)
     }
 
     /// <summary>Throws if there were values other than 0 and none is left.</summary>
-    /// <param name="mayVanish">Whether that is allowed.</param>
-    public void RequireValues(bool mayVanish)
+    public void RequireValues()
     {
-        if (anyBefore && !anyAfter && !mayVanish)
+        if (anyBefore && !anyAfter)
         {
             Throw.Argument(Throw.Invariant($"{name}: expected values that {type} can hold, found values as small as {example}, which would all become 0; choose a wider type"), null);
         }

@@ -48,7 +48,7 @@ internal static class GgufCheckpoint
     /// <param name="more">Values that are added where the model and the vocabulary write none; null for none.</param>
     /// <remarks>llama.cpp supports only d_inner = 2 d_model, with a bias of the convolution and none of the projections. Other models are written too; this library reads them.</remarks>
     /// <exception cref="ArgumentException">
-    /// A weight is not finite, the vocabulary has more tokens than the embedding, or <paramref name="matrices"/> contains a name that is no matrix of
+    /// A type cannot hold a weight, the vocabulary has more tokens than the embedding, or <paramref name="matrices"/> contains a name that is no matrix of
     /// the model, or a type whose blocks do not divide its rows.
     /// </exception>
     public static void Save(
@@ -117,7 +117,7 @@ internal static class GgufCheckpoint
         int[] shape = info.Kind == ParameterKind.Filter ? [tensor.Shape[0], tensor.Shape[^1]] : tensor.Shape.ToArray();
         return new GgufEntry(ToGguf(path), type, shape, () => info.Kind == ParameterKind.Transition
             ? Transition(path, tensor)
-            : tensor.ConvertNamed(type, threads, path));
+            : tensor.ConvertWeight(type, threads, path));
     }
 
     // A = -exp(A_log), of which single precision holds less than of A_log.
