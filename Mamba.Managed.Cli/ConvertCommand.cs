@@ -13,19 +13,20 @@ internal static class ConvertCommand
         Option<string> type = new Option<string>("--type") { Description = "How weights are stored.", DefaultValueFactory = _ => "f16" }.AcceptOnlyFromAmong(WeightTypes.Names);
         Option<int> threads = Options.Threads();
         Command command = new("convert", "Write a model in another type or file format.") { source, destination, type, threads };
-        command.SetAction(parsed => Convert(parsed.GetValue(source)!, parsed.GetValue(destination)!, parsed.GetValue(type)!, parsed.GetValue(threads)));
+        command.SetAction(parsed =>
+        {
+            ConversionResult result = Convert(parsed.GetValue(source)!, parsed.GetValue(destination)!, parsed.GetValue(type)!, parsed.GetValue(threads));
+            if (result.LeftBehind.Count > 0)
+            {
+                // A file's name may hold whatever commands a terminal.
+                string names = string.Concat(string.Join(", ", result.LeftBehind).Select(letter => char.IsControl(letter) ? '?' : letter));
+                parsed.InvocationConfiguration.Error.WriteLine($"{parsed.GetValue(source)}: left behind: {names}");
+            }
+        });
         return command;
     }
 
-    private static void Convert(string source, string destination, string type, int threads)
-    {
-        if (destination.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
-        {
-            ModelConversion.ToGguf(source, destination, WeightTypes.Of(type), threads: threads);
-        }
-        else
-        {
-            ModelConversion.ToFolder(source, destination, WeightTypes.OfFolder(type), threads);
-        }
-    }
+    private static ConversionResult Convert(string source, string destination, string type, int threads) => destination.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase)
+        ? ModelConversion.ToGguf(source, destination, WeightTypes.Of(type), threads: threads)
+        : ModelConversion.ToFolder(source, destination, WeightTypes.OfFolder(type), threads);
 }

@@ -105,7 +105,7 @@ internal sealed class RunRecord : IDisposable
 
     // A run that was killed before its first checkpoint leaves only these files, which may be overwritten.
     private static bool IsKept(string path) =>
-        Path.GetFileName(path) is not (MetricsLog.Name or ModelTokenizer.FileName) && !path.EndsWith(".tmp", StringComparison.Ordinal);
+        Path.GetFileName(path) != MetricsLog.Name && !SideFiles.Names.Contains(Path.GetFileName(path)) && !path.EndsWith(".tmp", StringComparison.Ordinal);
 
     // Called after a step and before its checkpoint is written.
     private void Report(TrainingReport report, double? accuracy)

@@ -45,7 +45,7 @@ internal static class TextInput
     /// <param name="isMost">Whether <paramref name="length"/> may go beyond the end.</param>
     public static byte[] Read(string path, long offset, long length, bool isMost = false)
     {
-        using FileStream file = RegularFile.Open(path);
+        using FileStream file = UntrustedFile.Open(path);
         if (offset >= file.Length || (!isMost && length > file.Length - offset))
         {
             throw new ArgumentException(string.Create(

@@ -50,7 +50,7 @@ internal sealed record TrainSettings
     /// <summary>The recipe, except the number of validation tokens.</summary>
     public required TrainerOptions Trainer { get; init; }
 
-    /// <summary>The initial weights, their tokenizer, and how it is written into the run's folder.</summary>
+    /// <summary>The initial weights, their tokenizer, and how the files beside the weights are written into the run's folder.</summary>
     /// <exception cref="ArgumentException">The model does not fit this machine's memory.</exception>
     public Beginning Load() => Init is not null ? LoadModel(Init) : Config is not null ? LoadConfig(Config) : LoadShape();
 
@@ -60,7 +60,7 @@ internal sealed record TrainSettings
         try
         {
             CheckMemory(source.Config, Trainer, MemoryRemedy);
-            return new(source.Model, source.Tokenizer, TokenizerOf(path, source), source);
+            return new(source.Model, source.Tokenizer, SideFilesOf(path, source), source);
         }
         catch
         {
@@ -71,7 +71,7 @@ internal sealed record TrainSettings
 
     private Beginning LoadConfig(string path)
     {
-        MambaConfig config = ConfigFile.Read(path);
+        MambaConfig config = ConfigFile.ReadForNewModel(path);
         CheckMemory(config, Trainer, MemoryRemedy);
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         Tokenizer tokenizer = ModelTokenizer.Load(folder, config);
@@ -93,33 +93,17 @@ internal sealed record TrainSettings
             VocabSize = ByteTokenizer.Size,
         }.Validate();
         CheckMemory(sizes, Trainer, MemoryRemedy);
-        return new(MambaLanguageModel.Create(sizes, Trainer.Batch.Seed), new ByteTokenizer(), null, null);
+        return new(MambaLanguageModel.Create(sizes, Trainer.Batch.Seed), new ByteTokenizer(), static folder => SideFiles.RemoveOthers(folder, []), null);
     }
 
     // The tokenizer of a GGUF file goes into a folder as mamba convert writes it.
-    private static Action<string>? TokenizerOf(string path, ModelSource source)
+    private static Action<string> SideFilesOf(string path, ModelSource source)
     {
-        if (source.Metadata is not { } metadata)
-        {
-            return CopyOf(path);
-        }
-
-        TokenizerParts? parts = GgufVocabulary.Read(metadata) is { IsBytes: false } vocabulary ? vocabulary.ToParts() : null;
-        return parts is null ? null : folder => TokenizerFile.Write(Path.Combine(folder, ModelTokenizer.FileName), parts);
+        MambaConfig config = source.Config;
+        return source.Metadata is { } metadata ? folder => GgufSideFiles.ToFolder(metadata, config, folder) : CopyOf(path);
     }
 
-    private static Action<string>? CopyOf(string folder)
-    {
-        string file = Path.Combine(folder, ModelTokenizer.FileName);
-        return !File.Exists(file) ? null : destination =>
-        {
-            string copy = Path.Combine(destination, ModelTokenizer.FileName);
-            if (Path.GetFullPath(copy) != Path.GetFullPath(file))
-            {
-                File.Copy(file, copy, overwrite: true);
-            }
-        };
-    }
+    private static Action<string> CopyOf(string folder) => destination => SideFiles.Copy(folder, destination, withDocuments: false);
 
     /// <summary>The recipe for the given data.</summary>
     /// <exception cref="ArgumentException">There are too few tokens for a batch.</exception>
@@ -161,7 +145,7 @@ internal sealed record TrainSettings
     /// <summary>What a run begins with.</summary>
     /// <param name="Model">The weights.</param>
     /// <param name="Tokenizer">Turns the data into ids.</param>
-    /// <param name="SaveTokenizer">Writes the tokenizer into a folder; null where it needs no file.</param>
+    /// <param name="SaveSideFiles">Writes the files of the tokenizer and of generation into a folder.</param>
     /// <param name="Source">Owns the weights, if not null: disposed after the trainer has copied them.</param>
-    internal sealed record Beginning(MambaLanguageModel Model, Tokenizer Tokenizer, Action<string>? SaveTokenizer, ModelSource? Source);
+    internal sealed record Beginning(MambaLanguageModel Model, Tokenizer Tokenizer, Action<string> SaveSideFiles, ModelSource? Source);
 }

@@ -42,7 +42,7 @@ internal sealed class TrainingRun : IDisposable
         }
 
         DurableFolder.Create(settings.Output);
-        beginning.SaveTokenizer?.Invoke(settings.Output);
+        beginning.SaveSideFiles(settings.Output);
         beginning.Source?.Dispose();
         TrainingView view = TrainingView.For(output);
         using TrainingRun run = new(settings, trainer, tokenizer, view);

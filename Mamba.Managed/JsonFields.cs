@@ -3,6 +3,7 @@ using System.Text.Json;
 namespace Mamba.Managed;
 
 /// <summary>Typed reading of a JSON object: a field that is absent or null has its default, one of another kind is an error that names it.</summary>
+/// <remarks>A whole number may be written with a fraction of zeros, as 16.0; numbers that are not finite are those of <see cref="PythonJson"/>.</remarks>
 internal readonly struct JsonFields(JsonElement fields)
 {
     /// <summary>Whether a field is there and not null.</summary>
@@ -16,6 +17,15 @@ internal readonly struct JsonFields(JsonElement fields)
         { } other => throw Unexpected(name, "a text", other),
     };
 
+    /// <summary>The texts of a list; empty when absent.</summary>
+    public IReadOnlyList<string> Texts(string name) => Find(name) switch
+    {
+        null => [],
+        { ValueKind: JsonValueKind.Array } list when list.EnumerateArray().All(entry => entry.ValueKind == JsonValueKind.String) =>
+            [.. list.EnumerateArray().Select(entry => entry.GetString()!)],
+        { } other => throw Unexpected(name, "a list of texts", other),
+    };
+
     /// <summary>True or false.</summary>
     public bool Flag(string name, bool fallback) => Find(name) switch
     {
@@ -25,11 +35,19 @@ internal readonly struct JsonFields(JsonElement fields)
         { } other => throw Unexpected(name, "true or false", other),
     };
 
-    /// <summary>A finite number.</summary>
+    /// <summary>A finite number of single precision.</summary>
     public float Number(string name, float fallback) => Find(name) switch
     {
         null => fallback,
         { ValueKind: JsonValueKind.Number } number when number.TryGetSingle(out float value) && float.IsFinite(value) => value,
+        { } other => throw Unexpected(name, "a finite number", other),
+    };
+
+    /// <summary>A finite number of double precision, as Python computes with.</summary>
+    public double DoubleNumber(string name, double fallback) => Find(name) switch
+    {
+        null => fallback,
+        { ValueKind: JsonValueKind.Number } number when number.TryGetDouble(out double value) && double.IsFinite(value) => value,
         { } other => throw Unexpected(name, "a finite number", other),
     };
 
@@ -40,7 +58,7 @@ internal readonly struct JsonFields(JsonElement fields)
     public int RequiredInteger(string name, int least = 1) => Find(name) switch
     {
         null => throw new InvalidDataException($"{name}: expected an integer, found no such field"),
-        { ValueKind: JsonValueKind.Number } number when number.TryGetInt32(out int value) && value >= least => value,
+        { } number when IsInteger(number, out long value) && value >= least && value <= int.MaxValue => (int)value,
         { } other => throw Unexpected(name, Throw.Invariant($"an integer from {least} to {int.MaxValue}"), other),
     };
 
@@ -48,15 +66,17 @@ internal readonly struct JsonFields(JsonElement fields)
     public int IntegerOrAuto(string name) =>
         Find(name) is { ValueKind: JsonValueKind.String } text && text.GetString() == "auto" ? 0 : Integer(name, 0);
 
-    /// <summary>An integer of at least 0, or the first of a list of them; null when absent.</summary>
-    public int? FirstInteger(string name) => Find(name) switch
+    /// <summary>An integer or a list of them, of any sizes; empty when absent.</summary>
+    public IReadOnlyList<long> Integers(string name)
     {
-        null => null,
-        { ValueKind: JsonValueKind.Array } list when list.GetArrayLength() == 0 => null,
-        { ValueKind: JsonValueKind.Array } list when IsIndex(list[0], out int first) => first,
-        { } number when IsIndex(number, out int value) => value,
-        { } other => throw Unexpected(name, "an integer of at least 0 or a list of them", other),
-    };
+        if (Find(name) is not { } found)
+        {
+            return [];
+        }
+
+        JsonElement[] entries = found.ValueKind == JsonValueKind.Array ? [.. found.EnumerateArray()] : [found];
+        return [.. entries.Select(entry => IsInteger(entry, out long value) ? value : throw Unexpected(name, "an integer or a list of them", found))];
+    }
 
     /// <summary>Whether a list is there and not empty.</summary>
     public bool HasElements(string name) => Find(name) switch
@@ -74,6 +94,12 @@ internal readonly struct JsonFields(JsonElement fields)
         { } other => throw Unexpected(name, "an object", other),
     };
 
+    /// <summary>The value of a field, of any kind; null when absent.</summary>
+    public JsonElement? Find(string name) =>
+        fields.ValueKind == JsonValueKind.Object && fields.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
+
     /// <summary>The names and values of all fields.</summary>
     public IEnumerable<JsonProperty> All() => fields.ValueKind == JsonValueKind.Object ? fields.EnumerateObject() : [];
 
@@ -86,21 +112,25 @@ internal readonly struct JsonFields(JsonElement fields)
         }
     }
 
-    private static InvalidDataException Unexpected(string name, string expected, JsonElement found)
+    /// <summary>The error of a field of another kind.</summary>
+    public static InvalidDataException Unexpected(string name, string expected, JsonElement found)
     {
         const int Most = 60;
-        string text = found.GetRawText();
+        string text = found.ValueKind == JsonValueKind.Object && found.TryGetProperty(PythonJson.Field, out JsonElement number) ? number.ToString() : found.GetRawText();
         return new InvalidDataException($"{name}: expected {expected}, found {(text.Length > Most ? text[..Most] + "..." : text)}");
     }
 
-    private static bool IsIndex(JsonElement element, out int value)
+    private static bool IsInteger(JsonElement element, out long value)
     {
+        const double Exact = 1L << 53;
         value = 0;
-        return element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out value) && value >= 0;
-    }
+        if (element.ValueKind != JsonValueKind.Number || element.TryGetInt64(out value))
+        {
+            return element.ValueKind == JsonValueKind.Number;
+        }
 
-    private JsonElement? Find(string name) =>
-        fields.ValueKind == JsonValueKind.Object && fields.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null
-            ? value
-            : null;
+        bool isWhole = element.TryGetDouble(out double number) && Math.Abs(number) <= Exact && number == Math.Truncate(number);
+        value = isWhole ? (long)number : 0;
+        return isWhole;
+    }
 }

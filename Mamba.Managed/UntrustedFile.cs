@@ -1,18 +1,53 @@
+using System.Buffers.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
 namespace Mamba.Managed;
 
-/// <summary>Opens files of strangers, so that whatever is wrong with their contents is one kind of error that names the file.</summary>
+/// <summary>The one door to files of strangers: whatever is wrong with a file is one kind of error that names it.</summary>
+/// <remarks>
+/// Sizes are those of the opened file, never of a link to it. A pipe, socket or device is refused before anything is read from it: it could block
+/// for ever or never end. The text file that git-lfs leaves in place of a large file is called what it is.
+/// </remarks>
 internal static class UntrustedFile
 {
-    /// <summary>Runs a reader over a file.</summary>
+    // A pointer of git-lfs has three lines, far less than this.
+    private const int LongestPointer = 1024;
+
+    private static ReadOnlySpan<byte> PointerStart => "version https://git-lfs.github.com/spec/v1"u8;
+
+    /// <summary>Opens a file for reading, at its first byte and without a buffer.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The reader found the contents malformed; the message begins with the file's name.</exception>
-    public static T Read<T>(string path, Func<FileStream, T> read)
+    /// <exception cref="InvalidDataException">It is a folder, pipe, socket or device, or a pointer of git-lfs; the message begins with the file's name.</exception>
+    public static FileStream Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        if (Directory.Exists(path))
+        {
+            throw new InvalidDataException($"{path}: expected a file, found a folder");
+        }
+
+        FileStream file = UnixFile.OpenAtOnce(path) ?? new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        try
+        {
+            RequireRegular(file, path);
+            RequireContents(file, path);
+            file.Position = 0;
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs a reader over a file.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">See <see cref="Open"/>, or the reader found the contents malformed; the message begins with the file's name.</exception>
+    public static T Read<T>(string path, Func<FileStream, T> read)
+    {
+        using FileStream file = Open(path);
         try
         {
             return read(file);
@@ -24,24 +59,47 @@ internal static class UntrustedFile
         }
     }
 
-    /// <summary>Runs a reader over a small JSON file that holds one object.</summary>
+    /// <summary>Runs a reader over a small JSON file that holds one object, written by any writer that also Python reads.</summary>
     /// <param name="path">The file.</param>
     /// <param name="mostBytes">Longer files are refused unread.</param>
     /// <param name="read">Takes the object, which is gone when it returns.</param>
     public static T ReadJson<T>(string path, int mostBytes, Func<JsonElement, T> read) => Read(path, file =>
     {
-        if (file.Length > mostBytes)
-        {
-            throw new InvalidDataException(Throw.Invariant($"expected at most {mostBytes} bytes of JSON, found {file.Length}"));
-        }
-
-        byte[] json = ReadBytes(file, 0, (int)file.Length);
-        RequireUtf8(json);
-        using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        ReadOnlyMemory<byte> json = PythonJson.ToJson(ReadText(file, mostBytes));
+        using JsonDocument document = Parse(json);
         return document.RootElement.ValueKind == JsonValueKind.Object
             ? read(document.RootElement)
             : throw new InvalidDataException($"expected a JSON object, found {document.RootElement.ValueKind}");
     });
+
+    /// <summary>The bytes of a UTF-8 text without a byte-order mark, from the first byte of a file to its last.</summary>
+    /// <param name="file">An open file.</param>
+    /// <param name="mostBytes">Longer files are refused unread.</param>
+    /// <exception cref="InvalidDataException">The file is longer, or no UTF-8.</exception>
+    public static ReadOnlyMemory<byte> ReadText(FileStream file, int mostBytes)
+    {
+        if (file.Length > mostBytes)
+        {
+            throw new InvalidDataException(Throw.Invariant($"expected at most {mostBytes} bytes of text, found {file.Length}"));
+        }
+
+        byte[] bytes = ReadBytes(file, 0, (int)file.Length);
+        int mark = MarkLength(bytes);
+        RequireUtf8(bytes.AsSpan(mark));
+        return bytes.AsMemory(mark);
+    }
+
+    /// <summary>The length of a UTF-8 byte-order mark at the beginning of a text: 3, or 0 where there is none.</summary>
+    /// <exception cref="InvalidDataException">The mark is that of UTF-16 or UTF-32.</exception>
+    public static int MarkLength(ReadOnlySpan<byte> text)
+    {
+        if (text.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || text.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]))
+        {
+            throw new InvalidDataException("expected UTF-8 text, found the byte-order mark of UTF-16; save the file as UTF-8");
+        }
+
+        return text.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? 3 : 0;
+    }
 
     /// <summary>The bytes [<paramref name="offset"/>, <paramref name="offset"/> + <paramref name="count"/>), which the caller has checked to lie in the file.</summary>
     public static byte[] ReadBytes(FileStream file, long offset, int count)
@@ -59,5 +117,50 @@ internal static class UntrustedFile
         {
             throw new InvalidDataException("expected UTF-8 text, found bytes that are not UTF-8; the file is damaged or of another kind");
         }
+    }
+
+    private static JsonDocument Parse(ReadOnlyMemory<byte> json)
+    {
+        if (json.Span.Trim(" \t\r\n"u8).IsEmpty)
+        {
+            throw new InvalidDataException("expected a JSON object, found an empty file");
+        }
+
+        try
+        {
+            return JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidDataException($"expected a JSON object of which each field is named once: {error.Message}", error);
+        }
+    }
+
+    // A device can be positioned like a file, but has no length: what it yields is no file's.
+    private static void RequireRegular(FileStream file, string path)
+    {
+        if (!file.CanSeek || (file.Length == 0 && file.ReadByte() >= 0))
+        {
+            throw new InvalidDataException($"{path}: expected a file, found a pipe, socket or device; copy its contents to a file");
+        }
+    }
+
+    private static void RequireContents(FileStream file, string path)
+    {
+        if (file.Length > LongestPointer || file.Length < PointerStart.Length)
+        {
+            return;
+        }
+
+        ReadOnlySpan<byte> text = ReadBytes(file, 0, (int)file.Length);
+        if (!text.StartsWith(PointerStart))
+        {
+            return;
+        }
+
+        ReadOnlySpan<byte> size = "\nsize "u8;
+        int at = text.IndexOf(size);
+        string length = at >= 0 && Utf8Parser.TryParse(text[(at + size.Length)..], out long bytes, out _) ? Throw.Invariant($" to {bytes} bytes") : "";
+        throw new InvalidDataException($"{path}: expected the file itself, found a git-lfs pointer{length}; run git lfs pull in its folder");
     }
 }

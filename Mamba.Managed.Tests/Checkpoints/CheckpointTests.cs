@@ -29,6 +29,8 @@ public class CheckpointTests
         Assert.That(original.Config with { EndTokenId = null }, Is.EqualTo(model.Config with
         {
             EndTokenId = null,
+            BeginTokenId = null,
+            PadTokenId = null,
             InitializerRange = original.Config.InitializerRange,
             RescalePrenormResidual = original.Config.RescalePrenormResidual,
         }));

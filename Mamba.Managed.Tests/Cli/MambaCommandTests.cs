@@ -54,6 +54,19 @@ public class MambaCommandTests
         Assert.That(output, Does.StartWith("KING:"));
     }
 
+    [Test]
+    [Platform(Exclude = "Win", Reason = "a name cannot hold such characters there")]
+    public async Task Convert_says_in_a_line_what_it_leaves_behind()
+    {
+        string source = Path.Combine(folder, "source");
+        Checkpoint.Save(source, MambaLanguageModel.Create(new() { DModel = 8, NLayer = 1, VocabSize = 256 }, 1));
+        (int exit, string output, string error) = await Run("convert", source, Path.Combine(folder, "quiet"), "--type", "f32");
+        Assert.That((exit, output, error), Is.EqualTo((0, "", "")));
+        await File.WriteAllTextAsync(Path.Combine(source, "notes\u001b[2J.txt"), "");
+        (exit, output, error) = await Run("convert", source, Path.Combine(folder, "model.gguf"), "--type", "f32");
+        Assert.That((exit, output, error), Is.EqualTo((0, "", $"{source}: left behind: notes?[2J.txt{Environment.NewLine}")));
+    }
+
     [TestCase("mamba1-tiny", 0)]
     [TestCase("mamba1-odd", 5)]
     [TestCase("falcon-mamba-tiny", 1)]

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Xml.Linq;
+using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Cli;
+using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Tests.Cli;
 
@@ -139,6 +141,24 @@ public class TrainCommandTests
         await File.WriteAllTextAsync(Data, (await File.ReadAllTextAsync(Data)).Replace("beer", "milk", StringComparison.Ordinal));
         Assert.That((await Train(run, "--resume")).Error, Does.Match("expected a run with data .* tokens, found one with data .* tokens; continue with the same data"));
         Assert.That(File.ReadAllBytes(Path.Combine(run, "model.safetensors")), Is.EqualTo(before));
+    }
+
+    [Test]
+    public async Task What_lies_beside_the_weights_of_the_first_model_lies_beside_those_of_the_run()
+    {
+        string init = Path.Combine(root, "init"), run = Path.Combine(root, "run");
+        Checkpoint.Save(init, MambaLanguageModel.Create(new() { DModel = 16, NLayer = 1, VocabSize = 256, PadTokenId = 3, EndTokenIds = [0, 7] }, 1));
+        await File.WriteAllTextAsync(Path.Combine(init, "generation_config.json"), """{"eos_token_id": [10, 7]}""");
+        await File.WriteAllTextAsync(Path.Combine(init, "chat_template.jinja"), "{{ x }}");
+        Directory.CreateDirectory(run);
+        await File.WriteAllTextAsync(Path.Combine(run, "tokenizer_config.json"), "of a run that was killed before its first checkpoint");
+        (int exit, _, string error) = await Run(default, "train", "--data", Data, "--output", run, "--init", init, "--batch", "2", "--length", "32", "--steps", "1");
+        Assert.That(exit, Is.Zero, error);
+        Assert.That(File.Exists(Path.Combine(run, "tokenizer_config.json")), Is.False);
+        Assert.That(await File.ReadAllTextAsync(Path.Combine(run, "chat_template.jinja")), Is.EqualTo("{{ x }}"));
+        using ModelSource source = ModelSource.Open(run);
+        Assert.That(source.Tokenizer.EndTokenIds, Is.EqualTo(new[] { 10, 7 }));
+        Assert.That((source.Config.PadTokenId, source.Config.EndTokenIds), Is.EqualTo((3, (int[])[0, 7])));
     }
 
     private static void AssertMetrics(string run, int steps)

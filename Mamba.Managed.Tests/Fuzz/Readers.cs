@@ -26,6 +26,7 @@ internal static class Readers
         ["training-checkpoint"] = TrainingCheckpoint,
         ["config"] = () => new ReaderFuzz(Fixture("mamba1-tiny", "config.json"), path => ConfigFile.Read(path)),
         ["config-original"] = () => new ReaderFuzz(Fixture("mamba1-tiny-original", "config.json"), path => ConfigFile.Read(path)),
+        ["tokenizer-config"] = TokenizerConfig,
         ["shard-index"] = ShardIndex,
         ["gguf"] = Gguf,
         ["gguf-part"] = GgufPart,
@@ -72,6 +73,20 @@ internal static class Readers
         ["set"] = new Opcodes("c__builtin__\nset\n](K\u0001K\u0002e\u0085R"),
         ["options"] = new Opcodes("cargparse\nNamespace\n)\u0081}X\u0002\0\0\0lrG\0\0\0\0\0\0\0\0sb"),
     })), path => PyTorchArchive.Open(path).Dispose());
+
+    private static ReaderFuzz TokenizerConfig()
+    {
+        const string Good = """
+            {"add_bos_token": false, "eos_token": {"content": "b", "special": true}, "added_tokens_decoder": {"5": {"content": "<|endoftext|>"}},
+            "chat_template": [{"name": "default", "template": "x"}], "model_max_length": Infinity}
+            """;
+        return new ReaderFuzz(new(FolderTokens.TokenizerConfig, (_, path) => File.WriteAllText(path, Good)), path =>
+        {
+            string folder = Path.GetDirectoryName(path)!;
+            _ = FolderTokens.Read(folder);
+            _ = ChatTemplates.OfFolder(folder);
+        });
+    }
 
     private static ReaderFuzz ShardIndex()
     {

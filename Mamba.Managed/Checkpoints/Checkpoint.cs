@@ -13,6 +13,9 @@ public static class Checkpoint
     /// <summary>The metadata that transformers requires of a safetensors file: its tensors follow PyTorch's conventions.</summary>
     internal static readonly IReadOnlyDictionary<string, string> Metadata = new Dictionary<string, string> { ["format"] = "pt" };
 
+    // What peft writes beside the matrices that it adds to those of a model.
+    private const string AdapterConfig = "adapter_config.json";
+
     /// <summary>Writes <c>model.safetensors</c>, then <c>config.json</c>, each to a temporary file that is flushed to the disk and renamed.</summary>
     /// <param name="folder">Created if it does not exist.</param>
     /// <param name="model">Its weights may be mapped from the file that is replaced, except on Windows, which locks it.</param>
@@ -46,9 +49,11 @@ public static class Checkpoint
 
         string path = Path.Combine(folder, ConfigFile.Name);
         return File.Exists(path) ? ConfigFile.Read(path) : throw new FileNotFoundException(
-            Directory.EnumerateFiles(folder, "*.gguf").Order(StringComparer.Ordinal).FirstOrDefault() is { } gguf
-                ? $"{folder}: expected {ConfigFile.Name} beside the weights, found none; to open {Shortened.Text(Path.GetFileName(gguf))}, give the path of the file itself"
-                : $"{folder}: expected {ConfigFile.Name} beside the weights, found none; download it into this folder",
+            File.Exists(Path.Combine(folder, AdapterConfig))
+                ? $"{folder}: expected a model with {ConfigFile.Name}, found an adapter ({AdapterConfig}); merge it into its model and save that"
+                : Directory.EnumerateFiles(folder, "*.gguf").Order(StringComparer.Ordinal).FirstOrDefault() is { } gguf
+                    ? $"{folder}: expected {ConfigFile.Name} beside the weights, found none; to open {Shortened.Text(Path.GetFileName(gguf))}, give the path of the file itself"
+                    : $"{folder}: expected {ConfigFile.Name} beside the weights, found none; download it into this folder",
             path);
     }
 

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Mamba.Managed.Models;
-using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Checkpoints;
 
@@ -8,9 +7,10 @@ namespace Mamba.Managed.Checkpoints;
 /// <remarks>
 /// A field that is absent has the default of the library that wrote the file: transformers' <c>MambaConfig</c> and
 /// <c>FalconMambaConfig</c>, or <c>MambaConfig</c> and <c>Mamba</c> of state-spaces/mamba. A feature that this library does not support is an error
-/// that names the field.
+/// that names the field. So is a field that the original code does not know, because that code refuses it too. transformers keeps dozens of fields
+/// for its own use and reads none that it does not know, so such fields are passed over in its layout.
 /// </remarks>
-internal static class ConfigFile
+internal static partial class ConfigFile
 {
     /// <summary>The file's name in a model folder.</summary>
     public const string Name = "config.json";
@@ -19,6 +19,16 @@ internal static class ConfigFile
 
     // transformers has one flag, use_bias, for both projections; this field of our own is written only where they differ.
     private const string OutProjBiasField = "use_out_proj_bias";
+
+    private static readonly string[] originalFields =
+    [
+        "d_model", "d_intermediate", "n_layer", "vocab_size", "ssm_cfg", "attn_layer_idx", "attn_cfg", "rms_norm", "residual_in_fp32", "fused_add_norm",
+        "pad_vocab_size_multiple", "tie_embeddings",
+    ];
+
+    // What tools of Hugging Face add to a file of the original layout.
+    private static readonly string[] addedFields =
+        ["architectures", "bos_token_id", "eos_token_id", "pad_token_id", "torch_dtype", "dtype", "transformers_version", "tokenizer_class"];
 
     private static readonly string[] ssmFields =
         ["layer", "d_state", "d_conv", "expand", "dt_rank", "dt_min", "dt_max", "dt_init", "dt_scale", "dt_init_floor", "conv_bias", "bias", "use_fast_path"];
@@ -29,7 +39,6 @@ internal static class ConfigFile
     public static MambaConfig Read(string path) => UntrustedFile.ReadJson(path, MaxLength, json =>
     {
         JsonFields fields = new(json);
-        fields.RequireFlag("rms_norm", true);
         return (fields.Has("model_type"), fields.Has("d_model")) switch
         {
             (true, _) => ReadHuggingFace(fields).ValidateRead(),
@@ -38,24 +47,20 @@ internal static class ConfigFile
         };
     });
 
-    /// <summary>Writes the layout of Hugging Face, to a temporary file that is then renamed.</summary>
-    /// <param name="path">The file to create or to replace.</param>
-    /// <param name="config">The configuration.</param>
-    /// <param name="type">The type of the weights beside it, for <c>torch_dtype</c>.</param>
-    /// <exception cref="ArgumentException">The configuration is not valid.</exception>
-    internal static void Write(string path, MambaConfig config, ElementType type)
+    /// <summary>As <see cref="Read"/>, for a model of new random weights.</summary>
+    /// <exception cref="InvalidDataException">Also where the file asks for initial values that are not supported.</exception>
+    public static MambaConfig ReadForNewModel(string path)
     {
-        ArgumentNullException.ThrowIfNull(config);
-        config.Validate();
-        AtomicFile.Write(path, stream =>
+        UntrustedFile.ReadJson(path, MaxLength, json =>
         {
-            using Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" });
-            json.WriteStartObject();
-            WriteArchitecture(json, config, type);
-            WriteSizes(json, config);
-            WriteOptions(json, config);
-            json.WriteEndObject();
+            JsonFields fields = new(json);
+            RequireRandom("time_step_init_scheme", fields.Text("time_step_init_scheme", "random"));
+            RequireRandom("ssm_cfg.dt_init", fields.Inner("ssm_cfg").Text("dt_init", "random"));
+            return true;
         });
+        return Read(path);
+
+        static void RequireRandom(string name, string found) => Throw.Unless(found == "random", $"{name}: expected random, found {found}; train from an initialized model (--init) instead");
     }
 
     private static MambaConfig ReadHuggingFace(JsonFields fields)
@@ -66,11 +71,7 @@ internal static class ConfigFile
             throw new InvalidDataException($"model_type: expected mamba or falcon_mamba, found {modelType}");
         }
 
-        if (fields.Text("hidden_act", "silu") is not ("silu" or "swish") and { } activation)
-        {
-            throw new InvalidDataException($"hidden_act: expected silu, found {activation}");
-        }
-
+        RefuseUnsupported(fields, modelType);
         int model = fields.RequiredInteger("hidden_size");
         bool projectionBias = fields.Flag("use_bias", false);
         return new MambaConfig
@@ -94,8 +95,7 @@ internal static class ConfigFile
             DtScale = fields.Number("time_step_scale", 1),
             InitializerRange = fields.Number("initializer_range", 0.1f),
             RescalePrenormResidual = fields.Flag("rescale_prenorm_residual", false),
-            EndTokenId = fields.FirstInteger("eos_token_id"),
-        };
+        }.WithIds(fields);
     }
 
     private static MambaConfig ReadOriginal(JsonFields fields)
@@ -121,7 +121,42 @@ internal static class ConfigFile
             DtMax = ssm.Number("dt_max", 0.1f),
             DtInitFloor = ssm.Number("dt_init_floor", 1e-4f),
             DtScale = ssm.Number("dt_scale", 1),
-        };
+        }.WithIds(fields);
+    }
+
+    // An id of any size is kept: only a tokenizer can tell whether it is one. What exceeds an int is beyond every vocabulary, as the largest int is.
+    private static MambaConfig WithIds(this MambaConfig config, JsonFields fields)
+    {
+        return config with { BeginTokenId = First("bos_token_id"), PadTokenId = First("pad_token_id"), EndTokenIds = Ids("eos_token_id") };
+
+        int[] Ids(string name) => [.. fields.Integers(name).Select(id => (int)Math.Clamp(id, int.MinValue, int.MaxValue))];
+
+        int? First(string name) => Ids(name) is [int first, ..] ? first : null;
+    }
+
+    private static void RefuseUnsupported(JsonFields fields, string modelType)
+    {
+        string prefix = modelType == "mamba" ? "Mamba" : "FalconMamba";
+        IReadOnlyList<string> architectures = fields.Texts("architectures");
+        if (architectures.Count > 0 && !architectures.Any(name => name == prefix + "ForCausalLM" || name == prefix + "Model"))
+        {
+            throw new InvalidDataException(
+                $"architectures: expected {prefix}ForCausalLM or {prefix}Model, as model_type is {modelType}; found {string.Join(", ", architectures.Take(3))}");
+        }
+
+        if (fields.Text("hidden_act", "silu") is not ("silu" or "swish") and { } activation)
+        {
+            throw new InvalidDataException($"hidden_act: expected silu, found {activation}");
+        }
+
+        JsonFields quantization = fields.Inner("quantization_config");
+        if (quantization.All().Any())
+        {
+            throw new InvalidDataException(
+                $"quantization_config: expected none, found weights quantized by {quantization.Text("quant_method", "some method")}; take the model that was not quantized");
+        }
+
+        RefuseOtherBlocks(fields);
     }
 
     private static void RefuseUnsupported(JsonFields fields, JsonFields ssm)
@@ -131,23 +166,32 @@ internal static class ConfigFile
             throw new InvalidDataException($"ssm_cfg.layer: expected Mamba1, found {layer}");
         }
 
+        RefuseOtherBlocks(fields);
         foreach (JsonProperty field in ssm.All())
         {
-            if (!ssmFields.Contains(field.Name))
-            {
-                throw new InvalidDataException($"ssm_cfg: expected {string.Join(", ", ssmFields)}; found {field.Name}");
-            }
+            Throw.Unless(ssmFields.Contains(field.Name), $"ssm_cfg: expected {string.Join(", ", ssmFields)}; found {field.Name}");
         }
 
+        foreach (JsonProperty field in fields.All())
+        {
+            bool isKnown = originalFields.Contains(field.Name) || addedFields.Contains(field.Name) || field.Name.StartsWith('_');
+            Throw.Unless(isKnown, $"expected a configuration of state-spaces/mamba, as d_model is there and no model_type; found {field.Name}, which that code does not know");
+        }
+    }
+
+    private static void RefuseOtherBlocks(JsonFields fields)
+    {
+        fields.RequireFlag("rms_norm", true);
         if (fields.HasElements("attn_layer_idx") || fields.Integer("d_intermediate", 0, least: 0) > 0)
         {
             throw new InvalidDataException("expected Mamba blocks alone, found attention or feed-forward layers (attn_layer_idx, d_intermediate)");
         }
     }
 
+    // int(expand * d_model) of Python, which computes in double precision.
     private static int Expand(JsonFields fields, int model)
     {
-        double inner = Math.Floor((double)fields.Number("expand", 2) * model);
+        double inner = Math.Truncate(fields.DoubleNumber("expand", 2) * model);
         return inner is >= 1 and <= int.MaxValue
             ? (int)inner
             : throw new InvalidDataException(Throw.Invariant($"expand: expected expand x d_model from 1 to {int.MaxValue}, found {inner}"));
@@ -159,62 +203,5 @@ internal static class ConfigFile
         return rounded <= int.MaxValue
             ? (int)rounded
             : throw new InvalidDataException(Throw.Invariant($"vocab_size: expected at most {int.MaxValue} with padding, found {rounded}"));
-    }
-
-    private static void WriteArchitecture(Utf8JsonWriter json, MambaConfig config, ElementType type)
-    {
-        bool isFalcon = config.MixerNormEpsilon is not null;
-        json.WriteStartArray("architectures");
-        json.WriteStringValue(isFalcon ? "FalconMambaForCausalLM" : "MambaForCausalLM");
-        json.WriteEndArray();
-        json.WriteString("model_type", isFalcon ? "falcon_mamba" : "mamba");
-        json.WriteString("torch_dtype", type switch
-        {
-            ElementType.Float16 => "float16",
-            ElementType.BFloat16 => "bfloat16",
-            _ => "float32",
-        });
-    }
-
-    private static void WriteSizes(Utf8JsonWriter json, MambaConfig config)
-    {
-        json.WriteNumber("hidden_size", config.DModel);
-        json.WriteNumber("num_hidden_layers", config.NLayer);
-        json.WriteNumber("vocab_size", config.VocabSize);
-        json.WriteNumber("state_size", config.DState);
-        json.WriteNumber("conv_kernel", config.DConv);
-        json.WriteNumber("expand", Math.Max(1, config.DInner / config.DModel));
-        json.WriteNumber("intermediate_size", config.DInner);
-        json.WriteNumber("time_step_rank", config.DtRank);
-    }
-
-    private static void WriteOptions(Utf8JsonWriter json, MambaConfig config)
-    {
-        json.WriteString("hidden_act", "silu");
-        json.WriteBoolean("use_bias", config.InProjBias);
-        if (config.OutProjBias != config.InProjBias)
-        {
-            json.WriteBoolean(OutProjBiasField, config.OutProjBias);
-        }
-
-        json.WriteBoolean("use_conv_bias", config.ConvBias);
-        json.WriteBoolean("tie_word_embeddings", config.TieEmbeddings);
-        json.WriteNumber("layer_norm_epsilon", config.NormEpsilon);
-        if (config.MixerNormEpsilon is { } mixerEpsilon)
-        {
-            json.WriteNumber("mixer_rms_eps", mixerEpsilon);
-        }
-
-        json.WriteNumber("time_step_min", config.DtMin);
-        json.WriteNumber("time_step_max", config.DtMax);
-        json.WriteNumber("time_step_floor", config.DtInitFloor);
-        json.WriteNumber("time_step_scale", config.DtScale);
-        json.WriteNumber("initializer_range", config.InitializerRange);
-        json.WriteBoolean("rescale_prenorm_residual", config.RescalePrenormResidual);
-        json.WriteBoolean("residual_in_fp32", true);
-        if (config.EndTokenId is { } end)
-        {
-            json.WriteNumber("eos_token_id", end);
-        }
     }
 }

@@ -20,52 +20,53 @@ public static class ModelConversion
     /// <param name="matrices">Other types for single matrices, by their names in the model, for example those of a <c>quantize-report</c>; null for none.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
     /// <exception cref="InvalidDataException">The source is malformed, or its tokenizer of a kind that is not supported.</exception>
+    /// <returns>What lies beside the weights of a folder and has no place in the file.</returns>
     /// <exception cref="ArgumentException">
-    /// A weight is not finite, the tokenizer has more tokens than the embedding, or <paramref name="matrices"/> contains a name that is no matrix of
-    /// the model, or a type whose blocks do not divide its rows.
+    /// A type cannot hold a weight, of which a finite value would become infinite or all values 0; the tokenizer has more tokens than the embedding;
+    /// or <paramref name="matrices"/> contains a name that is no matrix of the model, or a type whose blocks do not divide its rows.
     /// </exception>
-    public static void ToGguf(
+    public static ConversionResult ToGguf(
         string source, string destination, GgufFileType type, int threads = 0, IReadOnlyDictionary<string, ElementType>? matrices = null)
     {
         using ModelSource opened = ModelSource.Open(source);
-        GgufVocabulary? vocabulary = opened.Metadata is { } metadata ? GgufVocabulary.Read(metadata) : OfFolder(source, opened.Config);
-        vocabulary ??= opened.Config.VocabSize == ByteTokenizer.Size ? GgufVocabulary.OfBytes() with { EndTokenId = opened.Config.EndTokenId } : null;
+        (GgufVocabulary? vocabulary, IEnumerable<KeyValuePair<string, GgufValue>> more) =
+            opened.Metadata is { } metadata ? (VocabularyOf(source, metadata), GgufSideFiles.OfFile(metadata)) : OfFolder(source, opened.Config);
+        vocabulary ??= opened.Config.VocabSize == ByteTokenizer.Size ? OfBytes(opened) : null;
         string name = opened.Metadata?.GetString("general.name") ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
-        GgufCheckpoint.Save(destination, opened.Model, type, vocabulary, name, threads, matrices);
+        IReadOnlyList<string> left = opened.Metadata is null ? [.. LostEnds(opened, vocabulary), .. GgufSideFiles.LeftBehind(source)] : [];
+        GgufCheckpoint.Save(destination, opened.Model, type, vocabulary, name, threads, matrices, more);
+        return new(left);
     }
 
-    /// <summary>Writes a model as a folder, see <see cref="Checkpoint.Save"/>, with <c>tokenizer.json</c> if the source has a tokenizer.</summary>
-    /// <remarks>A folder's <c>tokenizer.json</c> is copied unchanged, even of a kind that is not supported.</remarks>
+    /// <summary>Writes a model as a folder, see <see cref="Checkpoint.Save"/>, with the files of the tokenizer and of generation that the source has.</summary>
+    /// <remarks>A folder's files are copied unchanged, even a tokenizer of a kind that is not supported. Those of a GGUF file are written from its metadata.</remarks>
     /// <param name="source">A folder or a GGUF file.</param>
-    /// <param name="destination">The folder; a model in it is replaced, and its tokenizer is removed if the source has none.</param>
+    /// <param name="destination">The folder; a model in it is replaced, and its tokenizer and other files are removed if the source has none.</param>
     /// <param name="type">Float32, Float16 or BFloat16.</param>
     /// <param name="threads">Threads that convert; 0 for one per processor.</param>
     /// <exception cref="FileNotFoundException">There is no such source.</exception>
     /// <exception cref="InvalidDataException">The source is malformed, or the tokenizer of a GGUF file of a kind that is not supported.</exception>
-    /// <exception cref="ArgumentException">The type stores blocks or integers.</exception>
-    public static void ToFolder(string source, string destination, ElementType type, int threads = 0)
+    /// <returns>What lies beside the weights and was not carried along.</returns>
+    /// <exception cref="ArgumentException">The type stores blocks or integers, or cannot hold a weight: a finite value would become infinite, or all values 0.</exception>
+    public static ConversionResult ToFolder(string source, string destination, ElementType type, int threads = 0)
     {
         using ModelSource opened = ModelSource.Open(source);
-        string path = Path.Combine(source, ModelTokenizer.FileName), copy = Path.Combine(destination, ModelTokenizer.FileName);
-        byte[]? file = File.Exists(path) ? File.ReadAllBytes(path) : null;
-        GgufVocabulary? vocabulary = opened.Metadata is { } metadata ? GgufVocabulary.Read(metadata) : null;
-        TokenizerParts? parts = vocabulary is null or { IsBytes: true } ? null : vocabulary.ToParts();
+        if (opened.Metadata is { } metadata && VocabularyOf(source, metadata) is { IsBytes: false } vocabulary)
+        {
+            // Found out before anything is written.
+            _ = vocabulary.ToParts();
+        }
+
         MambaLanguageModel converted = opened.Model.ConvertTo(type, threads);
         Checkpoint.Save(destination, converted);
         converted.DisposeParameters();
-        if (file is not null)
+        if (opened.Metadata is { } values)
         {
-            AtomicFile.Write(copy, stream => stream.Write(file));
+            return new(GgufSideFiles.ToFolder(values, opened.Config, destination));
         }
-        else if (parts is not null)
-        {
-            TokenizerFile.Write(copy, parts);
-        }
-        else
-        {
-            // A tokenizer of a model that was here before would be taken for this model's.
-            File.Delete(copy);
-        }
+
+        SideFiles.Copy(source, destination, withDocuments: true);
+        return new(SideFiles.AreOne(source, destination) ? [] : SideFiles.LeftBehind(source, [.. SideFiles.Names, .. SideFiles.Documents(source)]));
     }
 
     /// <summary>The model with every parameter in one type that is not quantized.</summary>
@@ -78,8 +79,12 @@ public static class ModelConversion
         ArgumentNullException.ThrowIfNull(model);
         return type.IsQuantized() || type == ElementType.Int64
             ? Throw.Argument<MambaLanguageModel>($"expected Float32, Float16 or BFloat16, found {type}; a GGUF file holds quantized models", nameof(type))
-            : model.Map("", (_, tensor) => tensor.ConvertTo(type, threads));
+            : model.Map("", (path, tensor) => tensor.ConvertWeight(type, threads, path));
     }
+
+    /// <summary>As <see cref="ConvertTo(MambaLanguageModel, ElementType, int)"/>, for a run of training: a tensor of which nothing is left in the type is taken.</summary>
+    internal static MambaLanguageModel ConvertResult(this MambaLanguageModel model, ElementType type, int threads) =>
+        model.Map("", (path, tensor) => tensor.ConvertWeight(type, threads, path, mayVanish: true));
 
     /// <summary>The model with every parameter in its type of a GGUF file.</summary>
     /// <param name="model">Of any types.</param>
@@ -89,7 +94,7 @@ public static class ModelConversion
     /// Whether the memory of a tensor is freed once all parameters that share it are converted, so that the model is never in memory twice; the
     /// original model must not be used afterwards.
     /// </param>
-    /// <exception cref="ArgumentException">A quantized type is to hold a value that is not finite or beyond 65504.</exception>
+    /// <exception cref="ArgumentException">A type cannot hold a weight: a finite value would become infinite, or all values 0.</exception>
     public static MambaLanguageModel ConvertTo(this MambaLanguageModel model, GgufFileType type, int threads = 0, bool release = false)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -129,21 +134,56 @@ public static class ModelConversion
                 Throw.Argument($"{path}: expected a vector or a matrix, found {tensor}", nameof(tensor));
             }
 
-            return tensor.ConvertTo(GgufTypeMix.TypeOf(type, info, tensor.Shape[^1], config.TieEmbeddings), threads);
+            return tensor.ConvertWeight(GgufTypeMix.TypeOf(type, info, tensor.Shape[^1], config.TieEmbeddings), threads, path);
         };
     }
 
-    // Null where there is no tokenizer.json.
-    private static GgufVocabulary? OfFolder(string folder, MambaConfig config)
+    // A file names three ends by their ids.
+    private static IEnumerable<string> LostEnds(ModelSource source, GgufVocabulary? vocabulary)
     {
-        string path = Path.Combine(folder, ModelTokenizer.FileName);
+        int[] lost = vocabulary is null ? [] : [.. source.Tokenizer.EndTokenIds.Except(vocabulary.EndTokenIds)];
+        return lost.Length == 0 ? [] : [$"end tokens {string.Join(", ", lost)}"];
+    }
+
+    private static GgufVocabulary? VocabularyOf(string path, GgufMetadata metadata)
+    {
         try
         {
-            return File.Exists(path) ? TokenizerFile.Read(path, config.EndTokenId is { } end ? [end] : null).ToGguf() : null;
+            return GgufVocabulary.Read(metadata);
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{path}: {error.Message}", error);
+        }
+    }
+
+    // No vocabulary where there is no tokenizer.json.
+    private static (GgufVocabulary? Vocabulary, IEnumerable<KeyValuePair<string, GgufValue>> More) OfFolder(string folder, MambaConfig config)
+    {
+        try
+        {
+            return GgufSideFiles.OfFolder(folder, config);
         }
         catch (InvalidDataException error)
         {
             throw new InvalidDataException($"{error.Message}; move the file away to convert the model without a tokenizer", error);
         }
+    }
+
+    // The tokenizer of bytes, with the ids that the model's files name. It is loaded to check them.
+    private static GgufVocabulary OfBytes(ModelSource source)
+    {
+        _ = source.Tokenizer;
+        int[] ends = source.Metadata is null ? [.. FolderTokens.Ends(source.FilePath, source.Config).Select(end => (int)end.Id)] : [.. source.Config.EndTokenIds];
+        return GgufVocabulary.OfBytes() with
+        {
+            StartTokenId = Byte(source.Config.BeginTokenId),
+            EndTokenId = ends is [int end, ..] ? end : null,
+            EndOfTurnTokenId = ends is [_, int turn, ..] ? turn : null,
+            EndOfMessageTokenId = ends is [_, _, int message, ..] ? message : null,
+            PaddingTokenId = Byte(source.Config.PadTokenId),
+        };
+
+        static int? Byte(int? id) => id is >= 0 and < ByteTokenizer.Size ? id : null;
     }
 }

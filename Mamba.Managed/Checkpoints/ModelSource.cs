@@ -150,6 +150,11 @@ public sealed class ModelSource : IDisposable
         catch (InvalidDataException error)
         {
             files?.Dispose();
+            if (error.Message.StartsWith(FilePath, StringComparison.Ordinal))
+            {
+                throw;
+            }
+
             throw new InvalidDataException($"{FilePath}: {error.Message}", error);
         }
     }

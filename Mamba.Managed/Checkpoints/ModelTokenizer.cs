@@ -27,8 +27,8 @@ internal static class ModelTokenizer
         }
 
         string path = Path.Combine(folder, FileName);
-        return File.Exists(path) ? Fitting(folder, TokenizerFile.Read(path, config.EndTokenId is { } end ? [end] : null).ToTokenizer(), config)
-            : config.VocabSize == ByteTokenizer.Size ? new ByteTokenizer()
+        return File.Exists(path) ? Fitting(folder, OfFolder(folder, config), config)
+            : config.VocabSize == ByteTokenizer.Size ? OfBytes(FolderTokens.Ends(folder, config))
             : throw new FileNotFoundException(
                 Throw.Invariant($"{path}: expected this file, as a vocabulary of {config.VocabSize} is not that of bytes ({ByteTokenizer.Size}); add it to the folder"));
     }
@@ -39,10 +39,9 @@ internal static class ModelTokenizer
     public static Tokenizer? Find(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        string json = Path.Combine(path, FileName);
-        if (File.Exists(json))
+        if (File.Exists(Path.Combine(path, FileName)))
         {
-            return BpeTokenizer.Load(json);
+            return OfFolder(path, null);
         }
 
         if (!File.Exists(path))
@@ -51,14 +50,61 @@ internal static class ModelTokenizer
         }
 
         using GgufFile file = GgufFile.Open(path);
-        return GgufVocabulary.Read(file.Metadata)?.ToTokenizer();
+        return OfFile(path, file.Metadata);
+    }
+
+    /// <summary>The parts of a folder's tokenizer, with all that the files beside it say.</summary>
+    /// <param name="folder">It has a <c>tokenizer.json</c>.</param>
+    /// <param name="config">The model's configuration, where the folder may be without one.</param>
+    internal static (TokenizerParts Parts, FolderTokens Beside) PartsOfFolder(string folder, MambaConfig? config)
+    {
+        TokenizerParts parts = TokenizerFile.Read(Path.Combine(folder, FileName), null);
+        FolderTokens beside = FolderTokens.Read(folder);
+        return (beside.Complete(parts, config), beside);
     }
 
     /// <summary>The tokenizer of a GGUF file; bytes if there is none and the vocabulary is 256.</summary>
     internal static Tokenizer Of(string path, GgufMetadata metadata, MambaConfig config) =>
-        GgufVocabulary.Read(metadata) is { } vocabulary ? Fitting(path, vocabulary.ToTokenizer(), config)
-        : config.VocabSize == ByteTokenizer.Size ? new ByteTokenizer()
+        OfFile(path, metadata) is { } tokenizer ? Fitting(path, tokenizer, config)
+        : config.VocabSize == ByteTokenizer.Size ? OfBytes([.. config.EndTokenIds.Select(id => new NamedToken($"{path}: tokenizer.ggml.eos_token_id", id))])
         : throw new InvalidDataException($"{path}: expected a tokenizer in the file, found none; convert the model again with its tokenizer");
+
+    private static Tokenizer OfFolder(string folder, MambaConfig? config)
+    {
+        (TokenizerParts parts, FolderTokens beside) = PartsOfFolder(folder, config);
+        try
+        {
+            Tokenizer tokenizer = parts.ToTokenizer();
+            beside.RequireAgreement(tokenizer.Encode(""), parts);
+            return tokenizer;
+        }
+        catch (InvalidDataException error) when (!error.Message.StartsWith(folder, StringComparison.Ordinal))
+        {
+            throw new InvalidDataException($"{Path.Combine(folder, FileName)}: {error.Message}", error);
+        }
+    }
+
+    private static Tokenizer? OfFile(string path, GgufMetadata metadata)
+    {
+        try
+        {
+            return GgufVocabulary.Read(metadata)?.ToTokenizer();
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{path}: {error.Message}", error);
+        }
+    }
+
+    private static ByteTokenizer OfBytes(IReadOnlyList<NamedToken> ends)
+    {
+        foreach (NamedToken end in ends)
+        {
+            Throw.Unless(end.Id is >= 0 and < ByteTokenizer.Size, $"{end.Where}: expected a byte, as the model reads bytes, found {end.Id}");
+        }
+
+        return ByteTokenizer.EndingWith(ends.Select(end => (int)end.Id));
+    }
 
     private static Tokenizer Fitting(string path, Tokenizer tokenizer, MambaConfig config) => tokenizer.VocabularySize <= config.VocabSize
         ? tokenizer

@@ -66,7 +66,7 @@ internal sealed class QuantizationStudy : IDisposable
             List<QuantizationCandidate> results = [];
             foreach (ElementType type in candidates)
             {
-                Tensor held = tensor.ConvertTo(type, threads);
+                Tensor held = tensor.ConvertWeight(type, threads, name);
                 double cost = Cost(new Dictionary<string, Tensor> { [name] = held }, cancellationToken);
                 results.Add(new(type, held.ByteLength, TensorConversion.RelativeError(tensor, held), cost));
                 progress?.Report((name, ++done / (double)total));
@@ -85,7 +85,7 @@ internal sealed class QuantizationStudy : IDisposable
     {
         ArgumentNullException.ThrowIfNull(types);
         return Cost(
-            model.Parameters().Where(p => types.ContainsKey(p.Key)).ToDictionary(p => p.Key, p => p.Value.ConvertTo(types[p.Key], threads)), cancellationToken);
+            model.Parameters().Where(p => types.ContainsKey(p.Key)).ToDictionary(p => p.Key, p => p.Value.ConvertWeight(types[p.Key], threads, p.Key)), cancellationToken);
     }
 
     /// <inheritdoc/>

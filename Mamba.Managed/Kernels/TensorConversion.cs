@@ -18,6 +18,7 @@ public static class TensorConversion
     /// <param name="tensor">Of any type but <see cref="ElementType.Int64"/>.</param>
     /// <param name="type">Any but <see cref="ElementType.Int64"/>.</param>
     /// <param name="threads">How many threads convert rows; 0 for one per processor. The bits do not depend on it.</param>
+    /// <remarks>Values are rounded to nearest: beyond the range of a type of 16 bits to infinity, below it to 0.</remarks>
     /// <exception cref="ArgumentException">
     /// The rows are not whole blocks, or a quantized type is to hold a value that is not finite or beyond 65504.
     /// </exception>
@@ -25,6 +26,30 @@ public static class TensorConversion
     public static Tensor ConvertTo(this Tensor tensor, ElementType type, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(tensor);
+        return Convert(tensor, type, threads, null);
+    }
+
+    /// <summary>As <see cref="ConvertTo"/> for a weight of a model, of which neither a finite value may become infinite nor all values 0.</summary>
+    /// <param name="tensor">Of any type but <see cref="ElementType.Int64"/>.</param>
+    /// <param name="type">Any but <see cref="ElementType.Int64"/>.</param>
+    /// <param name="threads">0 for one per processor.</param>
+    /// <param name="name">The tensor's, which an error begins with.</param>
+    /// <param name="mayVanish">Whether all values may become 0, as the first steps of a training run may be that small.</param>
+    /// <exception cref="ArgumentException">See <see cref="ConvertTo"/>, or the type cannot hold the values.</exception>
+    internal static Tensor ConvertWeight(this Tensor tensor, ElementType type, int threads, string name, bool mayVanish = false)
+    {
+        ConversionLoss loss = new(name, type);
+        Tensor converted = Convert(tensor, type, threads, loss);
+        if (!mayVanish)
+        {
+            loss.RequireValues();
+        }
+
+        return converted;
+    }
+
+    private static Tensor Convert(Tensor tensor, ElementType type, int threads, ConversionLoss? loss)
+    {
         if (type == tensor.Type)
         {
             return tensor;
@@ -32,7 +57,7 @@ public static class TensorConversion
 
         ArgumentOutOfRangeException.ThrowIfEqual((int)type, (int)ElementType.Int64, nameof(type));
         Tensor converted = Tensor.Zeros(type, tensor.Shape);
-        Convert(tensor, converted, threads);
+        Convert(tensor, converted, threads, loss);
         return converted;
     }
 
@@ -40,7 +65,8 @@ public static class TensorConversion
     /// <param name="source">Of any type but integers.</param>
     /// <param name="destination">Of the same shape.</param>
     /// <param name="threads">0 for one per processor.</param>
-    private static void Convert(Tensor source, Tensor destination, int threads)
+    /// <param name="loss">Sees all values before and after; null for none.</param>
+    private static void Convert(Tensor source, Tensor destination, int threads, ConversionLoss? loss)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         if (source.Count == 0)
@@ -62,7 +88,9 @@ public static class TensorConversion
             source.CopyTo(first, values);
             Span<byte> bytes = destination.Buffer.Span<byte>(
                 destination.Offset + destination.Type.ByteLength(first), (int)destination.Type.ByteLength(values.Length));
+            loss?.RequireRange(values);
             Store(values, destination.Type, bytes);
+            loss?.Add(values, bytes);
             ArrayPool<float>.Shared.Return(buffer);
         });
     }

@@ -61,8 +61,18 @@ public sealed record MambaConfig
     /// <summary>Whether the initial out_proj is divided by sqrt(n_layer), so that the residual stream keeps its scale.</summary>
     public bool RescalePrenormResidual { get; init; } = true;
 
-    /// <summary>Token that ends a text, where the checkpoint names one.</summary>
-    public int? EndTokenId { get; init; }
+    /// <summary>The tokens that end a text, where the checkpoint names some; the usual one first.</summary>
+    /// <remarks>They need not be ids of the vocabulary: a checkpoint's tokenizer is what they are checked against, when it is loaded.</remarks>
+    public IReadOnlyList<int> EndTokenIds { get; init => field = TokenIdList.Of(value); } = TokenIdList.Empty;
+
+    /// <summary>The first of <see cref="EndTokenIds"/>; null where there is none.</summary>
+    public int? EndTokenId { get => EndTokenIds is [int first, ..] ? first : null; init => EndTokenIds = value is { } id ? [id] : []; }
+
+    /// <summary>The token that begins a text, where the checkpoint names one. It is kept for the next file and read by nobody here.</summary>
+    public int? BeginTokenId { get; init; }
+
+    /// <summary>The token that fills up batches, where the checkpoint names one. It is kept for the next file and read by nobody here.</summary>
+    public int? PadTokenId { get; init; }
 
     /// <summary>Parameters of the whole model; shared tensors count once.</summary>
     public long ParameterCount

@@ -8,7 +8,7 @@ namespace Mamba.Managed.Tokenizers;
 /// <remarks>A feature that this library does not support is an error, so that no text gets other ids than those its model was trained with.</remarks>
 internal static partial class TokenizerFile
 {
-    private const long LongestFile = 256L << 20;
+    private const int LongestFile = 256 << 20;
     private const string EndOfText = "<|endoftext|>";
     private static ReadOnlySpan<byte> Mark => [0xEF, 0xBB, 0xBF];
 
@@ -17,9 +17,8 @@ internal static partial class TokenizerFile
 
     /// <summary>Reads a file.</summary>
     /// <remarks>The length is checked on the open file, so a link to a longer file is not followed unchecked.</remarks>
-    public static TokenizerParts Read(string path, IReadOnlyList<int>? endTokenIds) => UntrustedFile.Read(path, file => file.Length <= LongestFile
-        ? Parse(UntrustedFile.ReadBytes(file, 0, (int)file.Length), endTokenIds)
-        : throw new InvalidDataException(Throw.Invariant($"expected at most {LongestFile} bytes, found {file.Length}")));
+    public static TokenizerParts Read(string path, IReadOnlyList<int>? endTokenIds) =>
+        UntrustedFile.Read(path, file => Parse(UntrustedFile.ReadText(file, LongestFile), endTokenIds));
 
     /// <summary>Reads the contents of a file.</summary>
     /// <exception cref="InvalidDataException">The contents are malformed or not supported; the message is one line.</exception>

@@ -65,7 +65,7 @@ public static class DocumentReader
 
     private static DocumentReport ReadText(string path, DocumentEncoder encoder)
     {
-        using FileStream file = RegularFile.Open(path);
+        using FileStream file = UntrustedFile.Open(path);
         try
         {
             Throw.Unless(file.Length <= Array.MaxLength, $"expected at most {Array.MaxLength} bytes of text in one document, found {file.Length}; write JSON lines");
@@ -81,7 +81,7 @@ public static class DocumentReader
 
     private static DocumentReport ReadJson(string path, DocumentEncoder encoder, bool isLines, CancellationToken cancellationToken)
     {
-        using FileStream file = RegularFile.Open(path);
+        using FileStream file = UntrustedFile.Open(path);
         try
         {
             byte[] head = new byte[Utf8Text.HeadLength];

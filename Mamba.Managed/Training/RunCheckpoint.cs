@@ -29,6 +29,7 @@ internal sealed class RunCheckpoint
 {
     private const string Prefix = "step-";
     private const string Description = "checkpoint.json";
+    private const int LongestDescription = 1 << 20;
     private const string WeightsFile = WeightFiles.Single;
 
     // The British spelling of existing runs, which must remain readable.
@@ -40,18 +41,19 @@ internal sealed class RunCheckpoint
     private RunCheckpoint(string folder)
     {
         this.folder = folder;
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, Description)));
-        JsonElement root = json.RootElement;
-        Step = root.GetProperty("step").GetInt64();
-        recipe = root.GetProperty("recipe").GetString() ?? "";
-        Best = root.TryGetProperty("best", out JsonElement best) ? (best.GetProperty("loss").GetDouble(), best.GetProperty("step").GetInt64()) : null;
-        foreach (string file in new[] { WeightsFile, OptimizerFile })
+        (Step, recipe, Best) = UntrustedFile.ReadJson(Path.Combine(folder, Description), LongestDescription, root =>
         {
-            if (root.GetProperty(file).GetString() != Hash(Path.Combine(folder, file)))
+            foreach (string file in new[] { WeightsFile, OptimizerFile })
             {
-                throw new InvalidDataException($"{file} is not what was written");
+                if (root.GetProperty(file).GetString() != Hash(Path.Combine(folder, file)))
+                {
+                    throw new InvalidDataException($"{file} is not what was written");
+                }
             }
-        }
+
+            (double, long)? best = root.TryGetProperty("best", out JsonElement found) ? (found.GetProperty("loss").GetDouble(), found.GetProperty("step").GetInt64()) : null;
+            return (root.GetProperty("step").GetInt64(), root.GetProperty("recipe").GetString() ?? "", best);
+        });
     }
 
     /// <summary>Steps made.</summary>
@@ -142,7 +144,7 @@ internal sealed class RunCheckpoint
         bool isWhole = File.Exists(Path.Combine(run, WeightsFile)) && File.Exists(Path.Combine(run, ConfigFile.Name));
         if (trainer.Best is null || trainer.Best.Value.Step == trainer.Step || !isWhole)
         {
-            Checkpoint.Save(run, trainer.Result.ConvertTo(trainer.Options.SaveType, trainer.Options.Threads));
+            Checkpoint.Save(run, trainer.Result.ConvertResult(trainer.Options.SaveType, trainer.Options.Threads));
         }
     }
 
@@ -277,7 +279,7 @@ internal sealed class RunCheckpoint
 
     private static string Hash(string path)
     {
-        using FileStream stream = new(path, FileMode.Open, FileAccess.Read);
+        using FileStream stream = UntrustedFile.Open(path);
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 

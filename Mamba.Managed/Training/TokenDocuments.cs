@@ -66,7 +66,7 @@ public sealed class TokenDocuments : IDisposable
     public static TokenDocuments Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        using FileStream stream = RegularFile.Open(path);
+        using FileStream stream = UntrustedFile.Open(path);
         Span<byte> header = stackalloc byte[HeaderLength];
         if (stream.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) < HeaderLength || !header.StartsWith(Magic))
         {

@@ -45,14 +45,15 @@ internal static class GgufCheckpoint
     /// <param name="name">The model's name, <c>general.name</c>.</param>
     /// <param name="threads">Threads that quantize; 0 for one per processor. Their number does not change the file.</param>
     /// <param name="matrices">Other types for single matrices, by their names in the model; null for none.</param>
+    /// <param name="more">Values that are added where the model and the vocabulary write none; null for none.</param>
     /// <remarks>llama.cpp supports only d_inner = 2 d_model, with a bias of the convolution and none of the projections. Other models are written too; this library reads them.</remarks>
     /// <exception cref="ArgumentException">
-    /// A weight is not finite, the vocabulary has more tokens than the embedding, or <paramref name="matrices"/> contains a name that is no matrix of
+    /// A type cannot hold a weight, the vocabulary has more tokens than the embedding, or <paramref name="matrices"/> contains a name that is no matrix of
     /// the model, or a type whose blocks do not divide its rows.
     /// </exception>
     public static void Save(
         string path, MambaLanguageModel model, GgufFileType type, GgufVocabulary? vocabulary = null, string? name = null, int threads = 0,
-        IReadOnlyDictionary<string, ElementType>? matrices = null)
+        IReadOnlyDictionary<string, ElementType>? matrices = null, IEnumerable<KeyValuePair<string, GgufValue>>? more = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(model);
@@ -68,11 +69,16 @@ internal static class GgufCheckpoint
         GgufConfig.Write(metadata, config);
         if (vocabulary is null)
         {
-            GgufVocabulary.WriteNone(metadata, config.EndTokenId);
+            GgufVocabulary.WriteNone(metadata, config);
         }
         else
         {
             vocabulary.Write(metadata, config.VocabSize);
+        }
+
+        foreach ((string key, GgufValue value) in more ?? [])
+        {
+            metadata.TryAdd(key, value);
         }
 
         metadata["general.quantization_version"] = GgufValue.From(QuantizationVersion);
@@ -110,8 +116,26 @@ internal static class GgufCheckpoint
         (string path, Tensor tensor, ParameterInfo info) = parameter;
         int[] shape = info.Kind == ParameterKind.Filter ? [tensor.Shape[0], tensor.Shape[^1]] : tensor.Shape.ToArray();
         return new GgufEntry(ToGguf(path), type, shape, () => info.Kind == ParameterKind.Transition
-            ? Map(tensor, static logarithm => (float)-Math.Exp(logarithm))
-            : tensor.ConvertTo(type, threads));
+            ? Transition(path, tensor)
+            : tensor.ConvertWeight(type, threads, path));
+    }
+
+    // A = -exp(A_log), of which single precision holds less than of A_log.
+    private static Tensor Transition(string path, Tensor tensor)
+    {
+        (bool anyBefore, bool anyAfter) = (false, false);
+        Tensor transition = Map(tensor, logarithm =>
+        {
+            float a = (float)-Math.Exp(logarithm);
+            anyBefore |= float.IsFinite(logarithm);
+            anyAfter |= a != 0;
+            return float.IsFinite(a) || !float.IsFinite(logarithm)
+                ? a
+                : Throw.Argument<float>(Throw.Invariant($"{path}: expected values of which -exp(A_log) is finite in single precision, found {logarithm}"), null);
+        });
+        return anyAfter || !anyBefore
+            ? transition
+            : Throw.Argument<Tensor>($"{path}: expected values of which -exp(A_log) is not 0 in single precision, found none", null);
     }
 
     private static Tensor FromGguf(string name, Tensor tensor, ParameterKind? kind)

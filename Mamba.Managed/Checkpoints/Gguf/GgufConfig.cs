@@ -52,7 +52,7 @@ internal static class GgufConfig
         }
 
         float epsilon = metadata.GetNumber(Epsilon);
-        return new MambaConfig
+        MambaConfig config = new()
         {
             DModel = metadata.GetInteger(Width),
             NLayer = blocks,
@@ -68,8 +68,8 @@ internal static class GgufConfig
             NormEpsilon = epsilon,
             MixerNormEpsilon = !metadata.GetBoolean(MixerNorm) ? null
                 : metadata.ContainsKey(MixerEpsilon) ? metadata.GetNumber(MixerEpsilon) : epsilon,
-            EndTokenId = GgufVocabulary.EndTokenIdOf(metadata),
-        }.ValidateRead();
+        };
+        return GgufVocabulary.WithIds(config, metadata).ValidateRead();
     }
 
     /// <summary>Writes a configuration into a file's metadata.</summary>

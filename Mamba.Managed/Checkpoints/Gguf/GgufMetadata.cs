@@ -49,6 +49,10 @@ internal sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
             : throw new InvalidDataException(Throw.Invariant($"{key}: expected a whole number below 2^31, found {number}"));
     }
 
+    /// <summary>The whole number under a key, of any size; null where there is none.</summary>
+    /// <exception cref="InvalidDataException">The value is of another type.</exception>
+    public long? GetWholeNumber(string key) => TryGetValue(key, out GgufValue? value) ? Read(key, value, static v => v.AsInteger()) : null;
+
     /// <summary>The number under a key.</summary>
     /// <exception cref="InvalidDataException">The key is absent, or not a number.</exception>
     public float GetNumber(string key) =>

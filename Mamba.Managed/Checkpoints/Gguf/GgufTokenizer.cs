@@ -10,13 +10,12 @@ internal static class GgufTokenizer
     // A pre-tokenizer of llama.cpp that splits words as GPT-2's does, for the GPT-NeoX family, which normalizes text to form C before.
     private const string Normalized = "olmo";
 
-    private const int Control = 3;
     private const int UserDefined = 4;
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="InvalidDataException">It is of a kind that is not supported, or contradicts itself.</exception>
     public static Tokenizer ToTokenizer(this GgufVocabulary vocabulary) =>
-        vocabulary.IsBytes ? new ByteTokenizer() : vocabulary.ToParts().ToTokenizer();
+        vocabulary.IsBytes ? ByteTokenizer.EndingWith(vocabulary.EndTokenIds) : vocabulary.ToParts().ToTokenizer();
 
     /// <summary>The parts of a GGUF file's tokenizer.</summary>
     /// <exception cref="InvalidDataException">The tokenizer is of another kind.</exception>
@@ -33,7 +32,7 @@ internal static class GgufTokenizer
         {
             switch (vocabulary.TokenTypes.Count == 0 ? 0 : vocabulary.TokenTypes[id])
             {
-                case Control:
+                case GgufVocabulary.Control:
                     added.Add(new(id, token, IsSpecial: true, IsNormalized: false));
                     break;
                 case UserDefined:
@@ -48,7 +47,7 @@ internal static class GgufTokenizer
         }
 
         (string Left, string Right)[] merges = [.. vocabulary.Merges.Select(TokenizerMerge.Parse)];
-        return new(tokens, merges, added, vocabulary.EndTokenId is { } end ? [end] : [], TokenizerSteps.ByteLevel(vocabulary.Pre != GgufVocabulary.PlainSplit));
+        return new(tokens, merges, added, vocabulary.EndTokenIds, TokenizerSteps.ByteLevel(vocabulary.Pre != GgufVocabulary.PlainSplit));
     }
 
     /// <summary>The parts in the form of a GGUF file.</summary>
@@ -68,13 +67,15 @@ internal static class GgufTokenizer
 
         foreach (AddedToken token in parts.Added)
         {
-            (tokens[token.Id], types[token.Id]) = (token.Content, token.IsSpecial ? Control : UserDefined);
+            (tokens[token.Id], types[token.Id]) = (token.Content, token.IsSpecial ? GgufVocabulary.Control : UserDefined);
         }
 
         return new(GgufVocabulary.BytePairModel, pre, tokens, types, [.. parts.Merges.Select(TokenizerMerge.Join)])
         {
             StartTokenId = parts.EndTokenIds is [int first, ..] ? first : null,
             EndTokenId = parts.EndTokenIds is [int end, ..] ? end : null,
+            EndOfTurnTokenId = parts.EndTokenIds is [_, int turn, ..] ? turn : null,
+            EndOfMessageTokenId = parts.EndTokenIds is [_, _, int message, ..] ? message : null,
         };
     }
 

@@ -1,3 +1,4 @@
+using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
@@ -27,6 +28,9 @@ internal sealed record GgufVocabulary(
     /// <summary>The type of a token of the vocabulary.</summary>
     internal const int Normal = 1;
 
+    /// <summary>The type of a token that steers a conversation and is no text.</summary>
+    internal const int Control = 3;
+
     /// <summary>The type of an id without a token.</summary>
     internal const int Unused = 5;
 
@@ -38,7 +42,17 @@ internal sealed record GgufVocabulary(
     private const string MergesKey = Prefix + "merges";
     private const string StartKey = Prefix + "bos_token_id";
     private const string EndKey = Prefix + "eos_token_id";
+    private const string EndOfTurnKey = Prefix + "eot_token_id";
+    private const string EndOfMessageKey = Prefix + "eom_token_id";
     private const string UnknownKey = Prefix + "unknown_token_id";
+    private const string PaddingKey = Prefix + "padding_token_id";
+
+    // Tokens by which llama.cpp ends a text wherever a vocabulary has them, because few files name the end of a turn by its id.
+    private static readonly string[] endsOfTurns =
+    [
+        "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>", "<end_of_utterance>",
+        "<EOT>", "_<EOT>", "<|EOT|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>",
+    ];
 
     /// <summary>The token that begins a text, if the file names one.</summary>
     public int? StartTokenId { get; init; }
@@ -46,8 +60,28 @@ internal sealed record GgufVocabulary(
     /// <summary>The token that ends a text, if the file names one.</summary>
     public int? EndTokenId { get; init; }
 
+    /// <summary>The token that ends a turn of a conversation, if the file names one.</summary>
+    public int? EndOfTurnTokenId { get; init; }
+
+    /// <summary>The token that ends a message within a turn, if the file names one.</summary>
+    public int? EndOfMessageTokenId { get; init; }
+
     /// <summary>The token for unknown text, if the file names one.</summary>
     public int? UnknownTokenId { get; init; }
+
+    /// <summary>The token that fills up batches, if the file names one.</summary>
+    public int? PaddingTokenId { get; init; }
+
+    /// <summary>All tokens that end a text, the usual one first: those that the file names by their ids, then control tokens that are known by their text.</summary>
+    public IReadOnlyList<int> EndTokenIds
+    {
+        get
+        {
+            IEnumerable<int> named = ((int?[])[EndTokenId, EndOfTurnTokenId, EndOfMessageTokenId]).OfType<int>();
+            IEnumerable<int> known = TokenTypes.Index().Where(type => type.Item == Control && endsOfTurns.Contains(Tokens[type.Index])).Select(type => type.Index);
+            return [.. named.Concat(known).Distinct()];
+        }
+    }
 
     /// <summary>Whether this is the tokenizer of <see cref="OfBytes"/>.</summary>
     internal bool IsBytes => Merges.Count == 0 && Tokens.SequenceEqual(OfBytes().Tokens);
@@ -69,17 +103,27 @@ internal sealed record GgufVocabulary(
             {
                 StartTokenId = Id(StartKey),
                 EndTokenId = Id(EndKey),
+                EndOfTurnTokenId = Id(EndOfTurnKey),
+                EndOfMessageTokenId = Id(EndOfMessageKey),
                 UnknownTokenId = Id(UnknownKey),
+                PaddingTokenId = IsAbsent(PaddingKey) ? null : Id(PaddingKey),
             }
             : throw new InvalidDataException(Throw.Invariant($"{TypesKey}: expected one for each of {tokens.Length} tokens, found {types.Length}"));
 
         int? Id(string key)
         {
-            int id = metadata.GetInteger(key, -1);
-            return id < tokens.Length ? id < 0 ? null : id
+            long id = metadata.GetWholeNumber(key) ?? -1;
+            return id < tokens.Length ? id < 0 ? null : (int)id
                 : throw new InvalidDataException(Throw.Invariant($"{key}: expected an id below {tokens.Length}, found {id}"));
         }
+
+        // Writers that have no such token write -1, which is this number where it is unsigned.
+        bool IsAbsent(string key) => metadata.GetWholeNumber(key) is uint.MaxValue;
     }
+
+    /// <summary>Whether a key of a file is one of a vocabulary.</summary>
+    internal static bool IsKey(string key) =>
+        key is ModelKey or PreKey or TokensKey or TypesKey or MergesKey or StartKey or EndKey or EndOfTurnKey or EndOfMessageKey or UnknownKey or PaddingKey;
 
     /// <summary>The text of an id without a token.</summary>
     internal static string Padding(int id) => Throw.Invariant($"[PAD{id}]");
@@ -116,7 +160,10 @@ internal sealed record GgufVocabulary(
         metadata[MergesKey] = GgufValue.From(Merges);
         SetId(StartKey, StartTokenId);
         SetId(EndKey, EndTokenId);
+        SetId(EndOfTurnKey, EndOfTurnTokenId);
+        SetId(EndOfMessageKey, EndOfMessageTokenId);
         SetId(UnknownKey, UnknownTokenId);
+        SetId(PaddingKey, PaddingTokenId);
 
         void SetId(string key, int? id)
         {
@@ -127,16 +174,36 @@ internal sealed record GgufVocabulary(
         }
     }
 
-    /// <summary>Writes into a file's metadata that there is no tokenizer.</summary>
-    internal static void WriteNone(GgufMetadata metadata, int? endTokenId)
+    /// <summary>Writes into a file's metadata that there is no tokenizer; the ids of the configuration are kept.</summary>
+    internal static void WriteNone(GgufMetadata metadata, MambaConfig config)
     {
         metadata[ModelKey] = GgufValue.From(NoModel);
-        if (endTokenId is { } id)
+        SetId(StartKey, config.BeginTokenId);
+        SetId(PaddingKey, config.PadTokenId);
+        foreach ((string key, int id) in ((string[])[EndKey, EndOfTurnKey, EndOfMessageKey]).Zip(config.EndTokenIds))
         {
-            metadata[EndKey] = GgufValue.From((uint)id);
+            SetId(key, id);
+        }
+
+        void SetId(string key, int? id)
+        {
+            if (id is { } value and >= 0)
+            {
+                metadata[key] = GgufValue.From((uint)value);
+            }
         }
     }
 
-    /// <summary>The token that ends a text, which a file without a tokenizer may name too.</summary>
-    internal static int? EndTokenIdOf(GgufMetadata metadata) => metadata.GetInteger(EndKey, -1) is int id and >= 0 ? id : null;
+    /// <summary>A configuration with the ids that a file names, with a tokenizer or without; they are not checked, as nothing but a tokenizer needs them.</summary>
+    internal static MambaConfig WithIds(MambaConfig config, GgufMetadata metadata)
+    {
+        return config with
+        {
+            BeginTokenId = Id(StartKey),
+            PadTokenId = Id(PaddingKey),
+            EndTokenIds = [.. ((int?[])[Id(EndKey), Id(EndOfTurnKey), Id(EndOfMessageKey)]).OfType<int>()],
+        };
+
+        int? Id(string key) => metadata.GetWholeNumber(key) is { } id and >= 0 ? (int)Math.Min(id, int.MaxValue) : null;
+    }
 }
