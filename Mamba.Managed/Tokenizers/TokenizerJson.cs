@@ -20,7 +20,11 @@ internal static class TokenizerJson
 
     /// <summary>A text that must be there.</summary>
     public static string Text(JsonElement parent, string name, string where) =>
-        Get(parent, name, JsonValueKind.String)?.GetString() ?? throw Missing($"{where}.{name}");
+        OptionalText(parent, name) ?? throw Missing($"{where}.{name}");
+
+    /// <summary>A text, or null where it is absent or null.</summary>
+    public static string? OptionalText(JsonElement parent, string name) =>
+        Get(parent, name, JsonValueKind.String) is { } value ? Decoded(() => value.GetString()!, name) : null;
 
     /// <summary>A flag; <paramref name="otherwise"/> where it is absent or null.</summary>
     public static bool Flag(JsonElement parent, string name, bool otherwise)
@@ -37,7 +41,7 @@ internal static class TokenizerJson
     /// <summary>Refuses a field with another value than the one that is supported.</summary>
     public static void Expect(JsonElement parent, string name, string expected, string where)
     {
-        string found = Get(parent, name, JsonValueKind.String)?.GetString() ?? "nothing";
+        string found = OptionalText(parent, name) ?? "nothing";
         Throw.Unless(found == expected, $"{where}.{name}: expected {expected}, found {found}; this kind is not supported");
     }
 
@@ -46,7 +50,8 @@ internal static class TokenizerJson
     {
         foreach (JsonProperty field in parent.EnumerateObject())
         {
-            Throw.Unless(names.Contains(field.Name), $"{where}: expected {string.Join(", ", names!)}, found {field.Name}; this field is not supported");
+            string name = Decoded(() => field.Name, where);
+            Throw.Unless(names.Contains(name), $"{where}: expected {string.Join(", ", names!)}, found {name}; this field is not supported");
         }
     }
 
@@ -64,7 +69,20 @@ internal static class TokenizerJson
     /// <summary>The beginning of a value, for an error.</summary>
     public static string Excerpt(JsonElement value)
     {
-        string text = value.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? value.ValueKind.ToString() : value.GetRawText();
+        string text = value.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? value.ValueKind.ToString() : Decoded(value.GetRawText, "JSON");
         return text.Length <= 40 ? text : text[..40] + "...";
+    }
+
+    // Strings are decoded when they are read, and then only does it show that one is not UTF-8 or holds half a surrogate pair.
+    private static string Decoded(Func<string> read, string where)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new InvalidDataException($"{where}: expected text in UTF-8: {error.Message}", error);
+        }
     }
 }

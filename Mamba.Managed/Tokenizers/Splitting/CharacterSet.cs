@@ -143,6 +143,45 @@ internal sealed class CharacterSet
         return char.IsHighSurrogate(unit) && at + 1 < text.Length && char.IsLowSurrogate(text[at + 1]) && Contains(char.ConvertToUtf32(unit, text[at + 1])) ? 2 : 0;
     }
 
+    /// <summary>The end of a run of at most so many characters of the set.</summary>
+    public int Run(ReadOnlySpan<char> text, int at, int most)
+    {
+        ulong[] table = Bits;
+        for (int left = most; left > 0 && (uint)at < (uint)text.Length; left--)
+        {
+            char unit = text[at];
+            if ((table[unit >> 6] >> (unit & 63) & 1) != 0)
+            {
+                at++;
+            }
+            else if (char.IsHighSurrogate(unit) && Match(text, at) == 2)
+            {
+                at += 2;
+            }
+            else
+            {
+                break;
+            }
+        }
+
+        return at;
+    }
+
+    /// <summary>The end of exactly so many characters of the set; -1 where there are fewer.</summary>
+    public int Count(ReadOnlySpan<char> text, int at, int count)
+    {
+        for (int length; count > 0; count--, at += length)
+        {
+            length = Match(text, at);
+            if (length == 0)
+            {
+                return -1;
+            }
+        }
+
+        return at;
+    }
+
     /// <summary>Whether the set is one UTF-16 unit.</summary>
     public bool IsUnit(out char unit)
     {

@@ -54,6 +54,7 @@ internal sealed class CodePointRegex
         }
 
         long steps = matcher.Steps;
+        matcher.Begin();
         spare = matcher.IsSmall ? matcher : null;
         return steps;
     }

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using static Mamba.Managed.Tokenizers.TokenizerJson;
 
@@ -63,9 +62,9 @@ internal static class PreTokenizerJson
     public static CodePointRegex ReadPattern(JsonElement pattern, string where)
     {
         OnlyKnown(pattern, $"{where}.pattern", "String", "Regex");
-        if (Get(pattern, "String", JsonValueKind.String) is { } text)
+        if (OptionalText(pattern, "String") is string text)
         {
-            return CodePointRegex.Literal(text.GetString()!);
+            return CodePointRegex.Literal(text);
         }
 
         string expression = Text(pattern, "Regex", $"{where}.pattern");
@@ -81,7 +80,7 @@ internal static class PreTokenizerJson
 
     private static SplitBehavior Behavior(JsonElement json, SplitBehavior? otherwise)
     {
-        string? name = Get(json, "behavior", JsonValueKind.String)?.GetString();
+        string? name = OptionalText(json, "behavior");
         return name switch
         {
             null => otherwise ?? throw Missing($"{Where}.behavior"),
@@ -97,7 +96,7 @@ internal static class PreTokenizerJson
     // Older files say only whether a mark is put before.
     private static PrependScheme Scheme(JsonElement json)
     {
-        string? name = Get(json, "prepend_scheme", JsonValueKind.String)?.GetString();
+        string? name = OptionalText(json, "prepend_scheme");
         PrependScheme scheme = name switch
         {
             null => Flag(json, "add_prefix_space", true) ? PrependScheme.Always : PrependScheme.Never,

@@ -2,9 +2,9 @@ namespace Mamba.Managed.Tokenizers.Splitting;
 
 /// <summary>Reads a regular expression in Oniguruma's Ruby syntax, over code points.</summary>
 /// <remarks>As Hugging Face's library compiles them. What would need captures, and what is not known, is refused.</remarks>
-internal sealed class RegexParser
+internal sealed partial class RegexParser
 {
-    private const int DeepestNesting = 64, MostRepeats = 100_000;
+    private const int DeepestNesting = 64;
 
     private readonly RegexReader reader;
     private int depth;
@@ -147,9 +147,10 @@ internal sealed class RegexParser
         return isLiteral;
     }
 
+    // Null for a comment.
     private RegexNode? ReadGroup(Options options)
     {
-        if (!reader.Take("?"))
+        if (!reader.Take("?") || reader.Take(":"))
         {
             return Close(ReadAlternatives(options));
         }
@@ -160,38 +161,22 @@ internal sealed class RegexParser
             return null;
         }
 
-        if (reader.Take(":"))
-        {
-            return Close(ReadAlternatives(options));
-        }
-
         if (reader.Take(">"))
         {
             return Close(new RegexNode.Atomic(ReadAlternatives(options)));
         }
 
-        if (reader.Take("="))
+        bool isBehind = reader.Peek() == '<' && reader.Peek(1) is ('=' or '!');
+        if (isBehind || reader.Peek() is '=' or '!')
         {
-            return Close(new RegexNode.Look(ReadAlternatives(options), IsBehind: false, IsNegative: false));
-        }
-
-        if (reader.Take("!"))
-        {
-            return Close(new RegexNode.Look(ReadAlternatives(options), IsBehind: false, IsNegative: true));
-        }
-
-        if (reader.Take("<="))
-        {
-            return Close(new RegexNode.Look(ReadAlternatives(options), IsBehind: true, IsNegative: false));
-        }
-
-        if (reader.Take("<!"))
-        {
-            return Close(new RegexNode.Look(ReadAlternatives(options), IsBehind: true, IsNegative: true));
+            reader.At += isBehind ? 1 : 0;
+            bool isNegative = reader.Next() == '!';
+            return Close(new RegexNode.Look(ReadAlternatives(options), isBehind, isNegative));
         }
 
         if (reader.Take("<"))
         {
+            // A name, which nothing can refer to.
             reader.Until('>');
             return Close(ReadAlternatives(options));
         }
@@ -230,79 +215,4 @@ internal sealed class RegexParser
     }
 
     private RegexNode Close(RegexNode group) => reader.Take(")") ? group : throw reader.Unsupported("expected a closing parenthesis");
-
-    private RegexNode ReadRepeats(RegexNode node)
-    {
-        for (; ;)
-        {
-            bool isInterval = reader.Peek() == '{';
-            (int Least, int Most)? times = reader.Take("*") ? (0, RegexNode.NoLimit) : reader.Take("+") ? (1, RegexNode.NoLimit) : reader.Take("?") ? (0, 1) : Interval();
-            if (times is not (int least, int most))
-            {
-                return node;
-            }
-
-            CheckRepeat(node, least, most);
-
-            // An exact number of times is not lazy with a question mark but optional; a plus after braces repeats once more.
-            bool isLazy = reader.Take("?");
-            if (isLazy && isInterval && least == most)
-            {
-                node = new RegexNode.Repeat(new RegexNode.Repeat(node, least, most, false), 0, 1, false);
-                continue;
-            }
-
-            node = new RegexNode.Repeat(node, least, most, isLazy);
-            node = !isLazy && !isInterval && reader.Take("+") ? new RegexNode.Atomic(node) : node;
-        }
-    }
-
-    // Oniguruma refuses to repeat conditions, and leaves a counted loop early where its body was empty.
-    private void CheckRepeat(RegexNode node, int least, int most)
-    {
-        if (IsCondition(node))
-        {
-            throw reader.Unsupported("expected characters to repeat, found a condition on a position; this is not supported");
-        }
-
-        bool isCounted = least > 1 || most is > 1 and < RegexNode.NoLimit;
-        if (isCounted && RegexFollow.End.After(node).MayBeEmpty)
-        {
-            throw reader.Unsupported("expected braces after what is never empty; others are not supported");
-        }
-    }
-
-    private static bool IsCondition(RegexNode node) => node switch
-    {
-        RegexNode.At or RegexNode.Look => true,
-        RegexNode.Sequence sequence => sequence.Parts.Count > 0 && sequence.Parts.All(IsCondition),
-        RegexNode.Alternatives alternatives => alternatives.Choices.Any(IsCondition),
-        _ => false,
-    };
-
-    // Numbers in braces; null, and nothing is read, where there are none.
-    private (int Least, int Most)? Interval()
-    {
-        int start = reader.At;
-        if (!reader.Take("{"))
-        {
-            return null;
-        }
-
-        int least = reader.Decimal();
-        bool isRange = reader.Take(",");
-        int most = isRange ? reader.Decimal() : least;
-        if (!reader.Take("}") || (least < 0 && most < 0))
-        {
-            reader.At = start;
-            return null;
-        }
-
-        if (least > MostRepeats || most > MostRepeats || (most >= 0 && most < least))
-        {
-            throw reader.Unsupported($"expected numbers of times in ascending order and up to {MostRepeats}");
-        }
-
-        return (Math.Max(least, 0), most < 0 ? RegexNode.NoLimit : most);
-    }
 }

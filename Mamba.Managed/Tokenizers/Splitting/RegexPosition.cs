@@ -19,6 +19,17 @@ internal static class RegexPosition
         _ => IsWordBefore(text, at) == IsWordAfter(text, at),
     };
 
+    /// <summary>The position some characters before; -1 where there are not so many.</summary>
+    public static int Back(ReadOnlySpan<char> text, int position, int characters)
+    {
+        for (; characters > 0 && position > 0; characters--)
+        {
+            position -= position > 1 && char.IsSurrogatePair(text[position - 2], text[position - 1]) ? 2 : 1;
+        }
+
+        return characters > 0 ? -1 : position;
+    }
+
     private static bool IsWordAfter(ReadOnlySpan<char> text, int at) => Word.Value.Match(text, at) > 0;
 
     private static bool IsWordBefore(ReadOnlySpan<char> text, int at)
