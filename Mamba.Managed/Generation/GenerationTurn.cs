@@ -24,6 +24,7 @@ internal sealed class GenerationTurn : IDisposable
         this.session = session;
         this.prompt = prompt;
         endTokens = [.. session.Options.EndTokenIds ?? tokenizer.EndTokenIds];
+        // What is generated continues a text, so that a space at its beginning stays.
         decoder = new StreamingDecoder(tokenizer, isStart: false);
         stops = new StopMatcher(session.Options.Stop);
     }

@@ -3,7 +3,10 @@ using System.Text;
 namespace Mamba.Managed.Tokenizers;
 
 /// <summary>Decodes bytes that are no UTF-8 as one U+FFFD each, where a decoder gives one for the beginning of a character.</summary>
-/// <remarks>This is how Hugging Face's <c>ByteFallback</c> shows byte tokens that do not make a character.</remarks>
+/// <remarks>
+/// This is how Hugging Face's <c>ByteFallback</c> shows byte tokens that do not make a character. It gives up the whole characters of the same run of
+/// byte tokens too; here they stay, as a stream has shown them before the stray byte comes.
+/// </remarks>
 internal sealed class StrayByteFallback : DecoderFallback
 {
     // The most bytes that a decoder reports at once: a character without its last byte.
