@@ -84,21 +84,9 @@ internal static class UntrustedFile
         }
 
         byte[] bytes = ReadBytes(file, 0, (int)file.Length);
-        int mark = MarkLength(bytes);
+        int mark = Utf8Text.MarkLength(bytes);
         RequireUtf8(bytes.AsSpan(mark));
         return bytes.AsMemory(mark);
-    }
-
-    /// <summary>The length of a UTF-8 byte-order mark at the beginning of a text: 3, or 0 where there is none.</summary>
-    /// <exception cref="InvalidDataException">The mark is that of UTF-16 or UTF-32.</exception>
-    public static int MarkLength(ReadOnlySpan<byte> text)
-    {
-        if (text.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || text.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]))
-        {
-            throw new InvalidDataException("expected UTF-8 text, found the byte-order mark of UTF-16; save the file as UTF-8");
-        }
-
-        return text.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? 3 : 0;
     }
 
     /// <summary>The bytes [<paramref name="offset"/>, <paramref name="offset"/> + <paramref name="count"/>), which the caller has checked to lie in the file.</summary>
