@@ -55,13 +55,13 @@ case_added_token_latin() {
         same "$(mamba detokenize model "$ids")" "$word"
     done
 }
-case_bad_id_mid_run() { expect 1 'line 121.*300|300.*line 121' train --data data.jsonl --output run --steps 3 "${tiny[@]}"; }
+case_bad_id_mid_run() { expect 0 'line 121: [^:]*found 300' train --data data.jsonl --output run --steps 3 "${tiny[@]}"; }
 case_bom() {
     expect 0 '6 documents, 744 tokens' tokenize --file with-bom.jsonl --output x.tokens
     expect 0 '1 documents?, ' tokenize --file one-with-bom.jsonl --output y.tokens
     same "$(mamba perplexity --file with-bom.txt)" "$(mamba perplexity --file without-bom.txt)"
     expect 0 '"prompt_tokens": *6' generate --prompt-file prompt-bom.txt --max-tokens 1 --json
-    expect 0 'vocabulary' info config-bom
+    expect 0 'vocab_size' info config-bom
     same "$(mamba tokenize tokenizer-bom hi)" 256
 }
 case_cli_at_sign() {
