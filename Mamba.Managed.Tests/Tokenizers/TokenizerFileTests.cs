@@ -52,6 +52,7 @@ public class TokenizerFileTests
     [TestCase("\"version\":\"1.0\"", "\"version\":\"2.0\"", "version: expected 1.0, found 2.0")]
     [TestCase("\"version\":", "\"truncation\":{\"max_length\":8},\"version\":", "truncation: expected none")]
     [TestCase("\"version\":", "\"padding\":{\"strategy\":{\"Fixed\":8}},\"version\":", "padding: expected none")]
+    [TestCase("\"decoder\":{\"type\":\"ByteLevel\"}", "\"decoder\":{\"type\":\"\\ud800\"}", "JSON")]
     [TestCase("\"dropout\":null", "\"dropout\":null,\"mystery\":1", "mystery")]
     [TestCase("\"decoder\":{\"type\":\"ByteLevel\"}", "\"decoder\":{\"type\":\"WordPiece\"}", "found WordPiece")]
     [TestCase("\"post_processor\":{\"type\":\"ByteLevel\"", "\"post_processor\":{\"type\":\"Other\"", "found Other")]

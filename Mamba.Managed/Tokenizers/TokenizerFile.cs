@@ -39,6 +39,8 @@ internal static partial class TokenizerFile
     private static TokenizerParts Build(JsonElement root, IReadOnlyList<int>? endTokenIds)
     {
         JsonElement model = Get(root, "model", JsonValueKind.Object) ?? throw Missing("model");
+        string kind = Get(model, "type", JsonValueKind.String)?.GetString() ?? Kind;
+        Throw.Unless(kind == Kind, $"model.type: expected {Kind}, found {kind}; this kind is not supported");
         OnlyKnown(root, "tokenizer.json", "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model");
         string version = Get(root, "version", JsonValueKind.String)?.GetString() ?? Version;
         Throw.Unless(version == Version, $"version: expected {Version}, found {version}; this version is not supported");
@@ -53,8 +55,6 @@ internal static partial class TokenizerFile
 
     private static BpeOptions Options(JsonElement model)
     {
-        string kind = Get(model, "type", JsonValueKind.String)?.GetString() ?? Kind;
-        Throw.Unless(kind == Kind, $"model.type: expected {Kind}, found {kind}; this kind is not supported");
         OnlyKnown(
             model, "model", "type", "vocab", "merges", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges");
         bool isRandom = Get(model, "dropout", JsonValueKind.Number) is { } dropout && !(dropout.TryGetDouble(out double rate) && rate == 0);

@@ -20,5 +20,16 @@ internal sealed record TokenizerParts(
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="InvalidDataException">The parts contradict each other.</exception>
-    public BpeTokenizer ToTokenizer() => new(this);
+    public BpeTokenizer ToTokenizer()
+    {
+        try
+        {
+            return new(this);
+        }
+        catch (InvalidOperationException error)
+        {
+            // A step holds a string that is not valid UTF-8 or half a surrogate pair.
+            throw new InvalidDataException($"expected a tokenizer in JSON: {error.Message}", error);
+        }
+    }
 }
