@@ -82,7 +82,8 @@ public sealed class BpeTokenizer : Tokenizer
     /// <param name="endTokenIds">The tokens that end a text, the usual one first; null for <c>&lt;|endoftext|&gt;</c>, where the file has it.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is malformed, or asks for something that this library does not do, which the message names.</exception>
-    public static BpeTokenizer Load(string path, IReadOnlyList<int>? endTokenIds = null) => TokenizerFile.Read(path, endTokenIds).ToTokenizer();
+    public static BpeTokenizer Load(string path, IReadOnlyList<int>? endTokenIds = null) =>
+        TokenizerFile.Read(path, endTokenIds, parts => parts.ToTokenizer());
 
     /// <inheritdoc/>
     public override int[] Encode(string text, bool addSpecialTokens)

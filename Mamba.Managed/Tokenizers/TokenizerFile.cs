@@ -16,9 +16,12 @@ internal static partial class TokenizerFile
     private const string Kind = "BPE";
 
     /// <summary>Reads a file.</summary>
+    public static TokenizerParts Read(string path, IReadOnlyList<int>? endTokenIds) => Read(path, endTokenIds, parts => parts);
+
+    /// <summary>Reads a file and makes something of its parts; an error of that names the file too.</summary>
     /// <remarks>The length is checked on the open file, so a link to a longer file is not followed unchecked.</remarks>
-    public static TokenizerParts Read(string path, IReadOnlyList<int>? endTokenIds) =>
-        UntrustedFile.Read(path, file => Parse(UntrustedFile.ReadText(file, LongestFile), endTokenIds));
+    public static T Read<T>(string path, IReadOnlyList<int>? endTokenIds, Func<TokenizerParts, T> make) =>
+        UntrustedFile.Read(path, file => make(Parse(UntrustedFile.ReadText(file, LongestFile), endTokenIds)));
 
     /// <summary>Reads the contents of a file.</summary>
     /// <exception cref="InvalidDataException">The contents are malformed or not supported; the message is one line.</exception>
