@@ -9,9 +9,6 @@ namespace Mamba.Managed.Checkpoints;
 /// <summary>Carries what a folder has beside its weights into the metadata of a GGUF file, and back.</summary>
 internal static class GgufSideFiles
 {
-    private const string AddsStartKey = "tokenizer.ggml.add_bos_token";
-    private const string AddsEndKey = "tokenizer.ggml.add_eos_token";
-
     // What the metadata hold of each file.
     private static readonly Dictionary<string, string[]> heldFields = new()
     {
@@ -43,25 +40,15 @@ internal static class GgufSideFiles
         int? start = beside.IdOf("bos_token", parts) ?? config.BeginTokenId, padding = beside.IdOf("pad_token", parts) ?? config.PadTokenId;
         vocabulary = vocabulary with
         {
-            StartTokenId = IsToken(start) ? start : vocabulary.StartTokenId,
+            StartTokenId = vocabulary.AddsStart != true && IsToken(start) ? start : vocabulary.StartTokenId,
+            AddsStart = vocabulary.AddsStart ?? (beside.Adds("add_bos_token") is null ? null : false),
+            AddsEnd = vocabulary.AddsEnd ?? (beside.Adds("add_eos_token") is null ? null : false),
             PaddingTokenId = IsToken(padding) ? padding : vocabulary.PaddingTokenId,
             UnknownTokenId = beside.IdOf("unk_token", parts) ?? vocabulary.UnknownTokenId,
         };
-        AddFlag(AddsStartKey, "add_bos_token", vocabulary.StartTokenId);
-        AddFlag(AddsEndKey, "add_eos_token", vocabulary.EndTokenId);
         return (vocabulary, more);
 
         bool IsToken(int? id) => id is { } value && (uint)value < (uint)vocabulary.Tokens.Count;
-
-        // What the tokenizer does, not what the file beside it says: the two may differ where the flag is false.
-        void AddFlag(string key, string flag, int? id)
-        {
-            bool isAdded = id is { } token && added.Contains(token);
-            if (isAdded || beside.Adds(flag) is not null)
-            {
-                more.Add(KeyValuePair.Create(key, GgufValue.From(isAdded)));
-            }
-        }
     }
 
     /// <summary>The values of a GGUF file that go into the next one, where it does not write its own.</summary>
@@ -127,7 +114,7 @@ internal static class GgufSideFiles
             written.Add(name);
         }
 
-        bool IsHeld(string key) => GgufVocabulary.IsKey(key) || key is AddsStartKey or AddsEndKey || (ChatTemplates.IsKey(key) && parts is not null);
+        bool IsHeld(string key) => GgufVocabulary.IsKey(key) || (ChatTemplates.IsKey(key) && parts is not null);
 
         void WriteTokenizerConfig(Utf8JsonWriter json, GgufVocabulary tokens, GgufMetadata flags, int[] added)
         {
@@ -143,7 +130,7 @@ internal static class GgufSideFiles
             }
 
             foreach ((string key, string name, int? id) in ((string, string, int?)[])
-                [(AddsStartKey, "add_bos_token", tokens.StartTokenId), (AddsEndKey, "add_eos_token", tokens.EndTokenId)])
+                [(GgufVocabulary.AddsStartKey, "add_bos_token", tokens.StartTokenId), (GgufVocabulary.AddsEndKey, "add_eos_token", tokens.EndTokenId)])
             {
                 if (flags.ContainsKey(key))
                 {

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using static Mamba.Managed.Tokenizers.TokenizerJson;
 
@@ -15,6 +16,58 @@ internal sealed record SequenceTemplate(IReadOnlyList<int> Before, IReadOnlyList
 
     /// <summary>Whether there are no tokens.</summary>
     public bool IsEmpty => Before.Count + After.Count == 0;
+
+    /// <summary>The template that adds one token before a text or one after it, as a <c>tokenizer.json</c> writes it; null for none.</summary>
+    /// <param name="before">The token and its id.</param>
+    /// <param name="after">The token and its id.</param>
+    public static JsonElement? Json((string Text, int Id)? before, (string Text, int Id)? after)
+    {
+        if (before is null && after is null)
+        {
+            return null;
+        }
+
+        ArrayBufferWriter<byte> text = new();
+        using (Utf8JsonWriter json = new(text))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "TemplateProcessing");
+            WriteSequences(json, "single", ["A"]);
+            WriteSequences(json, "pair", ["A", "B"]);
+            json.WriteStartObject("special_tokens");
+            foreach ((string token, int id) in (((string Text, int Id)?[])[before, after == before ? null : after]).OfType<(string Text, int Id)>())
+            {
+                json.WriteStartObject(token);
+                json.WriteString("id", token);
+                json.WriteStartArray("ids");
+                json.WriteNumberValue(id);
+                json.WriteEndArray();
+                json.WriteStartArray("tokens");
+                json.WriteStringValue(token);
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        using JsonDocument document = JsonDocument.Parse(text.WrittenMemory);
+        return document.RootElement.Clone();
+
+        void WriteSequences(Utf8JsonWriter json, string name, string[] sequences)
+        {
+            json.WriteStartArray(name);
+            foreach ((int type, string sequence) in sequences.Index())
+            {
+                WritePiece(json, "SpecialToken", before?.Text, type);
+                WritePiece(json, "Sequence", sequence, type);
+                WritePiece(json, "SpecialToken", after?.Text, type);
+            }
+
+            json.WriteEndArray();
+        }
+    }
 
     /// <summary>Reads it.</summary>
     /// <remarks>What an entry says on pairs of texts and on places in the text does not change the ids of one text.</remarks>
@@ -35,6 +88,19 @@ internal sealed record SequenceTemplate(IReadOnlyList<int> Before, IReadOnlyList
             string kind => throw new InvalidDataException(
                 $"{Where}.type: expected ByteLevel, TemplateProcessing, Sequence, BertProcessing or RobertaProcessing, found {kind}; this kind is not supported"),
         };
+    }
+
+    private static void WritePiece(Utf8JsonWriter json, string kind, string? id, int type)
+    {
+        if (id is not null)
+        {
+            json.WriteStartObject();
+            json.WriteStartObject(kind);
+            json.WriteString("id", id);
+            json.WriteNumber("type_id", type);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
     }
 
     private static SequenceTemplate OfSequence(JsonElement processors)

@@ -21,7 +21,7 @@ internal static class TokenTable
         return ids;
     }
 
-    /// <summary>The merges, by ids; the rank of each is its place in the list.</summary>
+    /// <summary>The merges, by ids.</summary>
     public static MergeTable Merges(TokenizerParts parts, Dictionary<string, int> ids)
     {
         MergeTable table = new(parts.Merges.Count);
@@ -42,7 +42,7 @@ internal static class TokenTable
             left.CopyTo(joined);
             rest.CopyTo(joined.AsSpan(left.Length));
             Throw.Unless(lookup.TryGetValue(joined.AsSpan(0, left.Length + rest.Length), out int merged), $"expected merges that make a token of the vocabulary, found '{left} {right}'");
-            Throw.Unless(table.TryAdd(first, second, new(table.Count, merged)), $"expected each merge once, found '{left} {right}' twice");
+            Throw.Unless(table.TryAdd(first, second, new(parts.Ranks is { } ranks ? ranks[table.Count] : table.Count, merged)), $"expected each merge once, found '{left} {right}' twice");
         }
 
         return table;

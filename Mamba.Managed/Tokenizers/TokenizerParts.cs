@@ -15,6 +15,9 @@ internal sealed record TokenizerParts(
     IReadOnlyList<int> EndTokenIds,
     TokenizerSteps Steps)
 {
+    /// <summary>The rank of each merge, where some share one; null where the rank is the place in the list.</summary>
+    public IReadOnlyList<int>? Ranks { get; init; }
+
     /// <summary>How merging treats what is special.</summary>
     public BpeOptions Options { get; init; } = new();
 

@@ -70,6 +70,10 @@ internal sealed class GgufMetadata : IReadOnlyDictionary<string, GgufValue>
     /// <exception cref="InvalidDataException">The value is of another type.</exception>
     public string[] GetStrings(string key) => TryGetValue(key, out GgufValue? value) ? Read(key, value, static v => v.AsStrings()) : [];
 
+    /// <summary>The numbers under a key; empty where there are none.</summary>
+    /// <exception cref="InvalidDataException">The value is of another type.</exception>
+    public float[] GetNumbers(string key) => TryGetValue(key, out GgufValue? value) ? Read(key, value, static v => v.AsNumbers()) : [];
+
     /// <summary>The whole numbers under a key; empty where there are none.</summary>
     /// <exception cref="InvalidDataException">The value is of another type.</exception>
     public int[] GetIntegers(string key) => TryGetValue(key, out GgufValue? value) ? Read(key, value, static v => v.AsIntegers()) : [];

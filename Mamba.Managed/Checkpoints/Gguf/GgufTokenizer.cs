@@ -4,59 +4,54 @@ using Mamba.Managed.Tokenizers.Merging;
 
 namespace Mamba.Managed.Checkpoints.Gguf;
 
-/// <summary>Converts tokenizers from and to the form of GGUF files: bytes, or byte-level BPE.</summary>
+/// <summary>Converts tokenizers from and to the form of GGUF files: bytes, byte-level BPE, or SentencePiece.</summary>
 internal static class GgufTokenizer
 {
-    // A pre-tokenizer of llama.cpp that splits words as GPT-2's does, for the GPT-NeoX family, which normalizes text to form C before.
-    private const string Normalized = "olmo";
-
-    private const int UserDefined = 4;
+    private const string Separator = "tokenizer.ggml.";
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="InvalidDataException">It is of a kind that is not supported, or contradicts itself.</exception>
     public static Tokenizer ToTokenizer(this GgufVocabulary vocabulary) =>
-        vocabulary.IsBytes ? ByteTokenizer.EndingWith(vocabulary.EndTokenIds) : vocabulary.ToParts().ToTokenizer();
+        vocabulary.IsBytes && vocabulary.Template(false, false) is null ? ByteTokenizer.EndingWith(vocabulary.EndTokenIds) : vocabulary.ToParts().ToTokenizer();
 
     /// <summary>The parts of a GGUF file's tokenizer.</summary>
-    /// <exception cref="InvalidDataException">The tokenizer is of another kind.</exception>
-    public static TokenizerParts ToParts(this GgufVocabulary vocabulary)
+    /// <exception cref="InvalidDataException">The tokenizer is of another kind, or asks for what is not supported.</exception>
+    public static TokenizerParts ToParts(this GgufVocabulary vocabulary) => vocabulary.Model switch
     {
-        if (vocabulary.Model != GgufVocabulary.BytePairModel)
-        {
-            throw new InvalidDataException($"expected a tokenizer of model {GgufVocabulary.BytePairModel} (byte-level BPE), found {vocabulary.Model}");
-        }
-
-        List<KeyValuePair<string, int>> tokens = [];
-        List<AddedToken> added = [];
-        foreach ((int id, string token) in vocabulary.Tokens.Index())
-        {
-            switch (vocabulary.TokenTypes.Count == 0 ? 0 : vocabulary.TokenTypes[id])
-            {
-                case GgufVocabulary.Control:
-                    added.Add(new(id, token, IsSpecial: true, IsNormalized: false));
-                    break;
-                case UserDefined:
-                    added.Add(new(id, token, IsSpecial: false, IsNormalized: true));
-                    break;
-                case GgufVocabulary.Unused:
-                    break;
-                default:
-                    tokens.Add(new(token, id));
-                    break;
-            }
-        }
-
-        (string Left, string Right)[] merges = [.. vocabulary.Merges.Select(TokenizerMerge.Parse)];
-        return new(tokens, merges, added, vocabulary.EndTokenIds, TokenizerSteps.ByteLevel(vocabulary.Pre != GgufVocabulary.PlainSplit));
-    }
+        GgufVocabulary.BytePairModel => vocabulary.OfBytePairs(),
+        GgufVocabulary.SentencePieceModel => vocabulary.OfSentencePiece(),
+        _ => throw new InvalidDataException(
+            $"{Separator}model: expected {GgufVocabulary.BytePairModel} (byte-level BPE) or {GgufVocabulary.SentencePieceModel} (SentencePiece), found {Shortened.Text(vocabulary.Model)}; this kind is not supported"),
+    };
 
     /// <summary>The parts in the form of a GGUF file.</summary>
-    /// <exception cref="InvalidDataException">The parts contradict each other.</exception>
+    /// <exception cref="InvalidDataException">The parts contradict each other, or a GGUF file has no words for what they do.</exception>
     public static GgufVocabulary ToGguf(this TokenizerParts parts)
     {
         // The tokenizer's constructor checks that ids are unique and without large gaps.
         int size = parts.ToTokenizer().VocabularySize;
-        string pre = PreOf(parts);
+        GgufVocabulary vocabulary = parts.Options.UsesByteTokens ? GgufSentencePiece.OfParts(parts, size) : OfBytePairs(parts, size);
+        SequenceTemplate template = SequenceTemplate.Read(parts.Steps.PostProcessor);
+        int? end = parts.EndTokenIds is [int first, ..] ? first : null;
+        Throw.Unless(
+            template.Before.Count <= 1 && (template.After.Count == 0 || (template.After is [int last] && last == end)),
+            $"post_processor: expected at most one token before a text, and after it only the one that ends it, for a GGUF file; found others; this is not supported");
+        return vocabulary with
+        {
+            StartTokenId = template.Before is [int start] ? start : end,
+            AddsStart = template.Before.Count > 0 || vocabulary.AddsStart == true ? template.Before.Count > 0 : null,
+            AddsEnd = template.After.Count > 0 ? true : null,
+            EndTokenId = end,
+            EndOfTurnTokenId = parts.EndTokenIds is [_, int turn, ..] ? turn : null,
+            EndOfMessageTokenId = parts.EndTokenIds is [_, _, int message, ..] ? message : null,
+        };
+    }
+
+    /// <summary>The tokens and their types by id, with padding where there is none.</summary>
+    internal static (string[] Tokens, int[] Types) Table(TokenizerParts parts, int size)
+    {
+        AddedToken? flagged = parts.Added.FirstOrDefault(token => token.StripsLeft || token.StripsRight || token.IsSingleWord);
+        Throw.Unless(flagged is null, $"added_tokens: expected single_word, lstrip and rstrip false for a GGUF file, found another for '{flagged?.Content}'");
         string[] tokens = [.. Enumerable.Range(0, size).Select(GgufVocabulary.Padding)];
         int[] types = new int[size];
         types.AsSpan().Fill(GgufVocabulary.Unused);
@@ -67,34 +62,88 @@ internal static class GgufTokenizer
 
         foreach (AddedToken token in parts.Added)
         {
-            (tokens[token.Id], types[token.Id]) = (token.Content, token.IsSpecial ? GgufVocabulary.Control : UserDefined);
+            (tokens[token.Id], types[token.Id]) = (token.Content, token.IsSpecial ? GgufVocabulary.Control : GgufVocabulary.UserDefined);
         }
 
-        return new(GgufVocabulary.BytePairModel, pre, tokens, types, [.. parts.Merges.Select(TokenizerMerge.Join)])
+        return (tokens, types);
+    }
+
+    /// <summary>What adds the tokens around a text that a file asks for; null for nothing.</summary>
+    /// <param name="vocabulary">The file's.</param>
+    /// <param name="addsStart">Whether the first is added where the file names it and does not say so.</param>
+    /// <param name="addsEnd">Whether the last is.</param>
+    private static JsonElement? Template(this GgufVocabulary vocabulary, bool addsStart, bool addsEnd)
+    {
+        return SequenceTemplate.Json(
+            Token(vocabulary.AddsStart, addsStart, vocabulary.StartTokenId, GgufVocabulary.AddsStartKey, "bos_token_id"),
+            Token(vocabulary.AddsEnd, addsEnd, vocabulary.EndTokenId, GgufVocabulary.AddsEndKey, "eos_token_id"));
+
+        (string, int)? Token(bool? isAsked, bool otherwise, int? id, string key, string idKey)
         {
-            StartTokenId = parts.EndTokenIds is [int first, ..] ? first : null,
-            EndTokenId = parts.EndTokenIds is [int end, ..] ? end : null,
-            EndOfTurnTokenId = parts.EndTokenIds is [_, int turn, ..] ? turn : null,
-            EndOfMessageTokenId = parts.EndTokenIds is [_, _, int message, ..] ? message : null,
+            Throw.Unless(isAsked != true || id is not null, $"{key}: expected {Separator}{idKey} beside it, found none; the token to add is not known");
+            return (isAsked ?? otherwise) && id is { } token ? (vocabulary.Tokens[token], token) : null;
+        }
+    }
+
+    private static TokenizerParts OfBytePairs(this GgufVocabulary vocabulary)
+    {
+        GgufPreTokenizer family = GgufPreTokenizer.Of(vocabulary.Pre);
+        Throw.Unless(vocabulary.AddsSpacePrefix != true, $"{GgufVocabulary.AddsSpacePrefixKey}: expected false for byte-level BPE, found true; this is not supported");
+        List<KeyValuePair<string, int>> tokens = [];
+        List<AddedToken> added = [];
+        foreach ((int id, string token) in vocabulary.Tokens.Index())
+        {
+            switch (vocabulary.TokenTypes.Count == 0 ? GgufVocabulary.Normal : vocabulary.TokenTypes[id])
+            {
+                case (int)PieceKind.Unknown or GgufVocabulary.Control:
+                    added.Add(new(id, token, IsSpecial: true, IsNormalized: false));
+                    break;
+                case GgufVocabulary.UserDefined:
+                    added.Add(new(id, token, IsSpecial: false, IsNormalized: true));
+                    break;
+                case GgufVocabulary.Unused:
+                    break;
+                case 0 or GgufVocabulary.Normal or (int)PieceKind.Byte:
+                    tokens.Add(new(token, id));
+                    break;
+                case int type:
+                    throw UnknownType(type, id);
+            }
+        }
+
+        (string Left, string Right)[] merges = [.. vocabulary.Merges.Select(TokenizerMerge.Parse)];
+        return new(tokens, merges, added, vocabulary.EndTokenIds, family.Steps(vocabulary.Template(family.AddsStart, addsEnd: false)))
+        {
+            Options = new BpeOptions { TakesWholeWords = family.TakesWholeWords },
         };
     }
 
-    // What a GGUF file has no words for is refused, so that a converted model gives the same ids.
-    private static string PreOf(TokenizerParts parts)
+    private static TokenizerParts OfSentencePiece(this GgufVocabulary vocabulary)
     {
-        Throw.Unless(parts.Options == new BpeOptions(), $"model: expected BPE without options for a GGUF file, found some; this is not supported");
-        AddedToken? flagged = parts.Added.FirstOrDefault(token => token.StripsLeft || token.StripsRight || token.IsSingleWord);
-        Throw.Unless(flagged is null, $"added_tokens: expected single_word, lstrip and rstrip false for a GGUF file, found another for '{flagged?.Content}'");
-        Throw.Unless(SequenceTemplate.Read(parts.Steps.PostProcessor).IsEmpty, $"post_processor: expected none that adds tokens for a GGUF file, found one; this is not supported");
-        return IsByteLevel(parts.Steps.PreTokenizer) && IsByteLevel(parts.Steps.Decoder, ofDecoder: true)
-            ? parts.Steps.Normalizer is null ? GgufVocabulary.PlainSplit
-                : Kind(parts.Steps.Normalizer) == "NFC" ? Normalized
-                : throw new InvalidDataException($"normalizer: expected none or NFC for a GGUF file, found {Kind(parts.Steps.Normalizer)}; this is not supported")
-            : throw new InvalidDataException("pre_tokenizer and decoder: expected ByteLevel for a GGUF file, found another kind; this is not supported");
+        Throw.Unless(
+            vocabulary.Scores.Count == vocabulary.Tokens.Count,
+            $"{Separator}scores: expected one for each of {vocabulary.Tokens.Count} tokens, found {vocabulary.Scores.Count}");
+        Piece[] pieces = [.. vocabulary.Tokens.Select((text, id) => new Piece(text, vocabulary.Scores[id], Kind(id)))];
+        return new SentencePieceVocabulary(pieces) { AddsSpacePrefix = vocabulary.AddsSpacePrefix ?? true, RemovesExtraSpaces = vocabulary.RemovesExtraSpaces }
+            .ToParts(vocabulary.Template(addsStart: true, addsEnd: false), vocabulary.EndTokenIds);
+
+        PieceKind Kind(int id) => (PieceKind)(vocabulary.TokenTypes.Count == 0 ? GgufVocabulary.Normal : vocabulary.TokenTypes[id]) is var kind && Enum.IsDefined(kind)
+            ? kind
+            : throw UnknownType((int)kind, id);
     }
 
-    private static bool IsByteLevel(JsonElement? step, bool ofDecoder = false) => Kind(step) == "ByteLevel"
-        && (ofDecoder || (!TokenizerJson.Flag(step!.Value, "add_prefix_space", true) && TokenizerJson.Flag(step.Value, "use_regex", true)));
+    private static GgufVocabulary OfBytePairs(TokenizerParts parts, int size)
+    {
+        bool isPlain = parts.Options with { TakesWholeWords = false } == new BpeOptions();
+        Throw.Unless(isPlain, $"model: expected BPE without options beside ignore_merges for a GGUF file, found others; this is not supported");
+        Throw.Unless(
+            StepMeaning.Of(parts.Steps.Decoder).StartsWith("ByteLevel", StringComparison.Ordinal), $"decoder: expected ByteLevel for a GGUF file, found another; this is not supported");
+        GgufPreTokenizer family = GgufPreTokenizer.Of(parts.Steps, parts.Options.TakesWholeWords) ?? throw new InvalidDataException(
+            "normalizer and pre_tokenizer: expected steps that a GGUF file has a name for, found others; this is not supported");
+        (string[] tokens, int[] types) = Table(parts, size);
+        return new(GgufVocabulary.BytePairModel, family.Names[0], tokens, types, [.. parts.Merges.Select(TokenizerMerge.Join)]) { AddsStart = family.AddsStart ? true : null };
+    }
 
-    private static string? Kind(JsonElement? step) => step is { } value ? TokenizerJson.Get(value, "type", JsonValueKind.String)?.GetString() : null;
+    private static InvalidDataException UnknownType(int type, int id) =>
+        new(Throw.Invariant($"{Separator}token_type: expected 1 to 6, found {type} for token {id}"));
 }

@@ -100,6 +100,19 @@ internal sealed class GgufValue
     /// <summary>A Boolean.</summary>
     public static GgufValue From(bool value) => new(GgufValueType.Boolean, new byte[] { value ? (byte)1 : (byte)0 });
 
+    /// <summary>An array of numbers of single precision.</summary>
+    public static GgufValue From(float[] values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        byte[] bytes = [.. ArrayHead(GgufValueType.Float32, values.Length), .. new byte[sizeof(float) * values.Length]];
+        for (int i = 0; i < values.Length; i++)
+        {
+            BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(12 + (sizeof(float) * i)), values[i]);
+        }
+
+        return new(GgufValueType.Array, bytes);
+    }
+
     /// <summary>An array of strings.</summary>
     public static GgufValue From(IReadOnlyList<string> values)
     {
@@ -164,6 +177,24 @@ internal sealed class GgufValue
             int length = (int)BinaryPrimitives.ReadInt64LittleEndian(rest);
             values[i] = Decode(rest.Slice(8, length));
             rest = rest[(8 + length)..];
+        }
+
+        return values;
+    }
+
+    /// <summary>The entries of an array of numbers of any type.</summary>
+    /// <exception cref="InvalidDataException">The value is of another type.</exception>
+    public float[] AsNumbers()
+    {
+        if (EntryType is not { } type || GgufLayout.SizeOf(type) is not { } size)
+        {
+            throw Not("an array of numbers");
+        }
+
+        float[] values = new float[Count];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = (float)new GgufValue(type, encoded.Slice(12 + (i * size), size)).AsNumber();
         }
 
         return values;

@@ -4,7 +4,7 @@ using Mamba.Managed.Tokenizers;
 namespace Mamba.Managed.Checkpoints.Gguf;
 
 /// <summary>The tokenizer of a GGUF file, as data.</summary>
-/// <param name="Model">The kind of tokenizer: <c>gpt2</c> for byte-level BPE.</param>
+/// <param name="Model">The kind of tokenizer: <c>gpt2</c> for byte-level BPE, <c>llama</c> for SentencePiece.</param>
 /// <param name="Pre">The pre-tokenizer that splits text before merging, for example <c>olmo</c> or <c>gpt-2</c>; null if the file does not name one.</param>
 /// <param name="Tokens">The text of each id; for byte-level BPE in GPT-2's byte alphabet, see <see cref="ByteAlphabet"/>.</param>
 /// <param name="TokenTypes">The type of each id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte. Empty if the file has none.</param>
@@ -22,6 +22,9 @@ internal sealed record GgufVocabulary(
     /// <summary>The <see cref="Model"/> of byte-level BPE.</summary>
     internal const string BytePairModel = "gpt2";
 
+    /// <summary>The <see cref="Model"/> of SentencePiece's byte-pair encoding.</summary>
+    internal const string SentencePieceModel = "llama";
+
     /// <summary>The <see cref="Pre"/> of GPT-2's own split, without normalization.</summary>
     internal const string PlainSplit = "gpt-2";
 
@@ -31,15 +34,33 @@ internal sealed record GgufVocabulary(
     /// <summary>The type of a token that steers a conversation and is no text.</summary>
     internal const int Control = 3;
 
+    /// <summary>The type of a token that is found in the text as a whole.</summary>
+    internal const int UserDefined = 4;
+
     /// <summary>The type of an id without a token.</summary>
     internal const int Unused = 5;
 
+    /// <summary>The key of <see cref="Pre"/>.</summary>
+    internal const string PreKey = Prefix + "pre";
+
+    /// <summary>The key of <see cref="AddsStart"/>.</summary>
+    internal const string AddsStartKey = Prefix + "add_bos_token";
+
+    /// <summary>The key of <see cref="AddsEnd"/>.</summary>
+    internal const string AddsEndKey = Prefix + "add_eos_token";
+
+    /// <summary>The key of <see cref="AddsSpacePrefix"/>.</summary>
+    internal const string AddsSpacePrefixKey = Prefix + "add_space_prefix";
+
     private const string Prefix = "tokenizer.ggml.";
     private const string ModelKey = Prefix + "model";
-    private const string PreKey = Prefix + "pre";
     private const string TokensKey = Prefix + "tokens";
     private const string TypesKey = Prefix + "token_type";
     private const string MergesKey = Prefix + "merges";
+    private const string ScoresKey = Prefix + "scores";
+    private const string ExtraSpacesKey = Prefix + "remove_extra_whitespaces";
+    private const string CharacterMapKey = Prefix + "precompiled_charsmap";
+    private const string AddsSeparatorKey = Prefix + "add_sep_token";
     private const string StartKey = Prefix + "bos_token_id";
     private const string EndKey = Prefix + "eos_token_id";
     private const string EndOfTurnKey = Prefix + "eot_token_id";
@@ -47,12 +68,34 @@ internal sealed record GgufVocabulary(
     private const string UnknownKey = Prefix + "unknown_token_id";
     private const string PaddingKey = Prefix + "padding_token_id";
 
+    // Keys that name tokens for uses other than encoding a text, or count what is there.
+    private static readonly string[] withoutEffect =
+    [
+        "seperator_token_id", "cls_token_id", "mask_token_id", "prefix_token_id", "suffix_token_id", "middle_token_id", "fim_pre_token_id", "fim_suf_token_id",
+        "fim_mid_token_id", "fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id", "token_type_count",
+    ];
+
     // Tokens by which llama.cpp ends a text wherever a vocabulary has them, because few files name the end of a turn by its id.
     private static readonly string[] endsOfTurns =
     [
         "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>", "<end_of_utterance>",
         "<EOT>", "_<EOT>", "<|EOT|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>",
     ];
+
+    /// <summary>The score of each token of SentencePiece; empty if the file has none.</summary>
+    public IReadOnlyList<float> Scores { get; init; } = [];
+
+    /// <summary>Whether <see cref="StartTokenId"/> goes before each text; null where the file does not say so.</summary>
+    public bool? AddsStart { get; init; }
+
+    /// <summary>Whether <see cref="EndTokenId"/> goes after each text; null where the file does not say so.</summary>
+    public bool? AddsEnd { get; init; }
+
+    /// <summary>Whether a space goes before each text; null where the file does not say so.</summary>
+    public bool? AddsSpacePrefix { get; init; }
+
+    /// <summary>Whether several spaces become one.</summary>
+    public bool RemovesExtraSpaces { get; init; }
 
     /// <summary>The token that begins a text, if the file names one.</summary>
     public int? StartTokenId { get; init; }
@@ -96,11 +139,17 @@ internal sealed record GgufVocabulary(
             return null;
         }
 
+        RequireKnown(metadata);
         string[] tokens = metadata.GetStrings(TokensKey);
         int[] types = metadata.GetIntegers(TypesKey);
         return types.Length == 0 || types.Length == tokens.Length
             ? new(model, metadata.GetString(PreKey), tokens, types, metadata.GetStrings(MergesKey))
             {
+                Scores = metadata.GetNumbers(ScoresKey),
+                AddsStart = Flag(AddsStartKey),
+                AddsEnd = Flag(AddsEndKey),
+                AddsSpacePrefix = Flag(AddsSpacePrefixKey),
+                RemovesExtraSpaces = metadata.GetBoolean(ExtraSpacesKey),
                 StartTokenId = Id(StartKey),
                 EndTokenId = Id(EndKey),
                 EndOfTurnTokenId = Id(EndOfTurnKey),
@@ -109,6 +158,8 @@ internal sealed record GgufVocabulary(
                 PaddingTokenId = IsAbsent(PaddingKey) ? null : Id(PaddingKey),
             }
             : throw new InvalidDataException(Throw.Invariant($"{TypesKey}: expected one for each of {tokens.Length} tokens, found {types.Length}"));
+
+        bool? Flag(string key) => metadata.ContainsKey(key) ? metadata.GetBoolean(key) : null;
 
         int? Id(string key)
         {
@@ -123,7 +174,7 @@ internal sealed record GgufVocabulary(
 
     /// <summary>Whether a key of a file is one of a vocabulary.</summary>
     internal static bool IsKey(string key) =>
-        key is ModelKey or PreKey or TokensKey or TypesKey or MergesKey or StartKey or EndKey or EndOfTurnKey or EndOfMessageKey or UnknownKey or PaddingKey;
+        key is ModelKey or PreKey or TokensKey or TypesKey or MergesKey or ScoresKey or AddsStartKey or AddsEndKey or AddsSpacePrefixKey or ExtraSpacesKey or StartKey or EndKey or EndOfTurnKey or EndOfMessageKey or UnknownKey or PaddingKey;
 
     /// <summary>The text of an id without a token.</summary>
     internal static string Padding(int id) => Throw.Invariant($"[PAD{id}]");
@@ -158,6 +209,15 @@ internal sealed record GgufVocabulary(
         metadata[TokensKey] = GgufValue.From((string[])[.. Tokens, .. Enumerable.Range(Tokens.Count, missing).Select(Padding)]);
         metadata[TypesKey] = GgufValue.From((int[])[.. types, .. Enumerable.Repeat(Unused, missing)]);
         metadata[MergesKey] = GgufValue.From(Merges);
+        if (Scores.Count > 0)
+        {
+            metadata[ScoresKey] = GgufValue.From((float[])[.. Scores, .. Enumerable.Repeat(0f, missing)]);
+        }
+
+        SetFlag(AddsStartKey, AddsStart);
+        SetFlag(AddsEndKey, AddsEnd);
+        SetFlag(AddsSpacePrefixKey, AddsSpacePrefix);
+        SetFlag(ExtraSpacesKey, RemovesExtraSpaces ? true : null);
         SetId(StartKey, StartTokenId);
         SetId(EndKey, EndTokenId);
         SetId(EndOfTurnKey, EndOfTurnTokenId);
@@ -171,6 +231,26 @@ internal sealed record GgufVocabulary(
             {
                 metadata[key] = GgufValue.From((uint)value);
             }
+        }
+
+        void SetFlag(string key, bool? flag)
+        {
+            if (flag is { } value)
+            {
+                metadata[key] = GgufValue.From(value);
+            }
+        }
+    }
+
+    // A key that is not known may change the ids of a text.
+    private static void RequireKnown(GgufMetadata metadata)
+    {
+        foreach (string key in metadata.Keys.Where(key => key.StartsWith(Prefix, StringComparison.Ordinal) && !IsKey(key)))
+        {
+            bool isNothing = withoutEffect.Contains(key[Prefix.Length..])
+                || (key == AddsSeparatorKey && !metadata.GetBoolean(key))
+                || (key == CharacterMapKey && metadata.GetIntegers(key).Length == 0);
+            Throw.Unless(isNothing, $"{Shortened.Text(key)}: expected keys of a tokenizer that are known, found another; this is not supported");
         }
     }
 
