@@ -120,7 +120,7 @@ internal sealed class FolderTokens
         {
             Throw.Unless(
                 parts.Added.Any(token => token.Id == id && token.Content == text),
-                $"{Path.Combine(folder, TokenizerConfig)}: added_tokens_decoder: expected the added tokens of {ModelTokenizer.FileName}, found '{text}' with id {id}; save the tokenizer again");
+                $"{Path.Combine(folder, TokenizerConfig)}: added_tokens_decoder: expected the added tokens of the tokenizer, found '{text}' with id {id}; save the tokenizer again");
         }
 
         List<int> ends = [];
@@ -128,7 +128,7 @@ internal sealed class FolderTokens
         {
             Throw.Unless(
                 parts.Added.Any(token => token.Id == end.Id) || parts.Vocabulary.Any(token => token.Value == end.Id),
-                $"{end.Where}: expected the id of a token of {ModelTokenizer.FileName}, found {end.Id}");
+                $"{end.Where}: expected the id of a token, found {end.Id}");
             ends.Add((int)end.Id);
         }
 
@@ -155,7 +155,7 @@ internal sealed class FolderTokens
             bool agree = isAsked == isAdded || (isAdded && !obeyingFlags.Contains(tokenizerClass));
             Throw.Unless(
                 agree,
-                $"{Path.Combine(folder, TokenizerConfig)}: {flag}: expected what {ModelTokenizer.FileName} does, which {(isAdded ? "adds" : "does not add")} {token} to a text; found {(isAsked ? "true" : "false")}; save the tokenizer again");
+                $"{Path.Combine(folder, TokenizerConfig)}: {flag}: expected what the tokenizer does, which {(isAdded ? "adds" : "does not add")} {token} to a text; found {(isAsked ? "true" : "false")}; save the tokenizer again");
         }
     }
 

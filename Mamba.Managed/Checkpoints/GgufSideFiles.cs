@@ -28,7 +28,7 @@ internal static class GgufSideFiles
     public static (GgufVocabulary? Vocabulary, IReadOnlyList<KeyValuePair<string, GgufValue>> More) OfFolder(string folder, MambaConfig config)
     {
         List<KeyValuePair<string, GgufValue>> more = [.. ChatTemplates.ToMetadata(ChatTemplates.OfFolder(folder))];
-        if (!File.Exists(Path.Combine(folder, ModelTokenizer.FileName)))
+        if (!ModelTokenizer.IsIn(folder))
         {
             return (null, more);
         }

@@ -4,18 +4,17 @@ using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>The tokenizers of models: the <c>tokenizer.json</c> of a folder, or that of a GGUF file.</summary>
+/// <summary>The tokenizers of models: the <c>tokenizer.json</c> of a folder or else its <c>tokenizer.model</c>, or that of a GGUF file.</summary>
 /// <remarks><see cref="ModelSource.Tokenizer"/> is that of an opened model.</remarks>
 internal static class ModelTokenizer
 {
     internal const string FileName = "tokenizer.json";
-    
 
     /// <summary>The tokenizer in a folder; bytes if there is none and the vocabulary is 256.</summary>
     /// <param name="folder">It may be without configuration and weights.</param>
     /// <param name="config">The configuration of the model that will read the tokens.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="FileNotFoundException">The folder has no <c>tokenizer.json</c> and the vocabulary is not 256.</exception>
+    /// <exception cref="FileNotFoundException">The folder has no tokenizer and the vocabulary is not 256.</exception>
     /// <exception cref="InvalidDataException">The file is damaged, not supported, or has more tokens than the model.</exception>
     public static Tokenizer Load(string folder, MambaConfig config)
     {
@@ -27,7 +26,7 @@ internal static class ModelTokenizer
         }
 
         string path = Path.Combine(folder, FileName);
-        return File.Exists(path) ? Fitting(folder, OfFolder(folder, config), config)
+        return IsIn(folder) ? Fitting(folder, OfFolder(folder, config), config)
             : config.VocabSize == ByteTokenizer.Size ? OfBytes(FolderTokens.Ends(folder, config))
             : throw new FileNotFoundException(
                 Throw.Invariant($"{path}: expected this file, as a vocabulary of {config.VocabSize} is not that of bytes ({ByteTokenizer.Size}); add it to the folder"));
@@ -39,7 +38,7 @@ internal static class ModelTokenizer
     public static Tokenizer? Find(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (File.Exists(Path.Combine(path, FileName)))
+        if (IsIn(path))
         {
             return OfFolder(path, null);
         }
@@ -53,13 +52,21 @@ internal static class ModelTokenizer
         return OfFile(path, file.Metadata);
     }
 
+    /// <summary>Whether a folder has the file of a tokenizer.</summary>
+    internal static bool IsIn(string folder) => File.Exists(Path.Combine(folder, FileName)) || File.Exists(Path.Combine(folder, SentencePieceFile.Name));
+
     /// <summary>The parts of a folder's tokenizer, with all that the files beside it say.</summary>
-    /// <param name="folder">It has a <c>tokenizer.json</c>.</param>
+    /// <param name="folder">It has a tokenizer, see <see cref="IsIn"/>.</param>
     /// <param name="config">The model's configuration, where the folder may be without one.</param>
     internal static (TokenizerParts Parts, FolderTokens Beside) PartsOfFolder(string folder, MambaConfig? config)
     {
-        TokenizerParts parts = TokenizerFile.Read(Path.Combine(folder, FileName), null);
         FolderTokens beside = FolderTokens.Read(folder);
+        string json = Path.Combine(folder, FileName);
+
+        // Whoever reads tokenizer.model, as transformers' LlamaTokenizer, adds the token that begins a text unless told otherwise.
+        TokenizerParts parts = File.Exists(json)
+            ? TokenizerFile.Read(json, null)
+            : SentencePieceFile.Read(Path.Combine(folder, SentencePieceFile.Name), beside.Adds("add_bos_token") ?? true, beside.Adds("add_eos_token") ?? false);
         return (beside.Complete(parts, config), beside);
     }
 
@@ -80,7 +87,8 @@ internal static class ModelTokenizer
         }
         catch (InvalidDataException error) when (!error.Message.StartsWith(folder, StringComparison.Ordinal))
         {
-            throw new InvalidDataException($"{Path.Combine(folder, FileName)}: {error.Message}", error);
+            string file = File.Exists(Path.Combine(folder, FileName)) ? FileName : SentencePieceFile.Name;
+            throw new InvalidDataException($"{Path.Combine(folder, file)}: {error.Message}", error);
         }
     }
 

@@ -12,7 +12,7 @@ internal static class SideFiles
     public static IReadOnlyList<string> Names { get; } =
     [
         ModelTokenizer.FileName, FolderTokens.TokenizerConfig, FolderTokens.SpecialTokens, FolderTokens.GenerationConfig, "added_tokens.json",
-        ChatTemplates.File, ChatTemplates.OlderFile, "vocab.json", "merges.txt", "tokenizer.model",
+        ChatTemplates.File, ChatTemplates.OlderFile, "vocab.json", "merges.txt", SentencePieceFile.Name,
     ];
 
     // Texts for people: copied where the source has them, and never removed, as they may be the reader's own.
