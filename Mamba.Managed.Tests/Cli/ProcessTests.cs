@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Mamba.Managed.Cli;
 using Mamba.Managed.Tests.Training;
 
 namespace Mamba.Managed.Tests.Cli;
@@ -97,8 +98,10 @@ public class ProcessTests
     [TestCase("\"$@\" 2>&-", 0, "a", "", "generate", "--prompt", "a", "--max-tokens", "2")]
     [TestCase("\"$@\" 2>&-", 1, "", "", "info", "no-such-model")]
     [TestCase("\"$@\" <&- >&- 2>&-", 1, "", "", "generate", "--prompt", "a", "--max-tokens", "2")]
-    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: No space left", "generate", "--prompt", "a", "--max-tokens", "2")]
-    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: No space left", "info")]
+    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: standard output: No space left", "generate", "--prompt", "a", "--max-tokens", "2")]
+    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: standard output: No space left", "info")]
+    [TestCase("\"$@\" >/dev/full", 2, "", "mamba: Unrecognized", "nothing")]
+    [TestCase("\"$@\" >&-", 2, "", "mamba: --seed: expected", "generate", "--seed", "x")]
     [TestCase("\"$@\" 2>/dev/full", 1, "", "", "info", "no-such-model")]
     public void Closed_and_full_handles_are_no_crash(string script, int exit, string output, string error, params string[] args)
     {
@@ -124,6 +127,34 @@ public class ProcessTests
         Assert.That((exit, output), Is.EqualTo((1, "")));
         Assert.That(error, Does.Match(@"^mamba: [^\n]+: expected a (file|prompt)[^\n]+\n$"));
     }
+
+    [TestCase("logits", "--tokens", "1", "--output", "PIPE")]
+    [TestCase("logits", "--tokens", "1", "--output", "LINK")]
+    [TestCase("logits", "--tokens", "1", "--output", "LINK/no/file")]
+    [TestCase("tokenize", "--file", "TEXT", "--output", "PIPE")]
+    [TestCase("tokenize", "--file", "TEXT", "--output", ".")]
+    [TestCase("convert", "MODEL", "TEXT")]
+    [TestCase("convert", "MODEL", "TEXT/model.gguf")]
+    public void An_output_never_replaces_a_pipe_or_device(params string[] args)
+    {
+        string pipe = Path.Combine(folder, "pipe"), link = Path.Combine(folder, "link"), text = Path.Combine(folder, "text");
+        Process.Start("mkfifo", [pipe]).WaitForExit();
+        File.CreateSymbolicLink(link, "/dev/zero");
+        File.WriteAllText(text, "text");
+        string[] before = Directory.GetFileSystemEntries(folder);
+        (int exit, _, string error) = CommandRun.Shell("\"$@\"", [.. args.Select(arg => arg
+            .Replace("PIPE", pipe, StringComparison.Ordinal).Replace("LINK", link, StringComparison.Ordinal)
+            .Replace("TEXT", text, StringComparison.Ordinal).Replace("MODEL", Options.DefaultModel, StringComparison.Ordinal))]);
+        Assert.That(exit, Is.EqualTo(1));
+        Assert.That(error, Does.Match(@"^mamba: [^\n]+: expected (the name of a file|a folder)[^\n]+, found [^\n]+\n$"));
+        Assert.That(Directory.GetFileSystemEntries(folder), Is.EquivalentTo(before));
+        Assert.That(File.ResolveLinkTarget(link, false)!.FullName, Is.EqualTo("/dev/zero"));
+    }
+
+    [Test]
+    public void The_null_device_is_special() => Assert.That(
+        (UntrustedFile.IsSpecial("/dev/null"), UntrustedFile.IsSpecial(typeof(ProcessTests).Assembly.Location), UntrustedFile.IsSpecial(Path.Combine(folder, "none"))),
+        Is.EqualTo((true, false, false)));
 
     [Test]
     public void A_prompt_may_come_through_a_pipe()
