@@ -19,9 +19,9 @@ public class ProcessTests
     public void RemoveFolder() => Directory.Delete(folder, recursive: true);
 
     [Test]
-    public void A_signal_ends_a_command_that_waits_for_its_prompt([Values("INT", "TERM")] string signal, [Values] bool isPipe)
+    public void A_signal_ends_a_command_that_waits_for_its_prompt([Values("INT", "TERM", "HUP")] string signal, [Values] bool isPipe)
     {
-        (string name, int code) = signal == "INT" ? CommandRun.Interrupt : ("TERM", 143);
+        (string name, int code) = signal == "INT" ? CommandRun.Interrupt : (signal, signal == "TERM" ? 143 : 129);
         string pipe = Path.Combine(folder, "pipe");
         Process.Start("mkfifo", [pipe]).WaitForExit();
         using Process process = CommandRun.Start("exec \"$@\"", isPipe ? ["generate", "--prompt-file", pipe] : ["generate"]);
@@ -164,10 +164,41 @@ public class ProcessTests
     }
 
     [Test]
-    public void A_process_that_ends_in_the_middle_of_a_write_leaves_no_part()
+    public void A_command_that_ignores_the_end_of_its_terminal_goes_on()
+    {
+        using Process process = CommandRun.Start("trap '' HUP; exec \"$@\"", "generate", "--prompt", "a", "--max-tokens", "2000");
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        process.StandardOutput.Read();
+        CommandRun.Signal(process, "HUP");
+        process.StandardOutput.ReadToEnd();
+        CommandRun.AssertEnds(process);
+        Assert.That(process.ExitCode, Is.Zero, error.Result);
+    }
+
+    [Test]
+    public void A_folder_is_renamed_when_it_is_whole_or_removed()
+    {
+        string final = Path.Combine(folder, "final");
+        using (TemporaryFolder broken = new(final))
+        {
+            File.WriteAllText(Path.Combine(broken.Path, "part"), "");
+        }
+
+        Assert.That(Directory.GetFileSystemEntries(folder), Is.Empty);
+        using (TemporaryFolder whole = new(final))
+        {
+            File.WriteAllText(Path.Combine(whole.Path, "part"), "");
+            whole.Complete();
+        }
+
+        Assert.That(Directory.GetFileSystemEntries(folder, "*", SearchOption.AllDirectories), Is.EquivalentTo(new[] { final, Path.Combine(final, "part") }));
+    }
+
+    [Test]
+    public void A_process_that_ends_in_the_middle_of_a_write_leaves_no_part([Values] bool isFolder)
     {
         string path = Path.Combine(folder, "file");
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", [typeof(TrainingChild).Assembly.Location, "exit-in-write", path]))!;
+        using Process process = Process.Start(new ProcessStartInfo("dotnet", [typeof(TrainingChild).Assembly.Location, isFolder ? "exit-in-folder" : "exit-in-write", path]))!;
         CommandRun.AssertEnds(process);
         Assert.That((process.ExitCode, Directory.GetFileSystemEntries(folder)), Is.EqualTo((7, Array.Empty<string>())));
     }
