@@ -33,7 +33,7 @@ internal static class BenchCommand
         };
         command.Validators.Add(result =>
         {
-            if (result.GetResult(shape) is not null && result.GetResult(model) is { Implicit: false })
+            if (result.GetResult(shape) is not null && result.GetResult(model) is { Tokens.Count: > 0 })
             {
                 result.AddError("expected one of MODEL and --shape, found both");
             }
@@ -50,7 +50,7 @@ internal static class BenchCommand
         command.SetAction(parsed =>
         {
             string? name = parsed.GetValue(shape);
-            string path = parsed.GetValue(model)!;
+            string path = Options.ModelOf(parsed, model);
             int count = parsed.GetValue(threads);
             TextWriter output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(train))

@@ -18,9 +18,7 @@ internal static class ConvertCommand
             ConversionResult result = Convert(parsed.GetValue(source)!, parsed.GetValue(destination)!, parsed.GetValue(type)!, parsed.GetValue(threads));
             if (result.LeftBehind.Count > 0)
             {
-                // A file's name may hold whatever commands a terminal.
-                string names = string.Concat(string.Join(", ", result.LeftBehind).Select(letter => char.IsControl(letter) ? '?' : letter));
-                parsed.InvocationConfiguration.Error.WriteLine($"{parsed.GetValue(source)}: left behind: {names}");
+                parsed.InvocationConfiguration.Error.WriteLine(Terminal.Line($"{parsed.GetValue(source)}: left behind: {string.Join(", ", result.LeftBehind)}"));
             }
         });
         return command;

@@ -53,7 +53,7 @@ internal static class GenerateCommand
                 Stop = parsed.GetValue(stop) ?? [],
             };
             string text = parsed.GetValue(prompt) ?? TextInput.Prompt(parsed.GetValue(promptFile));
-            return RunAsync(parsed, parsed.GetValue(model)!, text, options, parsed.GetValue(threads), parsed.GetValue(json), cancel);
+            return RunAsync(parsed, Options.ModelOf(parsed, model), text, options, parsed.GetValue(threads), parsed.GetValue(json), cancel);
         });
         return command;
     }

@@ -17,7 +17,7 @@ internal static class InfoCommand
         Command command = new("info", "Show a model's architecture, sizes and tokenizer.") { model, json };
         command.SetAction(parsed =>
         {
-            Dictionary<string, object> facts = Describe(parsed.GetValue(model)!);
+            Dictionary<string, object> facts = Describe(Options.ModelOf(parsed, model));
             TextWriter output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json))
             {

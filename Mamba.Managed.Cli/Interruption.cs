@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.Cli;
 
-/// <summary>Ctrl+C and SIGTERM. The first cancels the command; what has not ended shortly after is ended, unless it saves. A second ends it at once.</summary>
+/// <summary>Ctrl+C, SIGTERM and the end of the terminal. The first cancels the command; what has not ended shortly after is ended, unless it saves. A second ends it at once.</summary>
 /// <remarks>
 /// Much work looks at no token: reading standard input, encoding a text, mapping a model. Ending the process is safe there, since files are replaced
 /// as a whole; temporary files are removed on the way out.
@@ -11,6 +11,7 @@ internal sealed class Interruption : IDisposable
 {
     private const int Interrupted = 130;
     private const int Terminated = 143;
+    private const int HungUp = 129;
 
     // A command ends within a second, with some time to spare for the process itself.
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(600);
@@ -25,7 +26,8 @@ internal sealed class Interruption : IDisposable
     public Interruption()
     {
         deadline = new Timer(_ => EndUnlessSaving());
-        registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+        PosixSignal[] signals = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP];
+        registrations = [.. signals.Select(signal => PosixSignalRegistration.Create(signal, Handle))];
     }
 
     /// <summary>Canceled by the first signal.</summary>
@@ -56,7 +58,7 @@ internal sealed class Interruption : IDisposable
     private void Handle(PosixSignalContext context)
     {
         context.Cancel = true;
-        int found = context.Signal == PosixSignal.SIGINT ? Interrupted : Terminated;
+        int found = context.Signal switch { PosixSignal.SIGINT => Interrupted, PosixSignal.SIGHUP => HungUp, _ => Terminated };
         if (Interlocked.CompareExchange(ref code, found, 0) != 0)
         {
             End(found);

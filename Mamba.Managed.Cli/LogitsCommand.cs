@@ -21,7 +21,7 @@ internal static class LogitsCommand
         command.SetAction(parsed =>
         {
             int[] ids = TokenIds.Parse(parsed.GetValue(tokens)!);
-            using CpuExecutor executor = CpuExecutor.Load(parsed.GetValue(model)!, parsed.GetValue(threads));
+            using CpuExecutor executor = CpuExecutor.Load(Options.ModelOf(parsed, model), parsed.GetValue(threads));
             Tensor logits = Compute(executor, ids, parsed.GetValue(chunk));
             Checkpoint.SaveTensors(parsed.GetValue(output)!, new Dictionary<string, Tensor> { ["logits"] = logits });
         });

@@ -18,6 +18,7 @@ internal static class MambaCommand
     // That of a program that SIGPIPE ends.
     private const int ReaderGone = 141;
     private const int MostUsageErrors = 2;
+    private const int LongestShortWord = 3;
 
     private static readonly ParserConfiguration parsing = new()
     {
@@ -55,9 +56,9 @@ internal static class MambaCommand
         };
         try
         {
-            if (parsed.Errors.Count > 0 && parsed.Action is ParseErrorAction)
+            if (parsed.Errors.Count > 0 && parsed.Action is ParseErrorAction action)
             {
-                return ReportUsage(parsed, error, configuration);
+                return ReportUsage(parsed, action, output, error);
             }
 
             int result = await parsed.InvokeAsync(configuration, cancel).ConfigureAwait(false);
@@ -107,19 +108,35 @@ internal static class MambaCommand
         // The usual one has names as /h and -?, which may as well be texts.
         root.Options.Remove(root.Options.OfType<HelpOption>().Single());
         root.Options.Add(new HelpOption("--help", "-h") { Recursive = true });
+        Options.RefuseEmptyNames(root);
         return root;
     }
 
-    // The parser's own report may be of any length; what it shows beside is the help.
-    private static int ReportUsage(ParseResult parsed, TextWriter error, InvocationConfiguration configuration)
+    // The parser's own report may be of any length; what it shows beside is the help, and names that an unknown one resembles.
+    private static int ReportUsage(ParseResult parsed, ParseErrorAction action, TextWriter output, TextWriter error)
     {
-        foreach (string message in parsed.Errors.Select(found => found.Message).Distinct().Take(MostUsageErrors))
+        // That a command is missing says nothing more where one is unknown.
+        bool isUnknown = parsed.CommandResult.Command.Subcommands.Count > 0 && parsed.UnmatchedTokens.Count > 0;
+        IEnumerable<string> messages = parsed.Errors.Select(found => found.Message)
+            .Where(message => !isUnknown || parsed.UnmatchedTokens.Any(token => message.Contains(token, StringComparison.Ordinal)));
+        foreach (string message in messages.Distinct().Take(MostUsageErrors))
         {
             error.WriteLine($"mamba: {Terminal.Line(message)}");
         }
 
-        configuration.Error = TextWriter.Null;
-        parsed.Invoke(configuration);
+        // A short word resembles every other one.
+        action.ShowTypoCorrections = parsed.UnmatchedTokens.All(token => token.Length > LongestShortWord);
+        using StringWriter help = new();
+        parsed.Invoke(new InvocationConfiguration { Output = help, Error = TextWriter.Null });
+        try
+        {
+            output.Write(Terminal.Escape(help.ToString()));
+        }
+        catch (Exception failure) when (failure is IOException or ReaderGoneException)
+        {
+            // What is wrong has been told.
+        }
+
         return UsageError;
     }
 
@@ -132,8 +149,8 @@ internal static class MambaCommand
             cause = inner;
         }
 
-        // .NET appends the name of a parameter to the message, which means nothing to a user of the command.
+        // .NET appends the name of a parameter to the message, which means nothing to a user of the command, and a value in words of its own.
         string message = cause is ArgumentException { ParamName: { } name } ? cause.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : cause.Message;
-        return Terminal.Line(message);
+        return Terminal.Line(cause is ArgumentOutOfRangeException { ActualValue: { } value } ? message.Replace($"{Environment.NewLine}Actual value was {value}.", $", found {value}", StringComparison.Ordinal) : message);
     }
 }

@@ -23,7 +23,7 @@ internal static class Options
         Argument<string> model = new("MODEL")
         {
             Description = "Model folder or GGUF file; the Shakespeare model that comes with the command when left out.",
-            DefaultValueFactory = _ => DefaultModel,
+            Arity = ArgumentArity.ZeroOrOne,
         };
         model.Validators.Add(result =>
         {
@@ -33,6 +33,28 @@ internal static class Options
             }
         });
         return model;
+    }
+
+    /// <summary>The value of <see cref="Model"/>.</summary>
+    public static string ModelOf(ParseResult parsed, Argument<string> model) => parsed.GetValue(model) ?? DefaultModel;
+
+    /// <summary>Makes an empty name of a file, folder or model a usage error.</summary>
+    public static void RefuseEmptyNames(Command command)
+    {
+        foreach (Option<string> option in command.Options.OfType<Option<string>>().Where(option => !texts.Contains(option.Name)))
+        {
+            option.Validators.Add(result => RefuseEmpty(result, option.Name));
+        }
+
+        foreach (Argument<string> argument in command.Arguments.OfType<Argument<string>>())
+        {
+            argument.Validators.Add(result => RefuseEmpty(result, argument.Name));
+        }
+
+        foreach (Command inner in command.Subcommands)
+        {
+            RefuseEmptyNames(inner);
+        }
     }
 
     public static Option<int> Threads() => Number("--threads", "Threads that compute; 0 for one per processor.", 0, 0, 1024);
@@ -96,12 +118,26 @@ internal static class Options
                 return [.. joined, .. args[i..]];
             }
 
-            // An empty value stays on its own, since nothing after = is no value.
+            // Nothing after = is no value to the parser, but an empty one of its own is.
+            if (args[i].EndsWith('=') && own.Contains(args[i][..^1]))
+            {
+                joined.AddRange([args[i][..^1], ""]);
+                continue;
+            }
+
             bool isText = own.Contains(args[i]) && i + 1 < args.Length && args[i + 1].Length > 0;
             joined.Add(isText ? $"{args[i]}={args[++i]}" : args[i]);
         }
 
         return [.. joined];
+    }
+
+    private static void RefuseEmpty(SymbolResult result, string name)
+    {
+        if (result.Tokens.Any(token => token.Value.Length == 0))
+        {
+            result.AddError($"{name}: expected a value, found an empty one");
+        }
     }
 
     private static T? Parse<T>(string name, ArgumentResult result, T? least, T? most)

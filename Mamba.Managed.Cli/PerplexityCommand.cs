@@ -23,7 +23,7 @@ internal static class PerplexityCommand
         command.SetAction((parsed, cancel) =>
         {
             byte[] text = TextInput.Read(parsed.GetValue(file)!, parsed.GetValue(offset), parsed.GetValue(length));
-            string path = parsed.GetValue(model)!;
+            string path = Options.ModelOf(parsed, model);
             int size = parsed.GetValue(window);
             using ModelSource source = ModelSource.Open(path);
             using CpuExecutor executor = CpuExecutor.TakeOver(source.Model, parsed.GetValue(threads));

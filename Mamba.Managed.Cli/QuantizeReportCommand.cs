@@ -33,7 +33,7 @@ internal static class QuantizeReportCommand
         };
         command.SetAction((parsed, cancel) =>
         {
-            string path = parsed.GetValue(model)!, textPath = parsed.GetValue(file)!;
+            string path = Options.ModelOf(parsed, model), textPath = parsed.GetValue(file)!;
             string? destination = parsed.GetValue(output);
             RequireFile(destination);
             (long start, long count) = (parsed.GetValue(offset), parsed.GetValue(length));

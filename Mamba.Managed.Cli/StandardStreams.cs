@@ -33,10 +33,11 @@ internal static class StandardStreams
     private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
 
     // The console's own stream is deaf to a pipe that has no reader; a FileStream over a file would write at a position of its own, over what others wrote.
-    private static Stream Stream(int descriptor)
+    private static NamedStream Stream(int descriptor)
     {
         FileStream stream = new(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write, bufferSize: 0);
-        return !stream.CanSeek ? new PipeStream(stream) : descriptor == Output ? Console.OpenStandardOutput() : Console.OpenStandardError();
+        Stream written = !stream.CanSeek ? new PipeStream(stream) : descriptor == Output ? Console.OpenStandardOutput() : Console.OpenStandardError();
+        return new NamedStream(written);
     }
 
     // A closed descriptor is soon taken by a file of the runtime's own. Those are closed in child processes, which an inherited one cannot be.
@@ -56,6 +57,22 @@ internal static class StandardStreams
         catch (FileNotFoundException)
         {
             return true;
+        }
+    }
+
+    // What could not be written is told apart from the files of a command.
+    private sealed class NamedStream(Stream stream) : WriteOnlyStream
+    {
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            try
+            {
+                stream.Write(buffer);
+            }
+            catch (IOException error)
+            {
+                throw new IOException($"standard output: {error.Message}", error);
+            }
         }
     }
 

@@ -42,11 +42,12 @@ internal static class Terminal
         return line.Length <= LongestLine ? line : string.Concat(line.AsSpan(0, LongestLine - KeptAtEnd - Cut.Length), Cut, line.AsSpan(line.Length - KeptAtEnd));
     }
 
+    /// <summary>Whether a letter is an override or an isolate: these show text in another order than that in which it is read.</summary>
+    public static bool IsReordering(char letter) => letter is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
+
     private static void Append(StringBuilder text, char letter, bool isLayout)
     {
-        // Overrides and isolates show text in another order than that in which it is read.
-        bool isReordering = letter is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
-        if (!isLayout && (char.IsControl(letter) || isReordering))
+        if (!isLayout && (char.IsControl(letter) || IsReordering(letter)))
         {
             text.Append(CultureInfo.InvariantCulture, $"\\u{(int)letter:x4}");
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Tokenizers;
@@ -20,6 +21,7 @@ internal static class TokenizeCommand
         {
             bool isFile = result.GetResult(file) is not null;
             int given = result.GetValue(arguments)?.Length ?? 0;
+            RefuseEmptyModel(result, arguments);
             if (isFile != result.GetResult(output) is not null)
             {
                 result.AddError("expected --file and --output together, found one of them");
@@ -44,7 +46,7 @@ internal static class TokenizeCommand
             using TokenDocuments documents = read.Documents;
             TrainingRun.SayBadLines(from, read, parsed.InvocationConfiguration.Error);
             documents.Save(to);
-            writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{to}: {documents.Count} documents, {documents.TokenCount} tokens"));
+            writer.WriteLine(Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{to}: {documents.Count} documents, {documents.TokenCount} tokens")));
             return Task.FromResult(0);
         });
         return command;
@@ -54,6 +56,7 @@ internal static class TokenizeCommand
     {
         Argument<string[]> arguments = Arguments("IDS", 1);
         Command command = new("detokenize", "Print the text of token ids.") { arguments };
+        command.Validators.Add(result => RefuseEmptyModel(result, arguments));
         command.SetAction(parsed =>
         {
             string[] values = parsed.GetValue(arguments)!;
@@ -67,6 +70,14 @@ internal static class TokenizeCommand
     // MODEL comes first and may be left out, so one argument alone is the text.
     private static Argument<string[]> Arguments(string what, int least) =>
         new($"[MODEL] {what}") { Description = $"Model folder or GGUF file, which may hold a tokenizer alone; then {what}.", Arity = new ArgumentArity(least, 2) };
+
+    private static void RefuseEmptyModel(CommandResult result, Argument<string[]> arguments)
+    {
+        if (result.GetValue(arguments) is ["", _])
+        {
+            result.AddError("MODEL: expected a value, found an empty one");
+        }
+    }
 
     // A folder may contain a tokenizer alone. Without one the model is opened: with a vocabulary of 256 its tokens are bytes.
     private static Tokenizer Load(string[] values)

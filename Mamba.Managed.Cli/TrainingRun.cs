@@ -94,7 +94,7 @@ internal sealed class TrainingRun : IDisposable
     {
         record.Train(null, report => Sample(report, cancel), cancel);
         string best = trainer.Best is (double loss, long step) ? FormattableString.Invariant($", best validation {loss:F4} after step {step}") : "";
-        record.View.Say($"done{best}: {settings.Output}");
+        record.View.Say(Terminal.Line($"done{best}: {settings.Output}"));
     }
 
     private void Sample(TrainingReport report, CancellationToken cancel)
@@ -120,6 +120,6 @@ internal sealed class TrainingRun : IDisposable
         string text = generator.GenerateAsync(settings.SamplePrompt, cancel).GetAwaiter().GetResult().Text;
 
         // An untrained model generates control characters, which the terminal would interpret.
-        return string.Concat(text.Select(letter => char.IsControl(letter) && letter is not ('\n' or '\t') ? '\uFFFD' : letter));
+        return string.Concat(text.Select(letter => (char.IsControl(letter) && letter is not ('\n' or '\t')) || Terminal.IsReordering(letter) ? '\uFFFD' : letter));
     }
 }

@@ -27,8 +27,15 @@ internal static class Program
         ["soak", string steps, string seed] =>
             TrainingSoak.Run(int.Parse(steps, CultureInfo.InvariantCulture), int.Parse(seed, CultureInfo.InvariantCulture), Console.Out),
         ["exit-in-write", string path] => ExitInWrite(path),
+        ["exit-in-folder", string path] => ExitInFolder(path),
         _ => TrainingChild.Run(args),
     };
+
+    private static int ExitInFolder(string path)
+    {
+        using TemporaryFolder temporary = new(path);
+        return ExitInWrite(Path.Combine(temporary.Path, "file"));
+    }
 
     private static int ExitInWrite(string path)
     {

@@ -7,9 +7,12 @@ internal static class AtomicFile
     /// <remarks>A write that fails leaves the old file as it was and no temporary file behind. What returns is on the disk.</remarks>
     /// <param name="path">The file; replaced when it exists. Its folder must exist.</param>
     /// <param name="write">Writes the contents.</param>
+    /// <exception cref="IOException">The path is a folder, or a pipe or device, which a file must not replace; or nothing can be written there.</exception>
+    /// <exception cref="DirectoryNotFoundException">Its folder does not exist.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        RequireFile(path);
         string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
 
         // A process that ends by Environment.Exit or SIGTERM in the middle of a write runs no finally block, but tells those who ask.
@@ -36,6 +39,21 @@ internal static class AtomicFile
         }
 
         DurableFolder.Flush(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    private static void RequireFile(string path)
+    {
+        string? found = Directory.Exists(path) ? "a folder" : UntrustedFile.IsSpecial(path) ? "a pipe or device" : null;
+        if (found is not null)
+        {
+            throw new IOException($"{path}: expected the name of a file to write, found {found}");
+        }
+
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        if (!Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"{path}: expected a folder that exists, found no {folder}");
+        }
     }
 
     // Windows deletes no file that is open.

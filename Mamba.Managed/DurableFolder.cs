@@ -14,12 +14,18 @@ internal static class DurableFolder
     private const int NoPermission = 13;
 
     /// <summary>Makes a folder, and those above it, unless they are there already; they survive a power failure.</summary>
+    /// <exception cref="IOException">There is a file of that name, or the folder cannot be made.</exception>
     public static void Create(string folder)
     {
         string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         if (Directory.Exists(path))
         {
             return;
+        }
+
+        if (File.Exists(path))
+        {
+            throw new IOException($"{folder}: expected a folder, or a name that is free, found a file");
         }
 
         string? parent = Path.GetDirectoryName(path);

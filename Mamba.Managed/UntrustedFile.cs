@@ -14,6 +14,9 @@ internal static class UntrustedFile
     // A pointer of git-lfs has three lines, far less than this.
     private const int LongestPointer = 1024;
 
+    // It can be positioned, has no length and yields nothing, as an empty file.
+    private const string NullDevice = "/dev/null";
+
     private static ReadOnlySpan<byte> PointerStart => "version https://git-lfs.github.com/spec/v1"u8;
 
     /// <summary>Opens a file for reading, at its first byte and without a buffer.</summary>
@@ -40,6 +43,18 @@ internal static class UntrustedFile
             file.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Whether a path leads to a pipe or device; false where nothing is there or it cannot be read.</summary>
+    public static bool IsSpecial(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return false;
+        }
+
+        using FileStream? file = UnixFile.OpenAtOnce(path);
+        return file is not null && (!IsRegular(file) || (File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? Path.GetFullPath(path)) == NullDevice);
     }
 
     /// <summary>Runs a reader over a file.</summary>
@@ -124,14 +139,16 @@ internal static class UntrustedFile
         }
     }
 
-    // A device can be positioned like a file, but has no length: what it yields is no file's.
     private static void RequireRegular(FileStream file, string path)
     {
-        if (!file.CanSeek || (file.Length == 0 && file.ReadByte() >= 0))
+        if (!IsRegular(file))
         {
             throw new InvalidDataException($"{path}: expected a file, found a pipe, socket or device; copy its contents to a file");
         }
     }
+
+    // A device can be positioned like a file, but has no length: what it yields is no file's.
+    private static bool IsRegular(FileStream file) => file.CanSeek && (file.Length > 0 || file.ReadByte() < 0);
 
     private static void RequireContents(FileStream file, string path)
     {

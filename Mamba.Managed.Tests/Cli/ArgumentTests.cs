@@ -92,6 +92,38 @@ public class ArgumentTests
     }
 
     [Test]
+    public async Task An_empty_prompt_is_one_in_both_spellings()
+    {
+        (int Exit, string Output, string Error) apart = await CommandRun.InProcess("generate", "--prompt", ""), joined = await CommandRun.InProcess("generate", "--prompt=");
+        Assert.That(joined, Is.EqualTo(apart));
+        Assert.That(apart.Error, Does.Contain("found an empty prompt"));
+    }
+
+    [TestCase("MODEL", "info", "")]
+    [TestCase("MODEL", "tokenize", "", "x")]
+    [TestCase("MODEL", "detokenize", "", "1")]
+    [TestCase("DST", "convert", "x", "")]
+    [TestCase("--data", "train", "--output", "x", "--data", "")]
+    [TestCase("--prompt-file", "generate", "--prompt-file", "")]
+    [TestCase("--output", "tokenize", "--file", "x", "--output", "")]
+    public async Task An_empty_name_is_told_apart(string name, params string[] args)
+    {
+        (int exit, _, string error) = await CommandRun.InProcess(args);
+        Assert.That((exit, error.TrimEnd()), Is.EqualTo((2, $"mamba: {name}: expected a value, found an empty one")));
+    }
+
+    [TestCase("nothing", "nothing")]
+    [TestCase("\e]0;x\agenerate", @"\u001b]0;x\u0007generate")]
+    public async Task An_unknown_command_is_named_and_commands_no_terminal(string command, string shown)
+    {
+        (int exit, string output, string error) = await CommandRun.InProcess(command);
+        Assert.That((exit, error.Split('\n').Length), Is.EqualTo((2, 2)));
+        Assert.That(error, Does.Contain($"'{shown}'"));
+        Assert.That(output, Does.Contain("Usage:").And.Not.Contain("\e"));
+        Assert.That((await CommandRun.InProcess("genrate")).Output, Does.Match(@"genrate[^\n]*\r?\ngenerate\r?\n").And.Not.Contain("\n-h\n"));
+    }
+
+    [Test]
     public async Task No_value_of_any_option_is_more_than_a_line()
     {
         foreach ((string[] path, Option option) in AllOptions.Where(found => found.Option.ValueType != typeof(bool)))

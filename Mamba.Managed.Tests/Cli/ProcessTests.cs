@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Mamba.Managed.Cli;
 using Mamba.Managed.Tests.Training;
 
 namespace Mamba.Managed.Tests.Cli;
@@ -18,9 +19,9 @@ public class ProcessTests
     public void RemoveFolder() => Directory.Delete(folder, recursive: true);
 
     [Test]
-    public void A_signal_ends_a_command_that_waits_for_its_prompt([Values("INT", "TERM")] string signal, [Values] bool isPipe)
+    public void A_signal_ends_a_command_that_waits_for_its_prompt([Values("INT", "TERM", "HUP")] string signal, [Values] bool isPipe)
     {
-        (string name, int code) = signal == "INT" ? CommandRun.Interrupt : ("TERM", 143);
+        (string name, int code) = signal == "INT" ? CommandRun.Interrupt : (signal, signal == "TERM" ? 143 : 129);
         string pipe = Path.Combine(folder, "pipe");
         Process.Start("mkfifo", [pipe]).WaitForExit();
         using Process process = CommandRun.Start("exec \"$@\"", isPipe ? ["generate", "--prompt-file", pipe] : ["generate"]);
@@ -97,8 +98,10 @@ public class ProcessTests
     [TestCase("\"$@\" 2>&-", 0, "a", "", "generate", "--prompt", "a", "--max-tokens", "2")]
     [TestCase("\"$@\" 2>&-", 1, "", "", "info", "no-such-model")]
     [TestCase("\"$@\" <&- >&- 2>&-", 1, "", "", "generate", "--prompt", "a", "--max-tokens", "2")]
-    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: No space left", "generate", "--prompt", "a", "--max-tokens", "2")]
-    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: No space left", "info")]
+    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: standard output: No space left", "generate", "--prompt", "a", "--max-tokens", "2")]
+    [TestCase("\"$@\" >/dev/full", 1, "", "mamba: standard output: No space left", "info")]
+    [TestCase("\"$@\" >/dev/full", 2, "", "mamba: Unrecognized", "nothing")]
+    [TestCase("\"$@\" >&-", 2, "", "mamba: --seed: expected", "generate", "--seed", "x")]
     [TestCase("\"$@\" 2>/dev/full", 1, "", "", "info", "no-such-model")]
     public void Closed_and_full_handles_are_no_crash(string script, int exit, string output, string error, params string[] args)
     {
@@ -125,6 +128,34 @@ public class ProcessTests
         Assert.That(error, Does.Match(@"^mamba: [^\n]+: expected a (file|prompt)[^\n]+\n$"));
     }
 
+    [TestCase("logits", "--tokens", "1", "--output", "PIPE")]
+    [TestCase("logits", "--tokens", "1", "--output", "LINK")]
+    [TestCase("logits", "--tokens", "1", "--output", "LINK/no/file")]
+    [TestCase("tokenize", "--file", "TEXT", "--output", "PIPE")]
+    [TestCase("tokenize", "--file", "TEXT", "--output", ".")]
+    [TestCase("convert", "MODEL", "TEXT")]
+    [TestCase("convert", "MODEL", "TEXT/model.gguf")]
+    public void An_output_never_replaces_a_pipe_or_device(params string[] args)
+    {
+        string pipe = Path.Combine(folder, "pipe"), link = Path.Combine(folder, "link"), text = Path.Combine(folder, "text");
+        Process.Start("mkfifo", [pipe]).WaitForExit();
+        File.CreateSymbolicLink(link, "/dev/zero");
+        File.WriteAllText(text, "text");
+        string[] before = Directory.GetFileSystemEntries(folder);
+        (int exit, _, string error) = CommandRun.Shell("\"$@\"", [.. args.Select(arg => arg
+            .Replace("PIPE", pipe, StringComparison.Ordinal).Replace("LINK", link, StringComparison.Ordinal)
+            .Replace("TEXT", text, StringComparison.Ordinal).Replace("MODEL", Options.DefaultModel, StringComparison.Ordinal))]);
+        Assert.That(exit, Is.EqualTo(1));
+        Assert.That(error, Does.Match(@"^mamba: [^\n]+: expected (the name of a file|a folder)[^\n]+, found [^\n]+\n$"));
+        Assert.That(Directory.GetFileSystemEntries(folder), Is.EquivalentTo(before));
+        Assert.That(File.ResolveLinkTarget(link, false)!.FullName, Is.EqualTo("/dev/zero"));
+    }
+
+    [Test]
+    public void The_null_device_is_special() => Assert.That(
+        (UntrustedFile.IsSpecial("/dev/null"), UntrustedFile.IsSpecial(typeof(ProcessTests).Assembly.Location), UntrustedFile.IsSpecial(Path.Combine(folder, "none"))),
+        Is.EqualTo((true, false, false)));
+
     [Test]
     public void A_prompt_may_come_through_a_pipe()
     {
@@ -133,10 +164,41 @@ public class ProcessTests
     }
 
     [Test]
-    public void A_process_that_ends_in_the_middle_of_a_write_leaves_no_part()
+    public void A_command_that_ignores_the_end_of_its_terminal_goes_on()
+    {
+        using Process process = CommandRun.Start("trap '' HUP; exec \"$@\"", "generate", "--prompt", "a", "--max-tokens", "2000");
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        process.StandardOutput.Read();
+        CommandRun.Signal(process, "HUP");
+        process.StandardOutput.ReadToEnd();
+        CommandRun.AssertEnds(process);
+        Assert.That(process.ExitCode, Is.Zero, error.Result);
+    }
+
+    [Test]
+    public void A_folder_is_renamed_when_it_is_whole_or_removed()
+    {
+        string final = Path.Combine(folder, "final");
+        using (TemporaryFolder broken = new(final))
+        {
+            File.WriteAllText(Path.Combine(broken.Path, "part"), "");
+        }
+
+        Assert.That(Directory.GetFileSystemEntries(folder), Is.Empty);
+        using (TemporaryFolder whole = new(final))
+        {
+            File.WriteAllText(Path.Combine(whole.Path, "part"), "");
+            whole.Complete();
+        }
+
+        Assert.That(Directory.GetFileSystemEntries(folder, "*", SearchOption.AllDirectories), Is.EquivalentTo(new[] { final, Path.Combine(final, "part") }));
+    }
+
+    [Test]
+    public void A_process_that_ends_in_the_middle_of_a_write_leaves_no_part([Values] bool isFolder)
     {
         string path = Path.Combine(folder, "file");
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", [typeof(TrainingChild).Assembly.Location, "exit-in-write", path]))!;
+        using Process process = Process.Start(new ProcessStartInfo("dotnet", [typeof(TrainingChild).Assembly.Location, isFolder ? "exit-in-folder" : "exit-in-write", path]))!;
         CommandRun.AssertEnds(process);
         Assert.That((process.ExitCode, Directory.GetFileSystemEntries(folder)), Is.EqualTo((7, Array.Empty<string>())));
     }

@@ -81,6 +81,31 @@ public class TrainingDataCommandTests
         Assert.That(error, Does.Contain("line 2: expected token ids from 0 to 6, found 7"));
     }
 
+    [TestCase("data.jsonl", "\uFEFF{\"text\":\"abc\"}\n\uFEFF{\"text\":\"bca\"}\n", 2)]
+    [TestCase("data.ndjson", "{\"text\":\"abc\"}\n{\"text\":\"bca\"}\n", 2)]
+    [TestCase("data.jsonl", "{\"text\":null,\"tokens\":[1]}\n{\"text\":\"\"}\n\"abc\"", 2)]
+    public async Task Documents_are_read_as_people_write_them(string name, string text, int documents)
+    {
+        string tokens = Path.Combine(root, "out\e[31m.tokens");
+        (int exit, string output, string error) = await CommandRun.InProcess("tokenize", Model, "--file", Write(name, text), "--output", tokens);
+        Assert.That((exit, error), Is.EqualTo((0, "")));
+        Assert.That(output, Does.Contain($@"out\u001b[31m.tokens: {documents} documents"));
+    }
+
+    [Test]
+    public async Task What_a_conversion_leaves_behind_is_a_line()
+    {
+        string[] names = [.. Enumerable.Range(0, 20).Select(i => $"{i:d2}\e[31m\u202E" + new string('n', 230))];
+        foreach (string name in names)
+        {
+            await File.WriteAllTextAsync(Path.Combine(Model, name), "");
+        }
+
+        (int exit, _, string error) = await CommandRun.InProcess("convert", Model, Path.Combine(root, "m.gguf"));
+        Assert.That((exit, error.Length < 2000, error.Count(char.IsControl)), Is.EqualTo((0, true, 1)));
+        Assert.That(error, Does.Contain(@"00\u001b[31m\u202en"));
+    }
+
     [Test]
     public async Task A_mark_at_the_beginning_of_a_file_is_not_measured_and_not_continued()
     {

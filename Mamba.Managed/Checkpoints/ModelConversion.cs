@@ -166,7 +166,9 @@ public static class ModelConversion
         }
         catch (InvalidDataException error)
         {
-            throw new InvalidDataException($"{error.Message}; move the file away to convert the model without a tokenizer", error);
+            // What a tokenizer cannot be in a GGUF file is found in its parts, which know no file.
+            string where = error.Message.StartsWith(folder, StringComparison.Ordinal) ? "" : $"{Path.Combine(folder, ModelTokenizer.FileName)}: ";
+            throw new InvalidDataException($"{where}{error.Message}; move the file away to convert the model without a tokenizer", error);
         }
     }
 

@@ -12,6 +12,12 @@ internal sealed class DocumentEncoder(Func<string, IReadOnlyList<int>> encode, i
     /// <exception cref="InvalidDataException">An id is outside of the vocabulary.</exception>
     public int[] Encode(string text)
     {
+        if (text.Length == 0)
+        {
+            // A tokenizer may still give its first token.
+            return [];
+        }
+
         IReadOnlyList<int> found = encode(text);
         bool isOpen = found.Count > 0 && endTokens.Count > 0 && !endTokens.Contains(found[^1]);
         return Checked(isOpen ? [.. found, endTokens[0]] : found as int[] ?? [.. found]);

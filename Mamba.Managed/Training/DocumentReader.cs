@@ -14,7 +14,7 @@ public static class DocumentReader
     private const int MostInError = 3;
 
     /// <summary>
-    /// Reads a file by its extension: <c>.jsonl</c> and <c>.json</c> (a document on each line, an array of them, or one), <c>.tokens</c>, anything
+    /// Reads a file by its extension: <c>.jsonl</c>, <c>.ndjson</c> and <c>.json</c> (a document on each line, an array of them, or one), <c>.tokens</c>, anything
     /// else as one text.
     /// </summary>
     /// <param name="path">The file; texts in UTF-8, a byte-order mark is skipped.</param>
@@ -48,7 +48,7 @@ public static class DocumentReader
         ArgumentException.ThrowIfNullOrEmpty(path);
         DocumentReport report = Path.GetExtension(path).ToUpperInvariant() switch
         {
-            ".JSONL" => ReadJson(path, encoder, true, cancellationToken),
+            ".JSONL" or ".NDJSON" => ReadJson(path, encoder, true, cancellationToken),
             ".JSON" => ReadJson(path, encoder, false, cancellationToken),
             ".TOKENS" => ReadTokens(path, encoder.VocabularySize),
             _ => ReadText(path, encoder),

@@ -11,6 +11,8 @@ internal sealed class JsonDocuments(DocumentEncoder encoder, CancellationToken c
     private const int MostNames = 6;
     private const int MostExcerpt = 60;
 
+    private static readonly byte[] mark = [0xEF, 0xBB, 0xBF];
+
     private readonly List<int[]> documents = [];
     private readonly List<string> reported = [];
     private int bad;
@@ -92,9 +94,11 @@ internal sealed class JsonDocuments(DocumentEncoder encoder, CancellationToken c
         }
     }
 
-    private int[] Document(byte[] line)
+    private int[] Document(byte[] whole)
     {
-        Throw.Unless(Utf8.IsValid(line), $"expected text in UTF-8, found other bytes");
+        // Files that were joined have marks in their middle.
+        ReadOnlyMemory<byte> line = whole.AsMemory(whole.AsSpan().StartsWith(mark) ? mark.Length : 0);
+        Throw.Unless(Utf8.IsValid(line.Span), $"expected text in UTF-8, found other bytes");
         using JsonDocument json = JsonDocument.Parse(line);
         return Document(json.RootElement);
     }
@@ -106,13 +110,15 @@ internal sealed class JsonDocuments(DocumentEncoder encoder, CancellationToken c
             return encoder.Encode(root.GetString()!);
         }
 
-        if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("text", out JsonElement text))
+        JsonElement tokens = default;
+        bool hasTokens = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("tokens", out tokens);
+        if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("text", out JsonElement text) && !(hasTokens && text.ValueKind == JsonValueKind.Null))
         {
             Throw.Unless(text.ValueKind == JsonValueKind.String, $"text: expected a string, found {Excerpt(text)}");
             return encoder.Encode(text.GetString()!);
         }
 
-        if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("tokens", out JsonElement tokens))
+        if (hasTokens)
         {
             Throw.Unless(tokens.ValueKind == JsonValueKind.Array, $"tokens: expected an array of token ids, found {Excerpt(tokens)}");
             return encoder.Checked([.. tokens.EnumerateArray().Select(Id)]);

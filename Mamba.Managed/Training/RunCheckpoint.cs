@@ -118,15 +118,15 @@ internal sealed class RunCheckpoint
             Remove(left);
         }
 
-        string temporary = final + ".tmp";
-        Directory.CreateDirectory(temporary);
-        ConfigFile.Write(Path.Combine(temporary, ConfigFile.Name), trainer.Model.Config, ElementType.Float32);
-        SafetensorsFile.Save(Path.Combine(temporary, WeightsFile), trainer.Model.Parameters(), Checkpoint.Metadata);
-        SafetensorsFile.Save(Path.Combine(temporary, OptimizerFile), [.. Moments(trainer), .. Tracks(trainer)]);
-        WriteDescription(temporary, trainer);
-        Remove(final);
-        Directory.Move(temporary, final);
-        DurableFolder.Flush(run);
+        using (TemporaryFolder temporary = new(final))
+        {
+            ConfigFile.Write(Path.Combine(temporary.Path, ConfigFile.Name), trainer.Model.Config, ElementType.Float32);
+            SafetensorsFile.Save(Path.Combine(temporary.Path, WeightsFile), trainer.Model.Parameters(), Checkpoint.Metadata);
+            SafetensorsFile.Save(Path.Combine(temporary.Path, OptimizerFile), [.. Moments(trainer), .. Tracks(trainer)]);
+            WriteDescription(temporary.Path, trainer);
+            temporary.Complete();
+        }
+
         Publish(run, trainer);
         string? best = trainer.Best is null ? null : Prefix + trainer.Best.Value.Step.ToString("D8", CultureInfo.InvariantCulture);
         foreach (string folder in Folders(run).SkipLast(trainer.Options.KeepLast))
