@@ -6,6 +6,9 @@ namespace Mamba.Managed.Cli;
 /// <summary>The loss curve of a run as <c>curve.svg</c> and <c>curve.png</c>.</summary>
 internal static class LossCurve
 {
+    /// <summary>The name of the files, without extension.</summary>
+    public const string Name = "curve";
+
     // More points than pixels would not be visible.
     private const int MostPoints = 1500;
 
@@ -23,7 +26,7 @@ internal static class LossCurve
         MetricsLog.Point[] validated = [.. points.Where(point => point.Validation is not null)];
         Add("validation", [.. validated.Select(point => (double)point.Step)], [.. validated.Select(point => point.Validation!.Value)], Colors.OrangeRed, 5);
         plot.ShowLegend(Alignment.UpperRight);
-        Picture.Save(plot, folder, "curve");
+        Picture.Save(plot, folder, Name);
 
         void Add(string name, double[] steps, double[] losses, Color color, float marker)
         {

@@ -103,9 +103,9 @@ internal sealed class RunRecord : IDisposable
         }
     }
 
-    // A run that was killed before its first checkpoint leaves only these files, which may be overwritten.
+    // A run that was ended before its first checkpoint leaves only these files, which may be overwritten.
     private static bool IsKept(string path) =>
-        Path.GetFileName(path) != MetricsLog.Name && !SideFiles.Names.Contains(Path.GetFileName(path)) && !path.EndsWith(".tmp", StringComparison.Ordinal);
+        Path.GetFileName(path) != MetricsLog.Name && Path.GetFileNameWithoutExtension(path) != LossCurve.Name && !SideFiles.Names.Contains(Path.GetFileName(path)) && !path.EndsWith(".tmp", StringComparison.Ordinal);
 
     // Called after a step and before its checkpoint is written.
     private void Report(TrainingReport report, double? accuracy)

@@ -30,6 +30,7 @@ public class TrainCommandTests
         string run = Path.Combine(root, "run");
         Directory.CreateDirectory(Path.Combine(run, "step-00000003.tmp"));
         await File.WriteAllTextAsync(Path.Combine(run, "metrics.jsonl"), """{"step":1,"loss":5}""" + "\n");
+        await File.WriteAllTextAsync(Path.Combine(run, "curve.svg"), "");
         (int exit, string output, string error) = await Train(run);
         Assert.That(exit, Is.Zero, error);
         Assert.That(output, Does.Contain("step 6: loss").And.Contain("sample: ").And.Contain("best validation"));
