@@ -57,6 +57,18 @@ public class ConfigFileTests
         () => Read($"{{\"model_type\": \"{type}\", \"time_step_limit\": [0.0, Infinity], \"rms_norm\": false}}"),
         Throws.TypeOf<InvalidDataException>().With.Message.EndsWith($"model_type: expected mamba or falcon_mamba, found {type}"));
 
+    [TestCase("\"hidden_size\": 16", "found neither; this is no Mamba configuration")]
+    [TestCase("\"architectures\": [\"LlamaForCausalLM\"], \"hidden_size\": 16", "found neither, but architectures LlamaForCausalLM; this is no Mamba configuration")]
+    [TestCase(Original + ", \"model_type\": \"mamba2\"", "model_type: expected mamba or falcon_mamba, found mamba2")]
+    [TestCase(Original + ", \"model_type\": \"mamba\", \"ssm_cfg\": {\"layer\": \"Mamba2\"}", "ssm_cfg.layer: expected Mamba1, found Mamba2")]
+    [TestCase(Original + ", \"hidden_size\": 16", "found hidden_size, which that code does not know")]
+    public void What_a_configuration_is_instead_is_named(string fields, string expected) =>
+        Assert.That(() => Read($"{{{fields}}}"), Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected));
+
+    [Test]
+    public void The_original_layout_may_name_its_type() =>
+        Assert.That(Read($"{{{Original}, \"model_type\": \"mamba\", \"architectures\": [\"MambaLMHeadModel\"]}}"), Is.EqualTo(Read($"{{{Original}}}")));
+
     [TestCase(10, "1.3", 13)]
     [TestCase(10, "2.3", 23)]
     [TestCase(10, "0.7", 7)]

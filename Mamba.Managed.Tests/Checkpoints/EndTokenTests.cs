@@ -63,8 +63,8 @@ public class EndTokenTests
     }
 
     [TestCase("tokenizer_config.json", """{"eos_token": 5}""", "eos_token: expected the text of a token, found 5")]
-    [TestCase("tokenizer_config.json", """{"add_bos_token": true}""", "add_bos_token: expected what tokenizer.json does, which does not add bos_token to a text; found true")]
-    [TestCase("tokenizer_config.json", """{"add_eos_token": true, "eos_token": "<|endoftext|>"}""", "add_eos_token: expected what tokenizer.json does, which does not add eos_token to a text; found true")]
+    [TestCase("tokenizer_config.json", """{"add_bos_token": true}""", "add_bos_token: expected what the tokenizer does, which does not add bos_token to a text; found true")]
+    [TestCase("tokenizer_config.json", """{"add_eos_token": true, "eos_token": "<|endoftext|>"}""", "add_eos_token: expected what the tokenizer does, which does not add eos_token to a text; found true")]
     [TestCase("tokenizer_config.json", """{"add_bos_token": "yes"}""", "add_bos_token: expected true or false")]
     [TestCase("tokenizer_config.json", """{"added_tokens_decoder": {"7": {"content": "<|im_end|>"}}}""", "found '<|im_end|>' with id 7")]
     [TestCase("generation_config.json", """{"eos_token_id": "x"}""", "eos_token_id: expected an integer or a list of them")]

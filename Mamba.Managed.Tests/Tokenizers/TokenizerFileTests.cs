@@ -94,6 +94,43 @@ public class TokenizerFileTests
     }
 
     [Test]
+    public void Tokens_around_a_text_are_limited()
+    {
+        string pieces = string.Concat(Enumerable.Repeat("{\"SpecialToken\":{\"id\":\"x\",\"type_id\":0}},", 300)), ids = string.Join(',', Enumerable.Repeat(5, 300));
+        string template = "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[" + pieces + "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],"
+            + "\"special_tokens\":{\"x\":{\"id\":\"x\",\"ids\":[" + ids + "],\"tokens\":[\"x\"]}}}";
+        string json = Good.Replace("\"post_processor\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}", template, StringComparison.Ordinal);
+        Assert.That(() => Parse(json), Throws.TypeOf<InvalidDataException>().With.Message.Contains("at most 65536 tokens around a text"));
+    }
+
+    [Test]
+    public void A_text_that_replacements_make_too_long_is_refused()
+    {
+        const string Double = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}";
+        BpeTokenizer doubling = Normalizing($"{{\"type\":\"Sequence\",\"normalizers\":[{string.Join(',', Enumerable.Repeat(Double, 30))}]}}");
+        Assert.That(() => doubling.Encode("aaaa"), Throws.TypeOf<InvalidDataException>().With.Message.Contains("normalizer: expected at most 1048832 characters"));
+        Assert.That(doubling.Encode("bc"), Is.EqualTo(new[] { 1, 2 }));
+
+        // Added tokens cut a text into many, each of which gets what is put before a text.
+        BpeTokenizer prepending = Normalizing($"{{\"type\":\"Prepend\",\"prepend\":\"{new string('a', 100_000)}\"}}");
+        Assert.That(prepending.Encode("b"), Has.Length.EqualTo(99_999 + 1));
+        Assert.That(
+            () => prepending.Encode(string.Concat(Enumerable.Repeat("<|endoftext|>b", 20))),
+            Throws.TypeOf<InvalidDataException>().With.Message.Contains("too long"));
+
+        static BpeTokenizer Normalizing(string normalizer) => Parse(Good.Replace("{\"type\":\"NFC\"}", normalizer, StringComparison.Ordinal));
+    }
+
+    [Test]
+    public void A_decoder_whose_replacements_make_tokens_too_long_is_refused()
+    {
+        const string Double = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"aa\"}";
+        string decoder = $"\"decoder\":{{\"type\":\"Sequence\",\"decoders\":[{string.Join(',', Enumerable.Repeat(Double, 40))},{{\"type\":\"ByteLevel\"}}]}}";
+        string json = Good.Replace("\"decoder\":{\"type\":\"ByteLevel\"}", decoder, StringComparison.Ordinal);
+        Assert.That(() => Parse(json), Throws.TypeOf<InvalidDataException>().With.Message.Contains("too long"));
+    }
+
+    [Test]
     public void A_missing_file_is_named()
     {
         Assert.That(() => BpeTokenizer.Load("nowhere.json"), Throws.TypeOf<FileNotFoundException>().With.Message.Contains("nowhere.json"));

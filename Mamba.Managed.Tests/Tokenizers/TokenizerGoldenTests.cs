@@ -39,6 +39,28 @@ public class TokenizerGoldenTests
     }
 
     [Test]
+    public void A_tokenizer_that_eight_threads_share_gives_each_of_them_the_same()
+    {
+        foreach (IGrouping<object?, object?[]> kind in Entries().Select(entry => entry.Arguments).GroupBy(arguments => arguments[0]))
+        {
+            BpeTokenizer shared = BpeTokenizer.Load((string)kind.Key!);
+            object?[][] entries = [.. kind];
+            Task[] tasks = [.. Enumerable.Range(0, 8).Select(seed => Task.Factory.StartNew(() => Take(shared, entries, new Random(seed)), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+            Assert.That(Task.WhenAll(tasks).Wait(TimeSpan.FromMinutes(1)));
+        }
+
+        static void Take(BpeTokenizer shared, object?[][] entries, Random random)
+        {
+            for (int round = 0; round < 2 * entries.Length; round++)
+            {
+                object?[] entry = entries[random.Next(entries.Length)];
+                Assert.That(shared.Encode((string)entry[1]!), Is.EqualTo(entry[2]));
+                Assert.That(shared.Decode((int[])entry[2]!), Is.EqualTo(entry[3]));
+            }
+        }
+    }
+
+    [Test]
     public void The_same_vocabulary_in_a_GGUF_file_gives_the_same_ids()
     {
         string fixtures = Path.Combine(TestContext.CurrentContext.TestDirectory, "Fixtures");

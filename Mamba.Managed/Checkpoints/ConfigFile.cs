@@ -28,7 +28,7 @@ internal static partial class ConfigFile
 
     // What tools of Hugging Face add to a file of the original layout.
     private static readonly string[] addedFields =
-        ["architectures", "bos_token_id", "eos_token_id", "pad_token_id", "torch_dtype", "dtype", "transformers_version", "tokenizer_class"];
+        ["model_type", "architectures", "bos_token_id", "eos_token_id", "pad_token_id", "torch_dtype", "dtype", "transformers_version", "tokenizer_class"];
 
     private static readonly string[] ssmFields =
         ["layer", "d_state", "d_conv", "expand", "dt_rank", "dt_min", "dt_max", "dt_init", "dt_scale", "dt_init_floor", "conv_bias", "bias", "use_fast_path"];
@@ -39,12 +39,9 @@ internal static partial class ConfigFile
     public static MambaConfig Read(string path) => UntrustedFile.ReadJson(path, MaxLength, json =>
     {
         JsonFields fields = new(json);
-        return (fields.Has("model_type"), fields.Has("d_model")) switch
-        {
-            (true, _) => ReadHuggingFace(fields).ValidateRead(),
-            (false, true) => ReadOriginal(fields).ValidateRead(),
-            _ => throw new InvalidDataException("expected model_type (Hugging Face) or d_model (original layout), found neither; this is no Mamba configuration"),
-        };
+        return IsOriginal(fields) ? ReadOriginal(fields).ValidateRead()
+            : fields.Has("model_type") ? ReadHuggingFace(fields).ValidateRead()
+            : throw NoMamba(fields);
     });
 
     /// <summary>As <see cref="Read"/>, for a model of new random weights.</summary>
@@ -61,6 +58,16 @@ internal static partial class ConfigFile
         return Read(path);
 
         static void RequireRandom(string name, string found) => Throw.Unless(found == "random", $"{name}: expected random, found {found}; train from an initialized model (--init) instead");
+    }
+
+    // A type was added to some files of the original layout, whose sizes have other names.
+    private static bool IsOriginal(JsonFields fields) =>
+        fields.Has("d_model") && (!fields.Has("model_type") || (!fields.Has("hidden_size") && fields.Text("model_type", "") == "mamba"));
+
+    private static InvalidDataException NoMamba(JsonFields fields)
+    {
+        string architectures = string.Join(", ", fields.Texts("architectures").Take(3).Select(Shortened.Text));
+        return new($"expected model_type mamba or falcon_mamba (Hugging Face) or d_model (original layout), found neither{(architectures.Length > 0 ? $", but architectures {architectures}" : "")}; this is no Mamba configuration");
     }
 
     private static MambaConfig ReadHuggingFace(JsonFields fields)

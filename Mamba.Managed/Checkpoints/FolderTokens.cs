@@ -116,18 +116,20 @@ internal sealed class FolderTokens
     /// <exception cref="InvalidDataException">A file names an id that is no token's; the message names the file and the field.</exception>
     public TokenizerParts Complete(TokenizerParts parts, MambaConfig? config)
     {
+        HashSet<(long Id, string Text)> added = [.. parts.Added.Select(token => ((long)token.Id, token.Content))];
         foreach ((long id, string text) in Added)
         {
             Throw.Unless(
-                parts.Added.Any(token => token.Id == id && token.Content == text),
+                added.Contains((id, text)),
                 $"{Path.Combine(folder, TokenizerConfig)}: added_tokens_decoder: expected the added tokens of the tokenizer, found '{text}' with id {id}; save the tokenizer again");
         }
 
         List<int> ends = [];
+        HashSet<long> ids = [.. parts.Added.Select(token => (long)token.Id), .. parts.Vocabulary.Select(token => (long)token.Value)];
         foreach (NamedToken end in Ends(folder, config))
         {
             Throw.Unless(
-                parts.Added.Any(token => token.Id == end.Id) || parts.Vocabulary.Any(token => token.Value == end.Id),
+                ids.Contains(end.Id),
                 $"{end.Where}: expected the id of a token, found {end.Id}");
             ends.Add((int)end.Id);
         }

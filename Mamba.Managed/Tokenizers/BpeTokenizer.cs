@@ -52,7 +52,7 @@ public sealed class BpeTokenizer : Tokenizer
         normalizer = NormalizerJson.Read(parts.Steps.Normalizer);
         splitter = PreTokenizerJson.Read(parts.Steps.PreTokenizer);
         rawTokens = new([.. parts.Added.Where(token => !token.IsNormalized)]);
-        normalTokens = new([.. parts.Added.Where(token => token.IsNormalized).Select(token => token with { Content = Normalize(token.Content) })]);
+        normalTokens = new([.. parts.Added.Where(token => token.IsNormalized).Select(token => token with { Content = Normalize(token.Content, NormalizedLength.Most(token.Content.Length)) })]);
         template = SequenceTemplate.Read(parts.Steps.PostProcessor);
         foreach (int id in template.Before.Concat(template.After))
         {
@@ -92,6 +92,7 @@ public sealed class BpeTokenizer : Tokenizer
         string whole = Whole(text);
         List<int> ids = new((text.Length / 4) + 4);
         ids.AddRange(addSpecialTokens ? template.Before : []);
+        int room = NormalizedLength.Most(whole.Length);
         foreach (TextPart part in AddedTokenCut.Cut(whole, rawTokens))
         {
             if (part.Token is { } token)
@@ -100,7 +101,9 @@ public sealed class BpeTokenizer : Tokenizer
             }
             else
             {
-                EncodeNormal(Normalize(part.Start == 0 && part.End == whole.Length ? whole : whole[part.Start..part.End]), part.Start == 0, ids);
+                string normal = Normalize(part.Start == 0 && part.End == whole.Length ? whole : whole[part.Start..part.End], room);
+                room = Math.Max(room - normal.Length, 0);
+                EncodeNormal(normal, part.Start == 0, ids);
             }
         }
 
@@ -181,5 +184,5 @@ public sealed class BpeTokenizer : Tokenizer
 
     private bool IsToken(int id) => (uint)id < (uint)VocabularySize && bytes.Within[id] is not null;
 
-    private string Normalize(string text) => normalizer?.Normalize(text) ?? text;
+    private string Normalize(string text, int most) => normalizer?.Normalize(text, most) ?? text;
 }

@@ -11,6 +11,9 @@ internal sealed record SequenceTemplate(IReadOnlyList<int> Before, IReadOnlyList
 {
     private const string Where = "post_processor";
 
+    // Published templates add one or two.
+    private const int MostTokens = 1 << 16;
+
     /// <summary>No tokens.</summary>
     public static SequenceTemplate None { get; } = new([], []);
 
@@ -112,7 +115,12 @@ internal sealed record SequenceTemplate(IReadOnlyList<int> Before, IReadOnlyList
 
     private static SequenceTemplate OfTemplate(JsonElement template)
     {
-        JsonElement? tokens = Get(template, "special_tokens", JsonValueKind.Object);
+        Dictionary<string, JsonElement> tokens = new(StringComparer.Ordinal);
+        foreach (JsonProperty token in Get(template, "special_tokens", JsonValueKind.Object)?.EnumerateObject() ?? default)
+        {
+            tokens[token.Name] = token.Value;
+        }
+
         List<int> before = [], after = [];
         int sequences = 0;
         foreach (JsonElement piece in (Get(template, "single", JsonValueKind.Array) ?? throw Missing($"{Where}.single")).EnumerateArray())
@@ -125,8 +133,9 @@ internal sealed record SequenceTemplate(IReadOnlyList<int> Before, IReadOnlyList
             else
             {
                 string name = Text(Get(piece, "SpecialToken", JsonValueKind.Object) ?? throw Missing($"{Where}.single.SpecialToken"), "id", $"{Where}.single.SpecialToken");
-                JsonElement token = tokens is { } known ? Get(known, name, JsonValueKind.Object) ?? throw Missing($"{Where}.special_tokens.{name}") : throw Missing($"{Where}.special_tokens");
+                JsonElement token = tokens.TryGetValue(name, out JsonElement known) ? known : throw Missing($"{Where}.special_tokens.{name}");
                 JsonElement ids = Get(token, "ids", JsonValueKind.Array) ?? throw Missing($"{Where}.special_tokens.{name}.ids");
+                Throw.Unless(before.Count + after.Count + ids.GetArrayLength() <= MostTokens, $"{Where}: expected at most {MostTokens} tokens around a text, found more");
                 (sequences == 0 ? before : after).AddRange(ids.EnumerateArray().Select(id => Id(id, $"{Where}.special_tokens.{name}.ids")));
             }
         }

@@ -18,6 +18,9 @@ internal sealed class TokenDecoder
     private readonly List<Func<string, bool, string>> steps = [];
     private bool isFused;
 
+    // The characters by which replacements may still lengthen the tokens of the vocabulary, all together.
+    private int growth = 1 << 24;
+
     private TokenDecoder()
     {
     }
@@ -124,7 +127,12 @@ internal sealed class TokenDecoder
             && length == text.Length && !first.IsAscii;
         Throw.Unless(!IsByteLevel && MostStripped == 0 && (isCharacter || !(isFused || HasByteTokens)), $"{Where}: expected Replace before ByteLevel, ByteFallback, Fuse and Strip; another order is not supported");
         INormalizer replace = NormalizerJson.Read(decoder)!;
-        steps.Add((token, _) => replace.Normalize(token));
+        steps.Add((token, _) =>
+        {
+            string replaced = replace.Normalize(token, token.Length + growth);
+            growth -= Math.Max(replaced.Length - token.Length, 0);
+            return replaced;
+        });
     }
 
     private void AddMetaspace(JsonElement decoder)

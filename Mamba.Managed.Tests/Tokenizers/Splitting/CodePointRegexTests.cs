@@ -102,6 +102,14 @@ public class CodePointRegexTests
     }
 
     [Test]
+    public void An_expression_of_thousands_of_repetitions_is_refused_on_a_text_that_makes_it_slow()
+    {
+        CodePointRegex slow = CodePointRegex.Parse(@"[^\s]{0,5000}b");
+        Assert.That(() => slow.FindAll(new string('a', 200_000), []), Throws.TypeOf<InvalidDataException>().With.Message.Contains("256 steps a character"));
+        Assert.That(slow.FindAll(string.Concat(Enumerable.Repeat("aab ", 50_000)), []), Is.LessThan(10_000_000));
+    }
+
+    [Test]
     public void Matches_of_the_program_that_remembers_are_the_same()
     {
         // So much white space before each word that the fast program gives up.

@@ -4,5 +4,8 @@ namespace Mamba.Managed.Tokenizers.Splitting;
 internal interface INormalizer
 {
     /// <summary>The text that is split in place of <paramref name="text"/>, which must not contain lone surrogates.</summary>
-    string Normalize(string text);
+    /// <param name="text">The text.</param>
+    /// <param name="most">The most characters that may come of it where texts of the tokenizer's file are put into it.</param>
+    /// <exception cref="InvalidDataException">More would come of it.</exception>
+    string Normalize(string text, int most);
 }

@@ -6,21 +6,25 @@ namespace Mamba.Managed.Tokenizers.Splitting;
 internal sealed class NormalizerSequence(IReadOnlyList<INormalizer> parts) : INormalizer
 {
     /// <inheritdoc/>
-    public string Normalize(string text) => parts.Aggregate(text, (normal, part) => part.Normalize(normal));
+    public string Normalize(string text, int most) => parts.Aggregate(text, (normal, part) => part.Normalize(normal, most));
 }
 
 /// <summary>Puts a text before every text that is not empty.</summary>
 internal sealed class PrependNormalizer(string prefix) : INormalizer
 {
     /// <inheritdoc/>
-    public string Normalize(string text) => text.Length == 0 ? text : prefix + text;
+    public string Normalize(string text, int most)
+    {
+        NormalizedLength.Require((long)text.Length + prefix.Length, most);
+        return text.Length == 0 ? text : prefix + text;
+    }
 }
 
 /// <summary>Replaces the matches of an expression by a text.</summary>
 internal sealed class ReplaceNormalizer(CodePointRegex pattern, string content) : INormalizer
 {
     /// <inheritdoc/>
-    public string Normalize(string text)
+    public string Normalize(string text, int most)
     {
         List<(int Start, int End)> matches = [];
         pattern.FindAll(text, matches);
@@ -29,6 +33,8 @@ internal sealed class ReplaceNormalizer(CodePointRegex pattern, string content) 
             return text;
         }
 
+        long left = text.Length - matches.Sum(match => (long)match.End - match.Start);
+        NormalizedLength.Require(left + ((long)matches.Count * content.Length), most);
         StringBuilder replaced = new(text.Length);
         int last = 0;
         foreach ((int start, int end) in matches)
@@ -47,7 +53,7 @@ internal sealed class StripNormalizer(bool left, bool right) : INormalizer
     private readonly CharacterSet space = CharacterProperties.Named("space")!;
 
     /// <inheritdoc/>
-    public string Normalize(string text)
+    public string Normalize(string text, int most)
     {
         int start = 0, end = text.Length;
         while (left && start < end && space.Contains(text[start]))
@@ -70,7 +76,7 @@ internal sealed class LowercaseNormalizer : INormalizer
     private readonly IReadOnlyDictionary<int, string> lower = CharacterData.Instance.Lower;
 
     /// <inheritdoc/>
-    public string Normalize(string text)
+    public string Normalize(string text, int most)
     {
         StringBuilder lowered = new(text.Length);
         Span<char> units = stackalloc char[2];
@@ -89,5 +95,5 @@ internal sealed class StripAccentsNormalizer : INormalizer
     private readonly CharacterSet accents = CharacterData.Instance.Find("#accents")!;
 
     /// <inheritdoc/>
-    public string Normalize(string text) => string.Concat(text.EnumerateRunes().Where(rune => !accents.Contains(rune.Value)));
+    public string Normalize(string text, int most) => string.Concat(text.EnumerateRunes().Where(rune => !accents.Contains(rune.Value)));
 }

@@ -3,6 +3,9 @@ namespace Mamba.Managed.Tokenizers.Splitting;
 /// <summary>The program that tries no choice twice at one position.</summary>
 internal sealed partial class RegexMatcher
 {
+    // Expressions of tokenizers take a few dozen steps a character; one with thousands of repetitions would run for hours on a long text.
+    private const int MostPerCharacter = 256, MostFree = 1 << 24;
+
     private long thoroughSteps;
     private RegexMemo? memo;
 
@@ -78,6 +81,9 @@ internal sealed partial class RegexMatcher
             {
                 return NoMatch;
             }
+
+            bool isShort = thoroughSteps <= ((long)text.Length * MostPerCharacter) + MostFree;
+            Throw.Unless(isShort, $"regular expression: expected one that takes at most {MostPerCharacter} steps a character on a long text, found one that takes more; it is too slow for this text");
 
             depth--;
             (at, position, turns) = (pending[depth].At, pending[depth].Position, pending[depth].Turns);

@@ -37,7 +37,7 @@ internal sealed class UnicodeForm : INormalizer
     public static UnicodeForm KD => new(isCompatibility: true, composes: false);
 
     /// <inheritdoc/>
-    public string Normalize(string text)
+    public string Normalize(string text, int most)
     {
         if (!text.AsSpan().ContainsAnyInRange(firstAffected, char.MaxValue))
         {
