@@ -47,7 +47,8 @@ public class GgufTokenizerTests
             TokenizerFile.Write(path, parts);
             TokenizerParts read = TokenizerFile.Read(path, parts.EndTokenIds);
             GgufVocabulary again = read.ToGguf();
-            Assert.That(GgufPreTokenizer.Of(again.Pre).Names, Does.Contain(name));
+            GgufPreTokenizer wanted = GgufPreTokenizer.Of(name), found = GgufPreTokenizer.Of(again.Pre);
+            Assert.That((found.PreTokenizer, found.Normalizes, found.TakesWholeWords), Is.EqualTo((wanted.PreTokenizer, wanted.Normalizes, wanted.TakesWholeWords)));
             (Tokenizer first, Tokenizer second, Tokenizer third) = (parts.ToTokenizer(), read.ToTokenizer(), again.ToTokenizer());
             foreach (string text in Texts())
             {
