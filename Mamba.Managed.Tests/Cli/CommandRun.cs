@@ -6,11 +6,15 @@ namespace Mamba.Managed.Tests.Cli;
 /// <summary>Runs the command: in this process, or in one of its own, as a shell does.</summary>
 internal static class CommandRun
 {
+    private const int SigHup = 1;
     private const int SigInt = 2;
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>The name of a signal of Ctrl+C, and its exit code; a shell in the background ignores it, which children inherit.</summary>
     public static (string Name, int Code) Interrupt { get; } = IsIgnored(SigInt) ? ("TERM", 143) : ("INT", 130);
+
+    /// <summary>The name of the signal of a terminal that goes, and its exit code; what nohup starts ignores it, and so do children.</summary>
+    public static (string Name, int Code) HangUp { get; } = IsIgnored(SigHup) ? ("TERM", 143) : ("HUP", 129);
 
     public static async Task<(int Exit, string Output, string Error)> InProcess(CancellationToken cancel, params string[] args)
     {

@@ -21,7 +21,7 @@ public class ProcessTests
     [Test]
     public void A_signal_ends_a_command_that_waits_for_its_prompt([Values("INT", "TERM", "HUP")] string signal, [Values] bool isPipe)
     {
-        (string name, int code) = signal == "INT" ? CommandRun.Interrupt : (signal, signal == "TERM" ? 143 : 129);
+        (string name, int code) = signal == "INT" ? CommandRun.Interrupt : signal == "HUP" ? CommandRun.HangUp : (signal, 143);
         string pipe = Path.Combine(folder, "pipe");
         Process.Start("mkfifo", [pipe]).WaitForExit();
         using Process process = CommandRun.Start("exec \"$@\"", isPipe ? ["generate", "--prompt-file", pipe] : ["generate"]);
