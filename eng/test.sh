@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Runs the whole test suite under each instruction-set path that this machine has, then without hardware intrinsics. Exits 1 if a run fails.
+# Runs the whole test suite under the first instruction-set path that this machine has and without hardware intrinsics; under the other paths what they
+# can change: not the reading of files and texts, nor the command. Exits 1 if a run fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dotnet build Mamba.Managed.sln -c Release -v quiet
 failed=()
+selected=()
+numerical=(--filter "FullyQualifiedName!~.Cli.&FullyQualifiedName!~.Tokenizers.&FullyQualifiedName!~.Fuzz.")
 pass() {
     echo "== $1"
-    env "$2" dotnet test Mamba.Managed.sln -c Release --no-build || failed+=("$1")
+    env "$2" dotnet test Mamba.Managed.sln -c Release --no-build "${selected[@]}" || failed+=("$1")
 }
 for path in avx512 avx2 vector128 scalar; do
     case "$path" in
@@ -14,7 +17,9 @@ for path in avx512 avx2 vector128 scalar; do
         avx2) grep -qw avx2 /proc/cpuinfo 2>/dev/null || continue ;;
     esac
     pass "$path" "MAMBA_INSTRUCTION_SET=$path"
+    selected=("${numerical[@]}")
 done
+selected=()
 pass "no hardware intrinsics" DOTNET_EnableHWIntrinsic=0
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'test.sh: failed under %s\n' "${failed[@]}" >&2
