@@ -28,14 +28,7 @@ internal static class TextInput
         }
 
         using Stream stream = file is null ? Console.OpenStandardInput() : new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-        try
-        {
-            return Utf8Text.Decode(ReadToEnd(stream));
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{name}: {error.Message}", error);
-        }
+        return UntrustedFile.Named(name, () => Utf8Text.Decode(ReadToEnd(stream)));
     }
 
     /// <summary>A range of a file's bytes, without the byte-order mark at its beginning.</summary>
@@ -43,27 +36,19 @@ internal static class TextInput
     /// <param name="offset">The first byte.</param>
     /// <param name="length">How many; 0 for the rest.</param>
     /// <param name="isMost">Whether <paramref name="length"/> may go beyond the end.</param>
-    public static byte[] Read(string path, long offset, long length, bool isMost = false)
+    public static byte[] Read(string path, long offset, long length, bool isMost = false) => UntrustedFile.Read(path, file =>
     {
-        using FileStream file = UntrustedFile.Open(path);
         if (offset >= file.Length || (!isMost && length > file.Length - offset))
         {
             throw new ArgumentException(string.Create(
                 CultureInfo.InvariantCulture, $"{path}: expected --offset and --length within its {file.Length} bytes, found {offset} and {length}"));
         }
 
-        long start = offset == 0 ? MarkLength(file, path) : offset;
+        long start = offset == 0 ? Utf8Text.MarkLength(file) : offset;
         long count = length == 0 ? file.Length - start : Math.Min(length, file.Length - start);
-        if (count > Array.MaxLength)
-        {
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{path}: expected at most {Array.MaxLength} bytes at once, found {count}; give --length"));
-        }
-
-        byte[] text = new byte[count];
-        file.Position = start;
-        file.ReadExactly(text);
-        return text;
-    }
+        return count <= Array.MaxLength ? UntrustedFile.ReadBytes(file, start, (int)count) : throw new ArgumentException(string.Create(
+            CultureInfo.InvariantCulture, $"{path}: expected at most {Array.MaxLength} bytes at once, found {count}; give --length"));
+    });
 
     /// <summary>The tokens of a text.</summary>
     /// <param name="tokenizer">Bytes, or one of text.</param>
@@ -73,20 +58,6 @@ internal static class TextInput
     {
         int[] tokens = tokenizer is ByteTokenizer ? [.. text.Select(b => (int)b)] : tokenizer.Encode(Utf8Text.Decode(WholeLetters(text)));
         return tokens.Length < 2 ? throw new InvalidDataException("expected at least two tokens of text, found fewer; the first is context only") : tokens;
-    }
-
-    private static long MarkLength(FileStream file, string path)
-    {
-        byte[] head = new byte[Utf8Text.HeadLength];
-        int read = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
-        try
-        {
-            return Utf8Text.MarkLength(head.AsSpan(0, read));
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
     }
 
     private static ReadOnlySpan<byte> ReadToEnd(Stream stream)

@@ -97,11 +97,8 @@ internal sealed record TrainSettings
     }
 
     // The tokenizer of a GGUF file goes into a folder as mamba convert writes it.
-    private static Action<string> SideFilesOf(string path, ModelSource source)
-    {
-        MambaConfig config = source.Config;
-        return source.Metadata is { } metadata ? folder => GgufSideFiles.ToFolder(metadata, config, folder) : CopyOf(path);
-    }
+    private static Action<string> SideFilesOf(string path, ModelSource source) =>
+        source.Metadata is { } metadata && GgufSideFiles.ToFolder(metadata, source.Config) is { } write ? folder => write(folder) : CopyOf(path);
 
     private static Action<string> CopyOf(string folder) => destination => SideFiles.Copy(folder, destination, withDocuments: false);
 

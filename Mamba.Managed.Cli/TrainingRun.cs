@@ -36,6 +36,7 @@ internal sealed class TrainingRun : IDisposable
         using TokenDocuments documents = read.Documents;
         SayBadLines(settings.Data, read, error);
         using Trainer trainer = new(model, documents, settings.For(documents), settings.Output);
+        beginning.Source?.Dispose();
         if (settings.Resume)
         {
             RunRecord.Resume(trainer, error);
@@ -43,7 +44,6 @@ internal sealed class TrainingRun : IDisposable
 
         DurableFolder.Create(settings.Output);
         beginning.SaveSideFiles(settings.Output);
-        beginning.Source?.Dispose();
         TrainingView view = TrainingView.For(output);
         using TrainingRun run = new(settings, trainer, tokenizer, view);
         view.Say(FormattableString.Invariant(

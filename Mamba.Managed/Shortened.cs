@@ -17,6 +17,13 @@ internal static class Shortened
         return all.Length <= MostItems ? first : Throw.Invariant($"{first} and {all.Length - MostItems} more");
     }
 
+    /// <summary>The first dozen of a list as they are, and how many more there are.</summary>
+    public static IReadOnlyList<string> Items(IEnumerable<string> items)
+    {
+        string[] all = [.. items];
+        return all.Length <= MostItems ? all : [.. all.Take(MostItems), Throw.Invariant($"and {all.Length - MostItems} more")];
+    }
+
     // A pair of surrogates is not cut in two.
     private static int WholeUpTo(string text) => char.IsHighSurrogate(text[MostCharacters - 1]) ? MostCharacters - 1 : MostCharacters;
 }

@@ -74,6 +74,20 @@ internal static class UntrustedFile
         }
     }
 
+    /// <summary>Runs a reader of what was taken from a file before, so that its errors name the file too.</summary>
+    /// <exception cref="InvalidDataException">The reader found it malformed; the message begins with the file's name.</exception>
+    public static T Named<T>(string path, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"{path}: {error.Message}", error);
+        }
+    }
+
     /// <summary>Runs a reader over a small JSON file that holds one object, written by any writer that also Python reads.</summary>
     /// <param name="path">The file.</param>
     /// <param name="mostBytes">Longer files are refused unread.</param>

@@ -87,8 +87,9 @@ public class EndTokenTests
         WriteModel(null);
         File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), $$"""{"tokenizer_class": "{{kind}}", "bos_token": "<|endoftext|>", "add_bos_token": {{flag}}}""");
         (TokenizerParts parts, FolderTokens beside) = ModelTokenizer.PartsOfFolder(folder, null);
+        parts = parts with { Steps = parts.Steps with { PostProcessor = SequenceTemplate.Json(isAdded ? ("<|endoftext|>", 5) : null, null) } };
         NUnit.Framework.Constraints.IResolveConstraint expected = agrees ? Throws.Nothing : Throws.TypeOf<InvalidDataException>().With.Message.Contains("add_bos_token");
-        Assert.That(() => beside.RequireAgreement(isAdded ? [5] : [], parts), expected);
+        Assert.That(() => beside.RequireAgreement(parts), expected);
     }
 
     [Test]

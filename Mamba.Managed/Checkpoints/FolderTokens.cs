@@ -147,10 +147,11 @@ internal sealed class FolderTokens
     /// Some classes of transformers make the template of <c>tokenizer.json</c> anew from the flags, others ignore a flag that is false. All write both
     /// into agreement when they save a tokenizer.
     /// </remarks>
-    /// <param name="added">The tokens that the tokenizer adds to every text: those of an empty one.</param>
-    /// <param name="parts">Its parts.</param>
-    public void RequireAgreement(IReadOnlyCollection<int> added, TokenizerParts parts)
+    /// <param name="parts">The tokenizer's.</param>
+    public void RequireAgreement(TokenizerParts parts)
     {
+        SequenceTemplate template = SequenceTemplate.Read(parts.Steps.PostProcessor);
+        int[] added = [.. template.Before, .. template.After];
         foreach ((string flag, string token) in ((string, string)[])[("add_bos_token", "bos_token"), ("add_eos_token", "eos_token")])
         {
             bool isAdded = IdOf(token, parts) is { } id && added.Contains(id), isAsked = Adds(flag) ?? isAdded;

@@ -34,8 +34,7 @@ internal static class GgufSideFiles
         }
 
         (TokenizerParts parts, FolderTokens beside) = ModelTokenizer.PartsOfFolder(folder, config);
-        int[] added = parts.ToTokenizer().Encode("");
-        beside.RequireAgreement(added, parts);
+        beside.RequireAgreement(parts);
         GgufVocabulary vocabulary = parts.ToGguf();
         int? start = beside.IdOf("bos_token", parts) ?? config.BeginTokenId, padding = beside.IdOf("pad_token", parts) ?? config.PadTokenId;
         vocabulary = vocabulary with
@@ -59,7 +58,7 @@ internal static class GgufSideFiles
     public static IReadOnlyList<string> LeftBehind(string folder)
     {
         // The vocabulary in other forms holds nothing more.
-        string[] held = [ModelTokenizer.FileName, ChatTemplates.File, ChatTemplates.OlderFile, "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model"];
+        string[] held = [ModelTokenizer.FileName, ChatTemplates.File, ChatTemplates.OlderFile, "added_tokens.json", "vocab.json", "merges.txt", SentencePieceFile.Name];
         List<string> left = [];
         foreach ((string name, string[] fields) in heldFields)
         {
@@ -67,42 +66,52 @@ internal static class GgufSideFiles
             if (File.Exists(path))
             {
                 string[] others = UntrustedFile.ReadJson(path, 1 << 24, json => json.EnumerateObject().Select(field => field.Name).Except(fields).ToArray());
-                left.AddRange(others.Length == 0 ? [] : [$"{name} ({string.Join(", ", SideFiles.Limited(others))})"]);
+                left.AddRange(others.Length == 0 ? [] : [$"{name} ({string.Join(", ", Shortened.Items(others))})"]);
             }
         }
 
         return [.. left, .. SideFiles.LeftBehind(folder, [.. held, .. heldFields.Keys])];
     }
 
-    /// <summary>Writes the files of a folder that hold the tokenizer and the tokens of a GGUF file.</summary>
+    /// <summary>What writes the files of a folder that hold the tokenizer and the tokens of a GGUF file.</summary>
     /// <param name="metadata">The file's.</param>
     /// <param name="config">The model's configuration.</param>
-    /// <param name="folder">It exists; files of a model that was there before are replaced or removed.</param>
-    /// <returns>The keys of the tokenizer that the folder has no place for.</returns>
-    /// <exception cref="InvalidDataException">The tokenizer is of a kind that is not supported; nothing was written.</exception>
-    public static IReadOnlyList<string> ToFolder(GgufMetadata metadata, MambaConfig config, string folder)
+    /// <returns>
+    /// Takes a folder that exists, in which files of a model that was there before are replaced or removed; returns the keys of the tokenizer that the folder
+    /// has no place for.
+    /// </returns>
+    /// <exception cref="InvalidDataException">The tokenizer is of a kind that is not supported.</exception>
+    public static Func<string, IReadOnlyList<string>> ToFolder(GgufMetadata metadata, MambaConfig config)
     {
         GgufVocabulary? vocabulary = GgufVocabulary.Read(metadata);
         TokenizerParts? parts = vocabulary is null or { IsBytes: true } ? null : vocabulary.ToParts();
         IReadOnlyDictionary<string, string> templates = ChatTemplates.OfFile(metadata);
+
+        // Found out before anything is written.
+        _ = parts?.ToTokenizer();
+        return folder => Write(folder, metadata, config, vocabulary, parts, templates);
+    }
+
+    private static IReadOnlyList<string> Write(
+        string folder, GgufMetadata metadata, MambaConfig config, GgufVocabulary? vocabulary, TokenizerParts? parts, IReadOnlyDictionary<string, string> templates)
+    {
         List<string> written = [];
         if (parts is not null)
         {
-            Tokenizer tokenizer = parts.ToTokenizer();
             TokenizerFile.Write(Path.Combine(folder, ModelTokenizer.FileName), parts);
             written.Add(ModelTokenizer.FileName);
-            Write(FolderTokens.TokenizerConfig, json => WriteTokenizerConfig(json, vocabulary!, metadata, tokenizer.Encode("")));
+            WriteJson(FolderTokens.TokenizerConfig, json => WriteTokenizerConfig(json, vocabulary!, templates));
         }
 
         if (parts is not null || config.EndTokenIds.Count > 0)
         {
-            Write(FolderTokens.GenerationConfig, json => WriteGenerationConfig(json, config, vocabulary is null or { IsBytes: true } ? config.EndTokenIds : vocabulary.EndTokenIds));
+            WriteJson(FolderTokens.GenerationConfig, json => WriteGenerationConfig(json, config, vocabulary is null or { IsBytes: true } ? config.EndTokenIds : vocabulary.EndTokenIds));
         }
 
         SideFiles.RemoveOthers(folder, written);
-        return SideFiles.Limited(metadata.Keys.Where(key => key.StartsWith("tokenizer.", StringComparison.Ordinal) && !IsHeld(key)));
+        return Shortened.Items(metadata.Keys.Where(key => key.StartsWith("tokenizer.", StringComparison.Ordinal) && !IsHeld(key)));
 
-        void Write(string name, Action<Utf8JsonWriter> fields)
+        void WriteJson(string name, Action<Utf8JsonWriter> fields)
         {
             AtomicFile.Write(Path.Combine(folder, name), stream =>
             {
@@ -115,31 +124,30 @@ internal static class GgufSideFiles
         }
 
         bool IsHeld(string key) => GgufVocabulary.IsKey(key) || (ChatTemplates.IsKey(key) && parts is not null);
+    }
 
-        void WriteTokenizerConfig(Utf8JsonWriter json, GgufVocabulary tokens, GgufMetadata flags, int[] added)
+    private static void WriteTokenizerConfig(Utf8JsonWriter json, GgufVocabulary tokens, IReadOnlyDictionary<string, string> templates)
+    {
+        json.WriteString("tokenizer_class", "PreTrainedTokenizerFast");
+        foreach ((string name, int? id) in ((string, int?)[])
+            [("bos_token", tokens.StartTokenId), ("eos_token", tokens.EndTokenId), ("unk_token", tokens.UnknownTokenId), ("pad_token", tokens.PaddingTokenId)])
         {
-            json.WriteString("tokenizer_class", "PreTrainedTokenizerFast");
-            foreach ((string name, int? id) in ((string, int?)[])
-                [("bos_token", tokens.StartTokenId), ("eos_token", tokens.EndTokenId), ("unk_token", tokens.UnknownTokenId), ("pad_token", tokens.PaddingTokenId)])
+            // An ordinary token, as the id 0 that some writers put into every configuration, must not be cut out of texts.
+            if (id is { } token && tokens.TokenTypes.ElementAtOrDefault(token) > GgufVocabulary.Normal)
             {
-                // An ordinary token, as the id 0 that some writers put into every configuration, must not be cut out of texts.
-                if (id is { } token && tokens.TokenTypes.ElementAtOrDefault(token) > GgufVocabulary.Normal)
-                {
-                    json.WriteString(name, tokens.Tokens[token]);
-                }
+                json.WriteString(name, tokens.Tokens[token]);
             }
-
-            foreach ((string key, string name, int? id) in ((string, string, int?)[])
-                [(GgufVocabulary.AddsStartKey, "add_bos_token", tokens.StartTokenId), (GgufVocabulary.AddsEndKey, "add_eos_token", tokens.EndTokenId)])
-            {
-                if (flags.ContainsKey(key))
-                {
-                    json.WriteBoolean(name, id is { } token && added.Contains(token));
-                }
-            }
-
-            ChatTemplates.Write(json, templates);
         }
+
+        foreach ((string name, bool? flag) in ((string, bool?)[])[("add_bos_token", tokens.AddsStart), ("add_eos_token", tokens.AddsEnd)])
+        {
+            if (flag is { } isAdded)
+            {
+                json.WriteBoolean(name, isAdded);
+            }
+        }
+
+        ChatTemplates.Write(json, templates);
     }
 
     private static void WriteGenerationConfig(Utf8JsonWriter json, MambaConfig config, IReadOnlyList<int> ends)

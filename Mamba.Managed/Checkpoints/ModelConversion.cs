@@ -10,8 +10,6 @@ namespace Mamba.Managed.Checkpoints;
 /// <summary>Converts models between files and element types.</summary>
 public static class ModelConversion
 {
-    
-
     /// <summary>Writes a model as a GGUF file that llama.cpp reads too, with its tokenizer; a model of 256 tokens without one gets the byte tokenizer.</summary>
     /// <param name="source">A folder or a GGUF file.</param>
     /// <param name="destination">The file; replaced when it exists.</param>
@@ -30,7 +28,7 @@ public static class ModelConversion
     {
         using ModelSource opened = ModelSource.Open(source);
         (GgufVocabulary? vocabulary, IEnumerable<KeyValuePair<string, GgufValue>> more) =
-            opened.Metadata is { } metadata ? (VocabularyOf(source, metadata), GgufSideFiles.OfFile(metadata)) : OfFolder(source, opened.Config);
+            opened.Metadata is { } metadata ? (UntrustedFile.Named(source, () => GgufVocabulary.Read(metadata)), GgufSideFiles.OfFile(metadata)) : OfFolder(source, opened.Config);
         vocabulary ??= opened.Config.VocabSize == ByteTokenizer.Size ? OfBytes(opened) : null;
         string name = opened.Metadata?.GetString("general.name") ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
         IReadOnlyList<string> left = opened.Metadata is null ? [.. LostEnds(opened, vocabulary), .. GgufSideFiles.LeftBehind(source)] : [];
@@ -51,18 +49,13 @@ public static class ModelConversion
     public static ConversionResult ToFolder(string source, string destination, ElementType type, int threads = 0)
     {
         using ModelSource opened = ModelSource.Open(source);
-        if (opened.Metadata is { } metadata && VocabularyOf(source, metadata) is { IsBytes: false } vocabulary)
-        {
-            // Found out before anything is written.
-            _ = vocabulary.ToParts();
-        }
-
+        Func<string, IReadOnlyList<string>>? sideFiles = opened.Metadata is { } metadata ? UntrustedFile.Named(source, () => GgufSideFiles.ToFolder(metadata, opened.Config)) : null;
         MambaLanguageModel converted = opened.Model.ConvertTo(type, threads);
         Checkpoint.Save(destination, converted);
         converted.DisposeParameters();
-        if (opened.Metadata is { } values)
+        if (sideFiles is not null)
         {
-            return new(GgufSideFiles.ToFolder(values, opened.Config, destination));
+            return new(sideFiles(destination));
         }
 
         SideFiles.Copy(source, destination, withDocuments: true);
@@ -145,19 +138,7 @@ public static class ModelConversion
         return lost.Length == 0 ? [] : [$"end tokens {string.Join(", ", lost)}"];
     }
 
-    private static GgufVocabulary? VocabularyOf(string path, GgufMetadata metadata)
-    {
-        try
-        {
-            return GgufVocabulary.Read(metadata);
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
-    }
-
-    // No vocabulary where there is no tokenizer.json.
+    // No vocabulary where there is no tokenizer.
     private static (GgufVocabulary? Vocabulary, IEnumerable<KeyValuePair<string, GgufValue>> More) OfFolder(string folder, MambaConfig config)
     {
         try

@@ -82,7 +82,7 @@ internal static class ModelTokenizer
         try
         {
             Tokenizer tokenizer = parts.ToTokenizer();
-            beside.RequireAgreement(tokenizer.Encode(""), parts);
+            beside.RequireAgreement(parts);
             return tokenizer;
         }
         catch (InvalidDataException error) when (!error.Message.StartsWith(folder, StringComparison.Ordinal))
@@ -92,17 +92,7 @@ internal static class ModelTokenizer
         }
     }
 
-    private static Tokenizer? OfFile(string path, GgufMetadata metadata)
-    {
-        try
-        {
-            return GgufVocabulary.Read(metadata)?.ToTokenizer();
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
-    }
+    private static Tokenizer? OfFile(string path, GgufMetadata metadata) => UntrustedFile.Named(path, () => GgufVocabulary.Read(metadata)?.ToTokenizer());
 
     private static ByteTokenizer OfBytes(IReadOnlyList<NamedToken> ends)
     {

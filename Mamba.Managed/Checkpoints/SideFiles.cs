@@ -5,9 +5,6 @@ namespace Mamba.Managed.Checkpoints;
 /// <summary>What lies beside the weights of a model in a folder, and goes with them into another one.</summary>
 internal static class SideFiles
 {
-    // What a conversion names at most, so that its report is a line.
-    private const int MostNamed = 12;
-
     /// <summary>The files that belong to the tokenizer and to generation. A folder has those of one model: what its source lacks is removed.</summary>
     public static IReadOnlyList<string> Names { get; } =
     [
@@ -72,14 +69,7 @@ internal static class SideFiles
         IEnumerable<string> names = Directory.EnumerateFileSystemEntries(source)
             .Select(path => Path.GetFileName(path) + (Directory.Exists(path) ? "/" : ""))
             .Where(name => !known.Contains(name) && !name.StartsWith('.') && !IsWeights(name));
-        return Limited(names.Order(StringComparer.Ordinal));
-    }
-
-    /// <summary>A list that fits into a line.</summary>
-    public static IReadOnlyList<string> Limited(IEnumerable<string> names)
-    {
-        string[] all = [.. names];
-        return all.Length <= MostNamed ? all : [.. all.Take(MostNamed), Throw.Invariant($"and {all.Length - MostNamed} more")];
+        return Shortened.Items(names.Order(StringComparer.Ordinal));
     }
 
     /// <summary>The texts for people in a folder.</summary>

@@ -10,8 +10,6 @@ internal static partial class TokenizerFile
 {
     private const int LongestFile = 256 << 20;
     private const string EndOfText = "<|endoftext|>";
-    private static ReadOnlySpan<byte> Mark => [0xEF, 0xBB, 0xBF];
-
     private const string Version = "1.0";
     private const string Kind = "BPE";
 
@@ -29,7 +27,7 @@ internal static partial class TokenizerFile
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(json.Span.StartsWith(Mark) ? json[Mark.Length..] : json);
+            using JsonDocument document = JsonDocument.Parse(json[Utf8Text.MarkLength(json.Span)..]);
             return Build(document.RootElement, endTokenIds);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException)

@@ -63,37 +63,18 @@ public static class DocumentReader
         return report;
     }
 
-    private static DocumentReport ReadText(string path, DocumentEncoder encoder)
+    private static DocumentReport ReadText(string path, DocumentEncoder encoder) => UntrustedFile.Read(path, file =>
     {
-        using FileStream file = UntrustedFile.Open(path);
-        try
-        {
-            Throw.Unless(file.Length <= Array.MaxLength, $"expected at most {Array.MaxLength} bytes of text in one document, found {file.Length}; write JSON lines");
-            byte[] bytes = new byte[file.Length];
-            file.ReadExactly(bytes);
-            return new(TokenDocuments.Of([encoder.Encode(Utf8Text.Decode(bytes))]), 0, []);
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
-    }
+        Throw.Unless(file.Length <= Array.MaxLength, $"expected at most {Array.MaxLength} bytes of text in one document, found {file.Length}; write JSON lines");
+        byte[] text = UntrustedFile.ReadBytes(file, 0, (int)file.Length);
+        return new DocumentReport(TokenDocuments.Of([encoder.Encode(Utf8Text.Decode(text))]), 0, []);
+    });
 
-    private static DocumentReport ReadJson(string path, DocumentEncoder encoder, bool isLines, CancellationToken cancellationToken)
+    private static DocumentReport ReadJson(string path, DocumentEncoder encoder, bool isLines, CancellationToken cancellationToken) => UntrustedFile.Read(path, file =>
     {
-        using FileStream file = UntrustedFile.Open(path);
-        try
-        {
-            byte[] head = new byte[Utf8Text.HeadLength];
-            int read = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
-            file.Position = Utf8Text.MarkLength(head.AsSpan(0, read));
-            return new JsonDocuments(encoder, cancellationToken).Read(file, isLines);
-        }
-        catch (InvalidDataException error)
-        {
-            throw new InvalidDataException($"{path}: {error.Message}", error);
-        }
-    }
+        file.Position = Utf8Text.MarkLength(file);
+        return new JsonDocuments(encoder, cancellationToken).Read(file, isLines);
+    });
 
     private static DocumentReport ReadTokens(string path, int vocabularySize)
     {

@@ -11,8 +11,6 @@ internal sealed class JsonDocuments(DocumentEncoder encoder, CancellationToken c
     private const int MostNames = 6;
     private const int MostExcerpt = 60;
 
-    private static readonly byte[] mark = [0xEF, 0xBB, 0xBF];
-
     private readonly List<int[]> documents = [];
     private readonly List<string> reported = [];
     private int bad;
@@ -97,7 +95,7 @@ internal sealed class JsonDocuments(DocumentEncoder encoder, CancellationToken c
     private int[] Document(byte[] whole)
     {
         // Files that were joined have marks in their middle.
-        ReadOnlyMemory<byte> line = whole.AsMemory(whole.AsSpan().StartsWith(mark) ? mark.Length : 0);
+        ReadOnlyMemory<byte> line = whole.AsMemory(whole.AsSpan().StartsWith(Utf8Text.Mark) ? Utf8Text.Mark.Length : 0);
         Throw.Unless(Utf8.IsValid(line.Span), $"expected text in UTF-8, found other bytes");
         using JsonDocument json = JsonDocument.Parse(line);
         return Document(json.RootElement);

@@ -41,7 +41,7 @@ internal sealed class RunCheckpoint
     private RunCheckpoint(string folder)
     {
         this.folder = folder;
-        (Step, recipe, Best) = UntrustedFile.ReadJson(Path.Combine(folder, Description), LongestDescription, root =>
+        (Step, recipe, Best) = Describe(folder, root =>
         {
             foreach (string file in new[] { WeightsFile, OptimizerFile })
             {
@@ -90,8 +90,7 @@ internal sealed class RunCheckpoint
         {
             try
             {
-                using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, Description)));
-                return json.RootElement.GetProperty("recipe").GetString();
+                return Describe(folder, root => root.GetProperty("recipe").GetString());
             }
             catch (Exception error) when (IsDamage(error))
             {
@@ -208,6 +207,8 @@ internal sealed class RunCheckpoint
             return false;
         }
     }
+
+    private static T Describe<T>(string folder, Func<JsonElement, T> read) => UntrustedFile.ReadJson(Path.Combine(folder, Description), LongestDescription, read);
 
     private static bool IsDamage(Exception error) =>
         error is InvalidDataException or JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IOException;

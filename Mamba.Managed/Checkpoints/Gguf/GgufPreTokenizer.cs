@@ -104,8 +104,8 @@ internal sealed record GgufPreTokenizer(string[] Names, string PreTokenizer)
     public static GgufPreTokenizer? Of(TokenizerSteps steps, bool takesWholeWords)
     {
         (string normalizer, string splitter) = (StepMeaning.Of(steps.Normalizer), StepMeaning.Of(steps.PreTokenizer));
-        return All.FirstOrDefault(known => known.TakesWholeWords == takesWholeWords
-            && StepMeaning.Of(known.Steps(null).Normalizer) == normalizer && StepMeaning.Of(known.Steps(null).PreTokenizer) == splitter);
+        return All.FirstOrDefault(known => known.TakesWholeWords == takesWholeWords && known.Steps(null) is var own
+            && StepMeaning.Of(own.Normalizer) == normalizer && StepMeaning.Of(own.PreTokenizer) == splitter);
     }
 
     /// <summary>The steps.</summary>

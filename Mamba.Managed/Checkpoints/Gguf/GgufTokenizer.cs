@@ -7,8 +7,6 @@ namespace Mamba.Managed.Checkpoints.Gguf;
 /// <summary>Converts tokenizers from and to the form of GGUF files: bytes, byte-level BPE, or SentencePiece.</summary>
 internal static class GgufTokenizer
 {
-    private const string Prefix = "tokenizer.ggml.";
-
     /// <summary>The tokenizer.</summary>
     /// <exception cref="InvalidDataException">It is of a kind that is not supported, or contradicts itself.</exception>
     public static Tokenizer ToTokenizer(this GgufVocabulary vocabulary) =>
@@ -21,7 +19,7 @@ internal static class GgufTokenizer
         GgufVocabulary.BytePairModel => vocabulary.OfBytePairs(),
         GgufVocabulary.SentencePieceModel => vocabulary.OfSentencePiece(),
         _ => throw new InvalidDataException(
-            $"{Prefix}model: expected {GgufVocabulary.BytePairModel} (byte-level BPE) or {GgufVocabulary.SentencePieceModel} (SentencePiece), found {Shortened.Text(vocabulary.Model)}; this kind is not supported"),
+            $"{GgufVocabulary.Prefix}model: expected {GgufVocabulary.BytePairModel} (byte-level BPE) or {GgufVocabulary.SentencePieceModel} (SentencePiece), found {Shortened.Text(vocabulary.Model)}; this kind is not supported"),
     };
 
     /// <summary>The parts in the form of a GGUF file.</summary>
@@ -80,7 +78,7 @@ internal static class GgufTokenizer
 
         (string, int)? Token(bool? isAsked, bool otherwise, int? id, string key, string idKey)
         {
-            Throw.Unless(isAsked != true || id is not null, $"{key}: expected {Prefix}{idKey} beside it, found none; the token to add is not known");
+            Throw.Unless(isAsked != true || id is not null, $"{key}: expected {GgufVocabulary.Prefix}{idKey} beside it, found none; the token to add is not known");
             return (isAsked ?? otherwise) && id is { } token ? (vocabulary.Tokens[token], token) : null;
         }
     }
@@ -122,7 +120,7 @@ internal static class GgufTokenizer
     {
         Throw.Unless(
             vocabulary.Scores.Count == vocabulary.Tokens.Count,
-            $"{Prefix}scores: expected one for each of {vocabulary.Tokens.Count} tokens, found {vocabulary.Scores.Count}");
+            $"{GgufVocabulary.Prefix}scores: expected one for each of {vocabulary.Tokens.Count} tokens, found {vocabulary.Scores.Count}");
         Piece[] pieces = [.. vocabulary.Tokens.Select((text, id) => new Piece(text, vocabulary.Scores[id], Kind(id)))];
         return new SentencePieceVocabulary(pieces) { AddsSpacePrefix = vocabulary.AddsSpacePrefix ?? true, RemovesExtraSpaces = vocabulary.RemovesExtraSpaces }
             .ToParts(vocabulary.Template(addsStart: true, addsEnd: false), vocabulary.EndTokenIds);
@@ -145,5 +143,5 @@ internal static class GgufTokenizer
     }
 
     private static InvalidDataException UnknownType(int type, int id) =>
-        new(Throw.Invariant($"{Prefix}token_type: expected 1 to 6, found {type} for token {id}"));
+        new(Throw.Invariant($"{GgufVocabulary.Prefix}token_type: expected 1 to 6, found {type} for token {id}"));
 }

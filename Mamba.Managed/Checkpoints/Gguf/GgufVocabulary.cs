@@ -29,16 +29,19 @@ internal sealed record GgufVocabulary(
     internal const string PlainSplit = "gpt-2";
 
     /// <summary>The type of a token of the vocabulary.</summary>
-    internal const int Normal = 1;
+    internal const int Normal = (int)PieceKind.Normal;
 
     /// <summary>The type of a token that steers a conversation and is no text.</summary>
-    internal const int Control = 3;
+    internal const int Control = (int)PieceKind.Control;
 
     /// <summary>The type of a token that is found in the text as a whole.</summary>
-    internal const int UserDefined = 4;
+    internal const int UserDefined = (int)PieceKind.UserDefined;
 
     /// <summary>The type of an id without a token.</summary>
-    internal const int Unused = 5;
+    internal const int Unused = (int)PieceKind.Unused;
+
+    /// <summary>What the keys of a vocabulary begin with.</summary>
+    internal const string Prefix = "tokenizer.ggml.";
 
     /// <summary>The key of <see cref="Pre"/>.</summary>
     internal const string PreKey = Prefix + "pre";
@@ -52,7 +55,6 @@ internal sealed record GgufVocabulary(
     /// <summary>The key of <see cref="AddsSpacePrefix"/>.</summary>
     internal const string AddsSpacePrefixKey = Prefix + "add_space_prefix";
 
-    private const string Prefix = "tokenizer.ggml.";
     private const string ModelKey = Prefix + "model";
     private const string TokensKey = Prefix + "tokens";
     private const string TypesKey = Prefix + "token_type";
