@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 dotnet build Mamba.Managed.sln -c Release -v quiet
 failed=()
 selected=()
-numerical=(--filter "FullyQualifiedName!~.Cli.&FullyQualifiedName!~.Tokenizers.&FullyQualifiedName!~.Fuzz.")
+numerical=(--filter "FullyQualifiedName!~.Cli.&FullyQualifiedName!~.Tokenizers.&FullyQualifiedName!~.Fuzz.&FullyQualifiedName!~.MutationTests")
 pass() {
     echo "== $1"
     env "$2" dotnet test Mamba.Managed.sln -c Release --no-build "${selected[@]}" || failed+=("$1")
