@@ -174,13 +174,13 @@ public class TrainingOwnershipTests
         Tensor norm = trainer.Model.NormF.Weight;
         float kept = norm.Floats[0];
         norm.Floats[0] = float.PositiveInfinity;
-        float[] before = [.. Flat(trainer.Model), .. Flat(trainer.Optimizer.FirstMoments), .. Flat(trainer.Result), .. trainer.Tracks.SelectMany(Flat)];
+        float[] before = [.. Flat(trainer.Model), .. Flat(trainer.Engine.FirstMoments), .. Flat(trainer.Result), .. trainer.Tracks.SelectMany(Flat)];
         long[] positions = [.. trainer.Tracks.Select(track => track.Position)];
         Assert.That(() => trainer.Advance(), Throws.InstanceOf<NonFiniteException>());
         Assert.That(trainer.Step, Is.EqualTo(3));
         Assert.That(trainer.Tracks.Select(track => track.Position), Is.EqualTo(positions));
         Assert.That(
-            new float[][] { [.. Flat(trainer.Model), .. Flat(trainer.Optimizer.FirstMoments), .. Flat(trainer.Result), .. trainer.Tracks.SelectMany(Flat)] },
+            new float[][] { [.. Flat(trainer.Model), .. Flat(trainer.Engine.FirstMoments), .. Flat(trainer.Result), .. trainer.Tracks.SelectMany(Flat)] },
             Is.EqualTo(new[] { before }));
 
         // The run goes on as one that never failed.

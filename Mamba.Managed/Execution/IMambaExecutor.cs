@@ -5,8 +5,9 @@ namespace Mamba.Managed.Execution;
 /// <summary>A whole model ready to run on some device: the interface between generation and the backend that computes.</summary>
 /// <remarks>
 /// An executor runs one pass at a time; calls from several threads wait for one another, and <see cref="IDisposable.Dispose"/> waits for the
-/// running pass. Logits and states are the same bits whether tokens arrive at once, in chunks or one by one, alone or in a batch, and whichever
-/// logits are requested. Operations of several passes - prompts in chunks, cancellation, large batches - are in <see cref="MambaExecutorExtensions"/>.
+/// running pass. The same pass gives the same bits in every run. On the processor, logits and states are also the same bits whether tokens arrive
+/// at once, in chunks or one by one, alone or in a batch, and whichever logits are requested; an executor of another device says how far they lie
+/// apart. Operations of several passes - prompts in chunks, cancellation, large batches - are in <see cref="MambaExecutorExtensions"/>.
 /// </remarks>
 public interface IMambaExecutor : IDisposable
 {
@@ -21,6 +22,9 @@ public interface IMambaExecutor : IDisposable
 
     /// <summary>The best chunk length for a long prompt, in tokens: at most <see cref="MaxRows"/>, less where longer chunks would cost memory and gain little.</summary>
     int PromptChunk => MaxRows;
+
+    /// <summary>Bytes that one decode step of one sequence reads: weights and state; 0 where unknown. Memory bandwidth over this bounds the speed of decode.</summary>
+    long StepBytes => 0;
 
     /// <summary>The state before the first token.</summary>
     /// <exception cref="ObjectDisposedException">The executor has been disposed.</exception>

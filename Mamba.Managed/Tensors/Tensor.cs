@@ -186,8 +186,19 @@ public sealed class Tensor
     /// <summary>Writes the elements from <paramref name="first"/> on, converted to single precision.</summary>
     /// <param name="first">The first element: the first of a block.</param>
     /// <param name="destination">Its length is the number of elements written: whole blocks.</param>
-    internal void CopyTo(int first, Span<float> destination)
+    /// <exception cref="ArgumentOutOfRangeException">The elements do not lie within <see cref="Count"/>.</exception>
+    /// <exception cref="ArgumentException">They are not whole blocks.</exception>
+    /// <exception cref="InvalidOperationException">The tensor holds integers.</exception>
+    public void CopyTo(int first, Span<float> destination)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(first, Count - destination.Length);
+        int block = Type.BlockLength();
+        if (first % block != 0 || destination.Length % block != 0)
+        {
+            Throw.Argument(Throw.Invariant($"expected whole blocks of {block}, found {destination.Length} elements from {first} on"), nameof(destination));
+        }
+
         using TensorBuffer.Lease lease = Buffer.Acquire();
         if (Type == ElementType.Float32)
         {

@@ -28,6 +28,7 @@ public sealed class NonFiniteException : ArithmeticException
     public string Quantity { get; private init; } = "";
 
     /// <summary>The exception for a quantity.</summary>
-    internal static NonFiniteException Of(string quantity) =>
+    /// <param name="quantity"><c>the loss</c>, or <c>the gradient of</c> a parameter by its path.</param>
+    public static NonFiniteException Of(string quantity) =>
         new($"{quantity} is not finite; the weights were left as they are: lower the learning rate, or look for bad values in weights and data") { Quantity = quantity };
 }

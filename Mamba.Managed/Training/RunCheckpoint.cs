@@ -224,9 +224,9 @@ internal sealed class RunCheckpoint
 
     private static IEnumerable<KeyValuePair<string, Tensor>> Moments(Trainer trainer) =>
     [
-        .. trainer.Optimizer.FirstMoments.Parameters().Select(p => KeyValuePair.Create("first." + p.Key, p.Value)),
-        .. trainer.Optimizer.SecondMoments.Parameters().Select(p => KeyValuePair.Create("second." + p.Key, p.Value)),
-        .. trainer.Average?.Model.Parameters().Select(p => KeyValuePair.Create("average." + p.Key, p.Value)) ?? [],
+        .. trainer.Engine.FirstMoments.Parameters().Select(p => KeyValuePair.Create("first." + p.Key, p.Value)),
+        .. trainer.Engine.SecondMoments.Parameters().Select(p => KeyValuePair.Create("second." + p.Key, p.Value)),
+        .. trainer.Engine.Average?.Parameters().Select(p => KeyValuePair.Create("average." + p.Key, p.Value)) ?? [],
     ];
 
     // Copies of the carried states; the names "window" and "scan" are those of the file format.

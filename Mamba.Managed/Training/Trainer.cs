@@ -5,18 +5,22 @@ using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Training;
 
+/// <summary>Makes the engine of a run.</summary>
+/// <param name="model">The first weights; copied by the engine.</param>
+/// <param name="options">The recipe, of which the optimizer and the decay of the average are the engine's part.</param>
+public delegate ITrainingEngine TrainingEngineFactory(MambaLanguageModel model, TrainerOptions options);
+
 /// <summary>Trains a model on documents or another source of batches, and writes checkpoints from which a resumed run gives the same bits.</summary>
 /// <remarks>
-/// Calls from several threads are serialized, and <see cref="Dispose"/> waits for the running step. This object owns its weights and disposes them;
-/// to keep them, copy them first with <see cref="MambaLanguageModel.CopyToFloat32"/>.
+/// Calls from several threads are serialized, and <see cref="Dispose"/> waits for the running step. This object owns its engine and weights and
+/// disposes them; to keep the weights, copy them first with <see cref="MambaLanguageModel.CopyToFloat32"/>. A run that is resumed on another kind
+/// of engine goes on within rounding, but not to the same bits.
 /// </remarks>
 public sealed class Trainer : IDisposable
 {
     private readonly Lock gate = new();
     private readonly IBatchSource source;
     private readonly StateBackup carried;
-    private readonly TrainingPass pass;
-    private readonly Gradients gradients;
     private readonly string? folder;
     private bool disposed;
 
@@ -25,9 +29,10 @@ public sealed class Trainer : IDisposable
     /// <param name="documents">The data.</param>
     /// <param name="options">The recipe.</param>
     /// <param name="folder">Where checkpoints go; null for none.</param>
+    /// <param name="engine">Makes the engine for the first weights and the recipe; null for one on the processor's cores.</param>
     /// <exception cref="ArgumentException">An option is out of range, the data are too few for a batch, or hold an id outside of the model's vocabulary.</exception>
-    public Trainer(MambaLanguageModel model, TokenDocuments documents, TrainerOptions options, string? folder = null)
-        : this(model, Cut(model, documents, options), options, folder)
+    public Trainer(MambaLanguageModel model, TokenDocuments documents, TrainerOptions options, string? folder = null, TrainingEngineFactory? engine = null)
+        : this(model, Cut(model, documents, options), options, folder, engine)
     {
     }
 
@@ -36,8 +41,9 @@ public sealed class Trainer : IDisposable
     /// <param name="source">The batches; the source itself applies the options for cutting and validation, if it uses them.</param>
     /// <param name="options">The recipe.</param>
     /// <param name="folder">Where checkpoints go; null for none.</param>
+    /// <param name="engine">Makes the engine for the first weights and the recipe; null for one on the processor's cores.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
-    public Trainer(MambaLanguageModel model, IBatchSource source, TrainerOptions options, string? folder = null)
+    public Trainer(MambaLanguageModel model, IBatchSource source, TrainerOptions options, string? folder = null, TrainingEngineFactory? engine = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(source);
@@ -45,41 +51,39 @@ public sealed class Trainer : IDisposable
         (this.source, this.folder) = (source, folder);
         Options = options.Validate();
         carried = new StateBackup(model.Config);
-
-        // The pass owns threads, so it is made first and disposed if a later step fails; memory is left to the garbage collector.
-        pass = new TrainingPass(model.Config, options.Threads);
-        try
-        {
-            Model = model.CopyToFloat32();
-            Optimizer = new AdamW(Model, options.Optimizer);
-            gradients = new Gradients(Model);
-            Average = options.AverageDecay > 0 ? new WeightAverage(Model, options.AverageDecay) : null;
-        }
-        catch
-        {
-            pass.Dispose();
-            throw;
-        }
+        Engine = engine is null ? new CpuTrainingEngine(model, options) : engine(model, options);
     }
 
     /// <summary>The recipe.</summary>
     public TrainerOptions Options { get; }
 
-    /// <summary>The weights; written by every step.</summary>
-    public MambaLanguageModel Model { get; }
+    /// <summary>The weights; written by every step. Those of another device are copied from it first.</summary>
+    public MambaLanguageModel Model
+    {
+        get
+        {
+            Engine.Download();
+            return Engine.Model;
+        }
+    }
 
     /// <summary>The weights to generate with: the averaged ones where the recipe averages, else those of <see cref="Model"/>.</summary>
-    public MambaLanguageModel Result => Average?.Model ?? Model;
+    public MambaLanguageModel Result
+    {
+        get
+        {
+            MambaLanguageModel weights = Model;
+            return Engine.Average ?? weights;
+        }
+    }
 
     /// <summary>Steps made.</summary>
-    public long Step => Optimizer.Steps;
+    public long Step => Engine.Steps;
 
     /// <summary>The least validation loss so far, and after which step; null before the first.</summary>
     public (double Loss, long Step)? Best { get; private set; }
 
-    internal AdamW Optimizer { get; }
-
-    internal WeightAverage? Average { get; }
+    internal ITrainingEngine Engine { get; }
 
     internal IReadOnlyList<CpuState> Tracks => source.Tracks;
 
@@ -102,7 +106,7 @@ public sealed class Trainer : IDisposable
             ObjectDisposedException.ThrowIf(disposed, this);
             (RunCheckpoint checkpoint, IReadOnlyList<string> damaged) = RunCheckpoint.Newest(folder);
             checkpoint.CopyTo(this);
-            Optimizer.Steps = checkpoint.Step;
+            Engine.Upload(checkpoint.Step);
             Best = checkpoint.Best;
 
             // The run may have been killed after its checkpoint was written and before the weights were published.
@@ -175,7 +179,7 @@ public sealed class Trainer : IDisposable
             (double sum, long count) = (0, 0);
             foreach (TrainingBatch batch in source.Validation())
             {
-                TrainingLoss loss = pass.Evaluate(Result, batch);
+                TrainingLoss loss = Engine.Evaluate(batch, averaged: true);
                 sum += loss.Sum;
                 count += loss.Count;
             }
@@ -211,12 +215,8 @@ public sealed class Trainer : IDisposable
         lock (gate)
         {
             disposed = true;
-            pass.Dispose();
+            Engine.Dispose();
             carried.Dispose();
-            gradients.Dispose();
-            Optimizer.Dispose();
-            Average?.Dispose();
-            Model.DisposeParameters();
         }
     }
 
@@ -228,7 +228,7 @@ public sealed class Trainer : IDisposable
         {
             Stopwatch watch = Stopwatch.StartNew();
             (long step, double rate, double sum, int count, int rows) = (Step, Options.Schedule.Rate(Step), 0, 0, 0);
-            gradients.Clear();
+            Engine.ClearGradients();
 
             double divisor = 0;
             for (int i = 0; Options.Accumulate > 1 && i < Options.Accumulate; i++)
@@ -240,16 +240,13 @@ public sealed class Trainer : IDisposable
             {
                 long number = (step * Options.Accumulate) + i;
                 TrainingBatch batch = source.Batch(number);
-                TrainingLoss loss = pass.Run(Model, batch, gradients, divisor, new Dropout(Options.Dropout, Options.Batch.Seed + (ulong)number));
+                TrainingLoss loss = Engine.Run(batch, divisor, new Dropout(Options.Dropout, Options.Batch.Seed + (ulong)number));
                 sum += loss.Sum;
                 count += loss.Count;
                 rows += batch.Tokens.Length;
             }
 
-            using MemoryLeases leases = new();
-            Average?.Lease(leases);
-            double norm = Optimizer.Step(gradients, rate, pass);
-            Average?.Follow(Step, pass);
+            double norm = Engine.Step(rate);
             return new(Step, sum / Math.Max(count, 1), norm, rate, rows, watch.Elapsed, null, false);
         }
         catch

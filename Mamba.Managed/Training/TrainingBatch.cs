@@ -31,6 +31,17 @@ public sealed record TrainingBatch(ReadOnlyMemory<int> Tokens, ReadOnlyMemory<in
     /// <summary>Rows that have a target.</summary>
     public int TargetCount => Targets.Span.Length - Targets.Span.Count(NoTarget);
 
+    /// <summary>A copy that fits a model's sizes, for an engine: the caller's arrays can change no more between check and use.</summary>
+    /// <param name="config">The sizes of the model.</param>
+    /// <remarks>The states are the caller's own.</remarks>
+    /// <exception cref="ArgumentException">Ids, lengths or states do not fit; the message says which.</exception>
+    public TrainingBatch CheckedCopy(MambaConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        CheckedBatch copy = new(this, config);
+        return new(copy.Tokens, copy.Targets, copy.Lengths) { States = copy.States, StateGradients = copy.StateGradients };
+    }
+
     /// <summary>A batch in which every token of each document except the first is a target.</summary>
     /// <param name="documents">Documents of at least two tokens each.</param>
     /// <exception cref="ArgumentException">There is no document, or one is too short.</exception>
