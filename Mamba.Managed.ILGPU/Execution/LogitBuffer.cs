@@ -1,0 +1,103 @@
+using ILGPU;
+using Mamba.Managed.Execution;
+using Mamba.Managed.ILGPU.Devices;
+using Mamba.Managed.ILGPU.Kernels;
+
+namespace Mamba.Managed.ILGPU.Execution;
+
+/// <summary>Rows of logits on their way to the caller: in device memory, then in locked memory of the host.</summary>
+/// <param name="session">The device.</param>
+/// <param name="shape">The model's sizes.</param>
+internal sealed class LogitBuffer(GpuSession session, ModelShape shape) : IDisposable
+{
+    /// <summary>The most rows at a time: enough for full speed, of little memory even with large vocabularies.</summary>
+    public const int MostRows = 256;
+
+    private readonly DeviceMemory memory = new(session);
+    private HostStaging<float>? staging;
+    private ArrayView<float> values;
+
+    /// <summary>Rows for which there is room.</summary>
+    public int Capacity { get; private set; }
+
+    /// <summary>Makes room.</summary>
+    /// <param name="rows">At most <see cref="MostRows"/>.</param>
+    public void Reserve(int rows)
+    {
+        rows = Padding.Up(rows, Padding.Rows);
+        if (rows <= Capacity)
+        {
+            return;
+        }
+
+        Release();
+        values = memory.Take<float>((long)rows * shape.LogitPitch);
+        staging = new(session, (long)rows * shape.LogitPitch);
+        Capacity = rows;
+    }
+
+    /// <summary>[rows, <see cref="ModelShape.LogitPitch"/>]: where the device writes.</summary>
+    public ArrayView<float> Rows(int rows) => values.SubView(0, (long)rows * shape.LogitPitch);
+
+    /// <summary>The same as a matrix, whose rows are filled up to a multiple of <see cref="Padding.Rows"/>.</summary>
+    public DeviceMatrix Matrix(int rows)
+    {
+        int padded = Padding.Up(rows, Padding.Rows);
+        return new(Rows(padded).Cast<Float4>(), padded, shape.LogitPitch, NumberType.Float32);
+    }
+
+    /// <summary>Waits for the device and gives the caller its rows.</summary>
+    /// <param name="count">How many the device has written.</param>
+    /// <param name="logits">[rows, vocab_size], and more behind them.</param>
+    /// <returns>What follows them in <paramref name="logits"/>.</returns>
+    public Span<float> Deliver(int count, Span<float> logits)
+    {
+        Fetch(count);
+        for (int row = 0; row < count; row++)
+        {
+            logits = CopyRow(row, logits);
+        }
+
+        return logits;
+    }
+
+    /// <summary>Waits for the device and gives the caller the rows of the sequences of which logits are wanted.</summary>
+    /// <param name="inputs">A sequence for each row that the device has written.</param>
+    /// <param name="logits">[wanted rows, vocab_size], and more behind them.</param>
+    /// <returns>What follows them in <paramref name="logits"/>.</returns>
+    public Span<float> Deliver(ReadOnlySpan<SequenceInput> inputs, Span<float> logits)
+    {
+        Fetch(inputs.Length);
+        for (int row = 0; row < inputs.Length; row++)
+        {
+            logits = inputs[row].LogitCount > 0 ? CopyRow(row, logits) : logits;
+        }
+
+        return logits;
+    }
+
+    private void Fetch(int count)
+    {
+        staging!.Fetch(Rows(count));
+        session.Synchronize();
+    }
+
+    private Span<float> CopyRow(int row, Span<float> logits)
+    {
+        int vocabulary = shape.Config.VocabSize;
+        staging!.Span.Slice(row * shape.LogitPitch, vocabulary).CopyTo(logits);
+        return logits[vocabulary..];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Release();
+
+    private void Release()
+    {
+        Capacity = 0;
+        values = ArrayView<float>.Empty;
+        memory.Dispose();
+        staging?.Dispose();
+        staging = null;
+    }
+}
