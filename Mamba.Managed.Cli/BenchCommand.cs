@@ -31,6 +31,7 @@ internal static class BenchCommand
         {
             model, shape, threads, type, promptLength, sessions, rounds, json, train, batch, length,
         };
+        Option<string> device = DeviceOption.AddTo(command, threads);
         command.Validators.Add(result =>
         {
             if (result.GetResult(shape) is not null && result.GetResult(model) is { Tokens.Count: > 0 })
@@ -55,40 +56,55 @@ internal static class BenchCommand
             TextWriter output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(train))
             {
-                TrainerOptions options = new() { Batch = new() { Windows = parsed.GetValue(batch), Length = parsed.GetValue(length) } };
-                MambaLanguageModel trained = name is null ? Copy(path, options) : Draw(name, options);
-                TrainingBench.Print(output, TrainingBench.Measure(trained, parsed.GetValue(batch), parsed.GetValue(length), count), parsed.GetValue(json));
+                Train(new TrainingDevice(parsed, device));
                 return;
             }
 
             GgufFileType? held = parsed.GetValue(type) is { } typeName ? WeightTypes.Of(typeName) : null;
+            int times = parsed.GetValue(rounds);
             long start = Stopwatch.GetTimestamp();
-            using CpuExecutor executor = name is null ? Load(path, held, count) : CpuExecutor.TakeOver(Draw(name, held ?? GgufFileType.F32, count), count);
+            using IMambaExecutor executor = name is null
+                ? Load(path, held, count, Prepare)
+                : Prepare(Draw(name, held ?? GgufFileType.F32, count));
             TimeSpan preparation = Stopwatch.GetElapsedTime(start);
+            (string runner, Func<InferenceBench.Peak> peak) = executor is CpuExecutor processor
+                ? (string.Create(CultureInfo.InvariantCulture, $"threads {processor.Threads}"), () => InferenceBench.Peak.OfProcessor(processor.Threads, times))
+                : (parsed.GetValue(device)!, (Func<InferenceBench.Peak>)(() => InferenceBench.Peak.Of(DevicePlugin.Load().MeasurePeak(parsed.GetValue(device)!))));
             InferenceBench.Result result = InferenceBench.Measure(
-                executor, parsed.GetValue(promptLength), parsed.GetValue(sessions), parsed.GetValue(rounds), preparation);
+                executor, parsed.GetValue(promptLength), parsed.GetValue(sessions), times, preparation, runner, peak);
             InferenceBench.Print(output, result, parsed.GetValue(json));
+
+            void Train(TrainingDevice trainingDevice)
+            {
+                (int windows, int tokens) = (parsed.GetValue(batch), parsed.GetValue(length));
+                TrainerOptions options = new() { Batch = new() { Windows = windows, Length = tokens }, Threads = count };
+                MambaLanguageModel trained = name is null ? Copy(path, options, trainingDevice) : Draw(name, options, trainingDevice);
+                using ITrainingEngine engine = trainingDevice.TakeOver(trained, options);
+                TrainingBench.Print(output, TrainingBench.Measure(engine, trainingDevice, windows, tokens), parsed.GetValue(json));
+            }
+
+            IMambaExecutor Prepare(MambaLanguageModel weights) => DeviceOption.CreateExecutor(parsed, device, count, weights);
         });
         return command;
     }
 
-    private static MambaLanguageModel Draw(string shape, TrainerOptions options)
+    private static MambaLanguageModel Draw(string shape, TrainerOptions options, TrainingDevice device)
     {
-        TrainSettings.CheckMemory(Shapes.Of(shape), options, MemoryRemedy);
+        TrainSettings.CheckMemory(Shapes.Of(shape), options, device.IsProcessor, MemoryRemedy);
         return MambaLanguageModel.Create(Shapes.Of(shape), 1);
     }
 
-    private static MambaLanguageModel Copy(string path, TrainerOptions options)
+    private static MambaLanguageModel Copy(string path, TrainerOptions options, TrainingDevice device)
     {
         using ModelSource source = ModelSource.Open(path);
-        TrainSettings.CheckMemory(source.Config, options, MemoryRemedy);
+        TrainSettings.CheckMemory(source.Config, options, device.IsProcessor, MemoryRemedy);
         return source.Model.CopyToFloat32();
     }
 
-    private static CpuExecutor Load(string path, GgufFileType? type, int threads)
+    private static IMambaExecutor Load(string path, GgufFileType? type, int threads, Func<MambaLanguageModel, IMambaExecutor> prepare)
     {
         using ModelSource source = ModelSource.Open(path);
-        return CpuExecutor.TakeOver(type is { } held ? source.Model.ConvertTo(held, threads, release: true) : source.Model, threads);
+        return prepare(type is { } held ? source.Model.ConvertTo(held, threads, release: true) : source.Model);
     }
 
     private static MambaLanguageModel Draw(string shape, GgufFileType type, int threads)

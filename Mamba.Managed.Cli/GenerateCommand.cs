@@ -1,7 +1,10 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Execution;
 using Mamba.Managed.Generation;
+using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Cli;
 
@@ -27,6 +30,7 @@ internal static class GenerateCommand
         {
             model, prompt, promptFile, maxTokens, temperature, topK, topP, minP, repetition, seed, stop, threads, json,
         };
+        Option<string> device = DeviceOption.AddTo(command, threads);
         command.Validators.Add(result =>
         {
             bool isText = result.GetResult(prompt) is not null, isFile = result.GetResult(promptFile) is not null;
@@ -53,17 +57,19 @@ internal static class GenerateCommand
                 Stop = parsed.GetValue(stop) ?? [],
             };
             string text = parsed.GetValue(prompt) ?? TextInput.Prompt(parsed.GetValue(promptFile));
-            return RunAsync(parsed, Options.ModelOf(parsed, model), text, options, parsed.GetValue(threads), parsed.GetValue(json), cancel);
+            string path = Options.ModelOf(parsed, model);
+            return RunAsync(parsed, () => Load(parsed, device, path, options, parsed.GetValue(threads)), text, parsed.GetValue(json), cancel);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        ParseResult parsed, string path, string prompt, GenerationOptions options, int threads, bool asJson, CancellationToken cancel)
+        ParseResult parsed, Func<LoadedGenerator> load, string prompt, bool asJson, CancellationToken cancel)
     {
         (TextWriter output, TextWriter report) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
 
-        using TextGenerator generator = TextGenerator.Load(path, options, threads);
+        using LoadedGenerator loaded = load();
+        TextGenerator generator = loaded.Generator;
         if (asJson)
         {
             GenerationResult result = await generator.GenerateAsync(prompt, cancel).ConfigureAwait(false);
@@ -89,6 +95,29 @@ internal static class GenerateCommand
         return 0;
     }
 
+    private static LoadedGenerator Load(ParseResult parsed, Option<string> device, string path, GenerationOptions options, int threads)
+    {
+        if (DeviceOption.IsProcessor(parsed, device))
+        {
+            return new(TextGenerator.Load(path, options, threads), null);
+        }
+
+        using ModelSource source = ModelSource.Open(path);
+
+        // The tokenizer is loaded while the weights are copied.
+        Task<Tokenizer> tokenizer = Task.Run(() => source.Tokenizer);
+        IMambaExecutor executor = DeviceOption.CreateExecutor(parsed, device, threads, source.Model);
+        try
+        {
+            return new(new TextGenerator(executor, tokenizer.GetAwaiter().GetResult(), options), executor);
+        }
+        catch
+        {
+            executor.Dispose();
+            throw;
+        }
+    }
+
     private static void WriteResult(Utf8JsonWriter json, GenerationResult result)
     {
         json.WriteString("text", result.Text);
@@ -109,5 +138,15 @@ internal static class GenerateCommand
         json.WriteNumber("generated_tokens", result.Summary.GeneratedTokens);
         json.WriteNumber("prompt_tokens_per_second", result.Summary.PromptTokensPerSecond);
         json.WriteNumber("generated_tokens_per_second", result.Summary.GeneratedTokensPerSecond);
+    }
+
+    /// <summary>A generator, and the executor that it does not own.</summary>
+    private sealed record LoadedGenerator(TextGenerator Generator, IMambaExecutor? Executor) : IDisposable
+    {
+        public void Dispose()
+        {
+            Generator.Dispose();
+            Executor?.Dispose();
+        }
     }
 }

@@ -21,10 +21,13 @@ internal static class InferenceBench
     /// <param name="sessions">How many are decoded together; 0 for no such measurement.</param>
     /// <param name="rounds">How often each is measured; the best counts.</param>
     /// <param name="preparation">The time to make the executor.</param>
-    public static Result Measure(CpuExecutor executor, int promptLength, int sessions, int rounds, TimeSpan preparation)
+    /// <param name="runner">What it runs on.</param>
+    /// <param name="measurePeak">Measures what that allows.</param>
+    public static Result Measure(
+        IMambaExecutor executor, int promptLength, int sessions, int rounds, TimeSpan preparation, string runner, Func<Peak> measurePeak)
     {
         MambaConfig config = executor.Config;
-        using CpuState state = executor.CreateState();
+        using SequenceState state = executor.CreateState();
         float[] logits = new float[config.VocabSize];
         Random random = new(1);
         int[] tokens = [.. Enumerable.Range(0, Math.Max(promptLength, UsualPromptLength)).Select(_ => random.Next(config.VocabSize))];
@@ -47,17 +50,17 @@ internal static class InferenceBench
         double[] together = sessions == 0 ? [] : MeasureTogether(executor, sessions, rounds, tokens);
         using Process process = Process.GetCurrentProcess();
         long memory = process.PeakWorkingSet64;
-        MachineLimits limits = Limits(executor.Threads, rounds);
+        Peak peak = measurePeak();
         double head = (double)config.VocabSize * config.DModel;
         double body = config.ParameterCount - (head * (config.TieEmbeddings ? 1 : 2));
 
         // Logits are computed for the last token only, so the last layer computes gate and output projection for that token only.
         double skipped = 2.0 * config.DInner * config.DModel * (promptLength - 1);
         double flops = 2 * ((body * promptLength) + head - skipped) / promptLength;
-        return new(executor.Threads, prompt, generation, together, limits)
+        return new(runner, prompt, generation, together, peak)
         {
-            FmaShare = prompt.Max() * flops / 1e9 / limits.FmaGigaflopsPerSecond,
-            ReadShare = generation.Max() * executor.StepBytes / 1e9 / limits.ReadGigabytesPerSecond,
+            FmaShare = prompt.Max() * flops / 1e9 / peak.FmaGigaflopsPerSecond,
+            ReadShare = generation.Max() * executor.StepBytes / 1e9 / peak.GigabytesPerSecond,
             PromptLength = promptLength,
             Sessions = sessions,
             StepBytes = executor.StepBytes,
@@ -74,9 +77,9 @@ internal static class InferenceBench
             return;
         }
 
-        Line($"threads {result.Threads}: {result.Limits.FmaGigaflopsPerSecond:F0} GFLOP/s of multiply-adds, {result.Limits.ReadGigabytesPerSecond:F1} GB/s read");
+        Line($"{result.Runner}: {result.Peak.FmaGigaflopsPerSecond:F0} GFLOP/s of multiply-adds, {result.Peak.GigabytesPerSecond:F1} GB/s {result.Peak.Access}");
         Line($"pp{result.PromptLength} {result.Prompt.Max():F1} tokens/s (worst of {result.Prompt.Length}: {result.Prompt.Min():F1}), {result.FmaShare:P1} of the multiply-adds");
-        Line($"tg64  {result.Generation.Max():F1} tokens/s (worst of {result.Generation.Length}: {result.Generation.Min():F1}), {result.ReadShare:P1} of the read bandwidth");
+        Line($"tg64  {result.Generation.Max():F1} tokens/s (worst of {result.Generation.Length}: {result.Generation.Min():F1}), {result.ReadShare:P1} of the {result.Peak.Access} bandwidth");
         if (result.Sessions > 0)
         {
             Line($"tg64 of {result.Sessions} sessions together {result.Together.Max():F1} tokens/s (worst of {result.Together.Length}: {result.Together.Min():F1})");
@@ -89,7 +92,15 @@ internal static class InferenceBench
 
     private static void PrintJson(TextWriter output, Result result) => JsonOutput.Write(output, json =>
     {
-        json.WriteNumber("threads", result.Threads);
+        if (result.Peak.Threads is int threads)
+        {
+            json.WriteNumber("threads", threads);
+        }
+        else
+        {
+            json.WriteString("device", result.Runner);
+        }
+
         string prompt = string.Create(CultureInfo.InvariantCulture, $"pp{result.PromptLength}");
         json.WriteNumber(prompt, result.Prompt.Max());
         json.WriteNumber(prompt + "_worst", result.Prompt.Min());
@@ -102,23 +113,16 @@ internal static class InferenceBench
             json.WriteNumber("batch_worst", result.Together.Min());
         }
 
-        json.WriteNumber("read_gb_s", result.Limits.ReadGigabytesPerSecond);
-        json.WriteNumber("fma_gflop_s", result.Limits.FmaGigaflopsPerSecond);
+        json.WriteNumber($"{result.Peak.Access}_gb_s", result.Peak.GigabytesPerSecond);
+        json.WriteNumber("fma_gflop_s", result.Peak.FmaGigaflopsPerSecond);
         json.WriteNumber(prompt + "_fma_share", result.FmaShare);
-        json.WriteNumber("tg64_read_share", result.ReadShare);
+        json.WriteNumber($"tg64_{result.Peak.Access}_share", result.ReadShare);
         json.WriteNumber("step_bytes", result.StepBytes);
         json.WriteNumber("ready_seconds", result.Preparation.TotalSeconds);
         json.WriteNumber("peak_bytes", result.Memory);
     });
 
-    // Other load lowers the measured peak and would make the shares look better, so the greatest of several measurements counts.
-    private static MachineLimits Limits(int threads, int rounds)
-    {
-        MachineLimits[] found = [.. Enumerable.Range(0, rounds).Select(_ => MachineLimits.Measure(threads))];
-        return new(found.Max(limits => limits.ReadGigabytesPerSecond), found.Max(limits => limits.FmaGigaflopsPerSecond));
-    }
-
-    private static void Decode(CpuExecutor executor, CpuState state, int[] tokens, float[] logits)
+    private static void Decode(IMambaExecutor executor, SequenceState state, int[] tokens, float[] logits)
     {
         for (int i = 0; i < GeneratedLength; i++)
         {
@@ -127,9 +131,9 @@ internal static class InferenceBench
     }
 
     // As in llama-batched-bench: each session has a prompt of its own, and only the decode steps after the prompts are timed.
-    private static double[] MeasureTogether(CpuExecutor executor, int sessions, int rounds, int[] tokens)
+    private static double[] MeasureTogether(IMambaExecutor executor, int sessions, int rounds, int[] tokens)
     {
-        CpuState[] states = [.. Enumerable.Range(0, sessions).Select(_ => executor.CreateState())];
+        SequenceState[] states = [.. Enumerable.Range(0, sessions).Select(_ => executor.CreateState())];
         float[] logits = new float[sessions * executor.Config.VocabSize];
         int[] next = new int[sessions];
         double[] speeds = new double[rounds];
@@ -159,7 +163,7 @@ internal static class InferenceBench
             }
         }
 
-        foreach (CpuState state in states)
+        foreach (SequenceState state in states)
         {
             state.Dispose();
         }
@@ -167,13 +171,13 @@ internal static class InferenceBench
         return speeds;
     }
 
-    /// <summary>Tokens a second of each round, and the machine's peak to compare with.</summary>
-    internal sealed record Result(int Threads, double[] Prompt, double[] Generation, double[] Together, MachineLimits Limits)
+    /// <summary>Tokens a second of each round, and the peak to compare with of what ran them.</summary>
+    internal sealed record Result(string Runner, double[] Prompt, double[] Generation, double[] Together, Peak Peak)
     {
-        /// <summary>Multiply-adds of a prompt, as a share of the machine's.</summary>
+        /// <summary>Multiply-adds of a prompt, as a share of the peak.</summary>
         public required double FmaShare { get; init; }
 
-        /// <summary>Bytes of packed weights and state that generation reads, as a share of the machine's bandwidth.</summary>
+        /// <summary>Bytes of weights and state that generation reads, as a share of the peak bandwidth.</summary>
         public required double ReadShare { get; init; }
 
         public required int PromptLength { get; init; }
@@ -185,5 +189,24 @@ internal static class InferenceBench
         public required long Memory { get; init; }
 
         public required TimeSpan Preparation { get; init; }
+    }
+
+    /// <summary>What the processor or another device allows.</summary>
+    /// <param name="Access">How the bandwidth was measured: read or copy.</param>
+    /// <param name="GigabytesPerSecond">Memory bandwidth.</param>
+    /// <param name="FmaGigaflopsPerSecond">Multiply-adds of float32, two operations each.</param>
+    /// <param name="Threads">Of the processor; null for another device.</param>
+    internal sealed record Peak(string Access, double GigabytesPerSecond, double FmaGigaflopsPerSecond, int? Threads)
+    {
+        /// <summary>That of the processor.</summary>
+        /// <remarks>Other load lowers the measured peak and would make the shares look better, so the greatest of several measurements counts.</remarks>
+        public static Peak OfProcessor(int threads, int rounds)
+        {
+            MachineLimits[] found = [.. Enumerable.Range(0, rounds).Select(_ => MachineLimits.Measure(threads))];
+            return new("read", found.Max(limits => limits.ReadGigabytesPerSecond), found.Max(limits => limits.FmaGigaflopsPerSecond), threads);
+        }
+
+        /// <summary>That of another device.</summary>
+        public static Peak Of(DevicePeak peak) => new("copy", peak.CopyGigabytesPerSecond, peak.FmaGigaflopsPerSecond, null);
     }
 }

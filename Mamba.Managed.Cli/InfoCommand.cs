@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Execution;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Spectre.Console;
@@ -14,11 +15,25 @@ internal static class InfoCommand
     {
         Argument<string> model = Options.Model();
         Option<bool> json = Options.Json();
-        Command command = new("info", "Show a model's architecture, sizes and tokenizer.") { model, json };
+        Option<bool> devices = new("--devices") { Description = "Show the devices of this machine that --device selects instead." };
+        Command command = new("info", "Show a model's architecture, sizes and tokenizer.") { model, json, devices };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(devices) && result.GetResult(model) is { Tokens.Count: > 0 })
+            {
+                result.AddError("expected one of MODEL and --devices, found both");
+            }
+        });
         command.SetAction(parsed =>
         {
-            Dictionary<string, object> facts = Describe(Options.ModelOf(parsed, model));
             TextWriter output = parsed.InvocationConfiguration.Output;
+            if (parsed.GetValue(devices))
+            {
+                WriteDevices(output, DevicePlugin.Load().Devices, parsed.GetValue(json));
+                return;
+            }
+
+            Dictionary<string, object> facts = Describe(Options.ModelOf(parsed, model));
             if (parsed.GetValue(json))
             {
                 JsonOutput.Write(output, writer =>
@@ -45,6 +60,34 @@ internal static class InfoCommand
             AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) }).Write(table);
         });
         return command;
+    }
+
+    private static void WriteDevices(TextWriter output, IReadOnlyList<ComputeDevice> devices, bool asJson)
+    {
+        if (!asJson)
+        {
+            output.WriteLine($"{DeviceOption.Processor}: this machine's processor");
+            foreach (ComputeDevice device in devices)
+            {
+                output.WriteLine($"{device.Id}: {Terminal.Line(device.Description)}");
+            }
+
+            return;
+        }
+
+        JsonOutput.Write(output, json =>
+        {
+            json.WriteStartArray("devices");
+            foreach (ComputeDevice device in devices)
+            {
+                json.WriteStartObject();
+                json.WriteString("id", device.Id);
+                json.WriteString("description", device.Description);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        });
     }
 
     private static Dictionary<string, object> Describe(string path)

@@ -18,17 +18,24 @@ internal static class LogitsCommand
         Option<int> chunk = Options.Number("--chunk", "Tokens fed at a time; 0 for all at once. The result is the same bits.", 0, 0, int.MaxValue);
         Option<int> threads = Options.Threads();
         Command command = new("logits", "Write the logits of each token of a sequence.") { model, tokens, output, chunk, threads };
+        Option<string> device = DeviceOption.AddTo(command, threads);
         command.SetAction(parsed =>
         {
             int[] ids = TokenIds.Parse(parsed.GetValue(tokens)!);
-            using CpuExecutor executor = CpuExecutor.Load(Options.ModelOf(parsed, model), parsed.GetValue(threads));
+            using IMambaExecutor executor = Load(parsed, Options.ModelOf(parsed, model), device, parsed.GetValue(threads));
             Tensor logits = Compute(executor, ids, parsed.GetValue(chunk));
             Checkpoint.SaveTensors(parsed.GetValue(output)!, new Dictionary<string, Tensor> { ["logits"] = logits });
         });
         return command;
     }
 
-    private static Tensor Compute(CpuExecutor executor, int[] ids, int chunk)
+    private static IMambaExecutor Load(ParseResult parsed, string path, Option<string> device, int threads)
+    {
+        using ModelSource source = ModelSource.Open(path);
+        return DeviceOption.CreateExecutor(parsed, device, threads, source.Model);
+    }
+
+    private static Tensor Compute(IMambaExecutor executor, int[] ids, int chunk)
     {
         int vocabulary = executor.Config.VocabSize;
         int most = int.MaxValue / vocabulary;
@@ -38,7 +45,7 @@ internal static class LogitsCommand
         }
 
         float[] logits = new float[ids.Length * vocabulary];
-        using CpuState state = executor.CreateState();
+        using SequenceState state = executor.CreateState();
         chunk = chunk == 0 ? ids.Length : chunk;
         for (int start = 0; start < ids.Length; start += chunk)
         {

@@ -20,13 +20,14 @@ internal static class PerplexityCommand
         Option<int> threads = Options.Threads();
         Option<bool> json = Options.Json();
         Command command = new("perplexity", "Measure how well a model predicts a text.") { model, file, offset, length, window, threads, json };
+        Option<string> device = DeviceOption.AddTo(command, threads);
         command.SetAction((parsed, cancel) =>
         {
             byte[] text = TextInput.Read(parsed.GetValue(file)!, parsed.GetValue(offset), parsed.GetValue(length));
             string path = Options.ModelOf(parsed, model);
             int size = parsed.GetValue(window);
             using ModelSource source = ModelSource.Open(path);
-            using CpuExecutor executor = CpuExecutor.TakeOver(source.Model, parsed.GetValue(threads));
+            using IMambaExecutor executor = DeviceOption.CreateExecutor(parsed, device, parsed.GetValue(threads), source.Model);
             Tokenizer tokenizer = source.Tokenizer;
             int[] tokens = TextInput.Tokens(tokenizer, text);
             Likelihood likelihood = ProgressBar.Run(parsed.InvocationConfiguration.Error, "tokens", progress => Likelihood.Measure(

@@ -1,5 +1,4 @@
 using Mamba.Managed.Checkpoints;
-using Mamba.Managed.Evaluation;
 using Mamba.Managed.Training;
 
 namespace Mamba.Managed.Cli;
@@ -16,12 +15,12 @@ internal sealed class RunRecord : IDisposable
     /// <param name="trainer">The run.</param>
     /// <param name="folder">Its folder; created if it does not exist.</param>
     /// <param name="view">Shows the run.</param>
-    public RunRecord(Trainer trainer, string folder, TrainingView view)
+    /// <param name="peak">Multiply-adds of what trains, in 10^9 operations a second.</param>
+    public RunRecord(Trainer trainer, string folder, TrainingView view, double peak)
     {
         (this.trainer, this.folder, View) = (trainer, folder, view);
         DurableFolder.Create(folder);
         metrics = new MetricsLog(folder, trainer.Step);
-        double peak = MachineLimits.Measure(trainer.Options.Threads).FmaGigaflopsPerSecond;
         progress = new TrainingProgress(trainer.Options.Steps, trainer.Model.Config.ParameterCount, peak);
     }
 

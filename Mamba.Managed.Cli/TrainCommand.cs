@@ -56,6 +56,7 @@ internal static class TrainCommand
             data, output, shape, config, init, width, layers, states, expand, dropout, steps, batch, length, rate, least, warmUp, schedule, decay, beta2, clip,
             accumulate, average, seed, threads, validation, validateEvery, sampleEvery, samplePrompt, saveEvery, keep, saveType, stateful, open, resume,
         };
+        Option<string> device = DeviceOption.AddTo(command, threads);
         command.Validators.Add(result =>
         {
             Option[] sources = [shape, config, init];
@@ -94,6 +95,7 @@ internal static class TrainCommand
                 SamplePrompt = parsed.GetValue(samplePrompt)!,
                 EndDocuments = !parsed.GetValue(open),
                 Resume = parsed.GetValue(resume),
+                Device = new TrainingDevice(parsed, device),
                 Trainer = new TrainerOptions
                 {
                     Steps = total,

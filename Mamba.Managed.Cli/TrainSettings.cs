@@ -50,6 +50,9 @@ internal sealed record TrainSettings
     /// <summary>The recipe, except the number of validation tokens.</summary>
     public required TrainerOptions Trainer { get; init; }
 
+    /// <summary>What trains.</summary>
+    public required TrainingDevice Device { get; init; }
+
     /// <summary>The initial weights, their tokenizer, and how the files beside the weights are written into the run's folder.</summary>
     /// <exception cref="ArgumentException">The model does not fit this machine's memory.</exception>
     public Beginning Load() => Init is not null ? LoadModel(Init) : Config is not null ? LoadConfig(Config) : LoadShape();
@@ -59,7 +62,7 @@ internal sealed record TrainSettings
         ModelSource source = ModelSource.Open(path);
         try
         {
-            CheckMemory(source.Config, Trainer, MemoryRemedy);
+            CheckMemory(source.Config, Trainer, Device.IsProcessor, MemoryRemedy);
             return new(source.Model, source.Tokenizer, SideFilesOf(path, source), source);
         }
         catch
@@ -72,7 +75,7 @@ internal sealed record TrainSettings
     private Beginning LoadConfig(string path)
     {
         MambaConfig config = ConfigFile.ReadForNewModel(path);
-        CheckMemory(config, Trainer, MemoryRemedy);
+        CheckMemory(config, Trainer, Device.IsProcessor, MemoryRemedy);
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         Tokenizer tokenizer = ModelTokenizer.Load(folder, config);
         return new(MambaLanguageModel.Create(config, Trainer.Batch.Seed), tokenizer, CopyOf(folder), null);
@@ -92,7 +95,7 @@ internal sealed record TrainSettings
                 CultureInfo.InvariantCulture, $"--expand {Expand}: expected expand x d_model below 2^31, found {inner}")),
             VocabSize = ByteTokenizer.Size,
         }.Validate();
-        CheckMemory(sizes, Trainer, MemoryRemedy);
+        CheckMemory(sizes, Trainer, Device.IsProcessor, MemoryRemedy);
         return new(MambaLanguageModel.Create(sizes, Trainer.Batch.Seed), new ByteTokenizer(), static folder => SideFiles.RemoveOthers(folder, []), null);
     }
 
@@ -116,13 +119,17 @@ internal sealed record TrainSettings
     }
 
     /// <summary>Rejects sizes that do not fit this machine's memory, before any is allocated.</summary>
+    /// <param name="config">The sizes of the model.</param>
+    /// <param name="trainer">The recipe.</param>
+    /// <param name="onProcessor">Whether activations lie in this memory too; another device checks its own.</param>
+    /// <param name="remedy">What to do where they do not fit.</param>
     /// <exception cref="ArgumentException">Model and batch need more memory than there is.</exception>
-    public static void CheckMemory(MambaConfig config, TrainerOptions trainer, string remedy)
+    public static void CheckMemory(MambaConfig config, TrainerOptions trainer, bool onProcessor, string remedy)
     {
         double rows = (double)trainer.Batch.Windows * trainer.Batch.Length, width = config.DModel, inner = config.DInner;
         double kept = config.NLayer * (width + (2 * inner) + config.DtRank + (2 * config.DState) + (inner * config.DState / 16));
         double weights = config.ParameterCount * (trainer.AverageDecay > 0 ? 5.0 : 4.0);
-        double bytes = sizeof(float) * (weights + (rows * (kept + (4 * width) + (6 * inner))));
+        double bytes = sizeof(float) * (weights + (onProcessor ? rows * (kept + (4 * width) + (6 * inner)) : 0));
         double most = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (weights * sizeof(float) > most)
         {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Mamba.Managed.Evaluation;
 using Mamba.Managed.Models;
 using Mamba.Managed.Training;
 
@@ -13,25 +12,23 @@ internal static class TrainingBench
     private const int PeakRounds = 3;
 
     /// <summary>Measures training steps on random tokens.</summary>
-    /// <param name="model">Float32 weights in memory of their own; written.</param>
+    /// <param name="engine">The model in training.</param>
+    /// <param name="device">What it trains on.</param>
     /// <param name="windows">Windows of a batch.</param>
     /// <param name="length">Tokens of a window.</param>
-    /// <param name="threads">0 for one per processor.</param>
-    public static Result Measure(MambaLanguageModel model, int windows, int length, int threads)
+    public static Result Measure(ITrainingEngine engine, TrainingDevice device, int windows, int length)
     {
-        using TrainingPass pass = new(model.Config, threads);
-        using Gradients gradients = new(model);
-        using AdamW optimizer = new(model);
+        MambaConfig config = engine.Model.Config;
         Random random = new(1);
         double[] speeds = new double[Rounds];
         for (int round = -1; round < Rounds; round++)
         {
-            int[][] documents = [.. Enumerable.Range(0, windows).Select(_ => Enumerable.Range(0, length + 1).Select(_ => random.Next(model.Config.VocabSize)).ToArray())];
+            int[][] documents = [.. Enumerable.Range(0, windows).Select(_ => Enumerable.Range(0, length + 1).Select(_ => random.Next(config.VocabSize)).ToArray())];
             TrainingBatch batch = TrainingBatch.OfDocuments(documents);
             long start = Stopwatch.GetTimestamp();
-            gradients.Clear();
-            pass.Run(model, batch, gradients);
-            optimizer.Step(gradients, 1e-3, pass);
+            engine.ClearGradients();
+            engine.Run(batch);
+            engine.Step(1e-3);
 
             // The first round does not count: code is compiled and memory touched in it.
             if (round >= 0)
@@ -42,11 +39,9 @@ internal static class TrainingBench
 
         using Process process = Process.GetCurrentProcess();
         long memory = process.PeakWorkingSet64;
-
-        // Other load lowers the measured peak and would make the share look better, so the greatest of several measurements counts.
-        double peak = Enumerable.Range(0, PeakRounds).Max(_ => MachineLimits.Measure(threads).FmaGigaflopsPerSecond);
-        double share = 6.0 * model.Config.ParameterCount * speeds.Max() / 1e9 / peak;
-        return new(pass.Threads, speeds, peak, share, memory, model.Config.ParameterCount);
+        double peak = device.Peak(engine, PeakRounds);
+        double share = 6.0 * config.ParameterCount * speeds.Max() / 1e9 / peak;
+        return new(device.Runner(engine), (engine as CpuTrainingEngine)?.Threads, speeds, peak, share, memory, config.ParameterCount);
     }
 
     public static void Print(TextWriter output, Result result, bool asJson)
@@ -55,7 +50,12 @@ internal static class TrainingBench
         {
             JsonOutput.Write(output, json =>
             {
-                json.WriteNumber("threads", result.Threads);
+                if (result.Threads is { } threads)
+                {
+                    json.WriteNumber("threads", threads);
+                }
+
+                json.WriteString("device", result.Runner);
                 json.WriteNumber("train", result.Speeds.Max());
                 json.WriteNumber("train_worst", result.Speeds.Min());
                 json.WriteNumber("train_fma_share", result.Share);
@@ -66,11 +66,19 @@ internal static class TrainingBench
             return;
         }
 
+        if (result.Threads is null)
+        {
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"train {result.Speeds.Max():F1} tokens/s on {result.Runner} (worst of {Rounds}: {result.Speeds.Min():F1}), {result.Share:P1} of {result.Peak:F0} GFLOP/s in multiply-adds of float32"));
+            return;
+        }
+
         double extra = (result.Memory - (16.0 * result.Parameters)) / 1e6;
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"train {result.Speeds.Max():F1} tokens/s (worst of {Rounds}: {result.Speeds.Min():F1}), {result.Share:P1} of {result.Peak:F0} GFLOP/s; {result.Memory / 1e6:F0} MB at most, 16 bytes for each parameter and {extra:F0} MB"));
     }
 
-    internal sealed record Result(int Threads, double[] Speeds, double Peak, double Share, long Memory, long Parameters);
+    internal sealed record Result(string Runner, int? Threads, double[] Speeds, double Peak, double Share, long Memory, long Parameters);
 }

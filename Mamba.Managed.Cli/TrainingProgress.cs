@@ -5,7 +5,7 @@ namespace Mamba.Managed.Cli;
 /// <summary>Speed of a run and remaining time, smoothed over the last steps.</summary>
 /// <param name="steps">Steps of the whole run.</param>
 /// <param name="parameters">The number of the model's parameters.</param>
-/// <param name="peak">Multiply-adds of this machine, in 10^9 operations a second.</param>
+/// <param name="peak">Multiply-adds of what trains, in 10^9 operations a second.</param>
 internal sealed class TrainingProgress(long steps, long parameters, double peak)
 {
     // The first steps are slower: code is compiled and memory touched for the first time.

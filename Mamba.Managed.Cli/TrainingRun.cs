@@ -18,10 +18,10 @@ internal sealed class TrainingRun : IDisposable
     private readonly Tokenizer tokenizer;
     private readonly RunRecord record;
 
-    private TrainingRun(TrainSettings settings, Trainer trainer, Tokenizer tokenizer, TrainingView view)
+    private TrainingRun(TrainSettings settings, Trainer trainer, Tokenizer tokenizer, TrainingView view, double peak)
     {
         (this.settings, this.trainer, this.tokenizer) = (settings, trainer, tokenizer);
-        record = new RunRecord(trainer, settings.Output, view);
+        record = new RunRecord(trainer, settings.Output, view, peak);
     }
 
     /// <summary>Trains to the end.</summary>
@@ -35,7 +35,8 @@ internal sealed class TrainingRun : IDisposable
         DocumentReport read = ReadData(settings, tokenizer, model.Config.VocabSize, cancel);
         using TokenDocuments documents = read.Documents;
         SayBadLines(settings.Data, read, error);
-        using Trainer trainer = new(model, documents, settings.For(documents), settings.Output);
+        ITrainingEngine? engine = null;
+        using Trainer trainer = new(model, documents, settings.For(documents), settings.Output, (first, recipe) => engine = settings.Device.Create(first, recipe));
         beginning.Source?.Dispose();
         if (settings.Resume)
         {
@@ -45,7 +46,7 @@ internal sealed class TrainingRun : IDisposable
         DurableFolder.Create(settings.Output);
         beginning.SaveSideFiles(settings.Output);
         TrainingView view = TrainingView.For(output);
-        using TrainingRun run = new(settings, trainer, tokenizer, view);
+        using TrainingRun run = new(settings, trainer, tokenizer, view, settings.Device.Peak(engine!, rounds: 1));
         view.Say(FormattableString.Invariant(
             $"{model.Config.ParameterCount:N0} parameters, {documents.TokenCount - trainer.Options.ValidationTokens:N0} tokens of training and {trainer.Options.ValidationTokens:N0} of validation, step {trainer.Step} of {trainer.Options.Steps}"));
         using (Invocation.Saving(parsed))

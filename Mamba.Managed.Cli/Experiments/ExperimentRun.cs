@@ -16,7 +16,7 @@ internal static class ExperimentRun
         (TextWriter output, TextWriter error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         RunRecord.CheckFolder(settings.Output, settings.Resume);
         SyntheticBatches batches = new(settings.Task, settings.Trainer.Batch, settings.Growth);
-        TrainSettings.CheckMemory(ExperimentSettings.Model, settings.Trainer, "lower --batch or --length");
+        TrainSettings.CheckMemory(ExperimentSettings.Model, settings.Trainer, onProcessor: true, "lower --batch or --length");
         using Trainer trainer = new(MambaLanguageModel.Create(ExperimentSettings.Model, settings.Trainer.Batch.Seed), batches, settings.Trainer, settings.Output);
         if (settings.Resume)
         {
@@ -26,7 +26,7 @@ internal static class ExperimentRun
         TrainingView view = TrainingView.For(output);
         view.Say(FormattableString.Invariant(
             $"{settings.Task.Name} at length {settings.Trainer.Batch.Length}: {trainer.Model.Config.ParameterCount:N0} parameters, step {trainer.Step} of {trainer.Options.Steps}"));
-        using (RunRecord record = new(trainer, settings.Output, view))
+        using (RunRecord record = new(trainer, settings.Output, view, MachineLimits.Measure(settings.Trainer.Threads).FmaGigaflopsPerSecond))
         using (Invocation.Saving(parsed))
         {
             view.Run(() => record.Train(report => report.Saved ? Accuracy(trainer.Result, settings, cancel) : null, _ => { }, cancel));
