@@ -22,6 +22,9 @@ public static class TestDevices
     /// <summary>Every device: ILGPU's emulation on the processor, and CUDA and OpenCL where the machine has them.</summary>
     public static IEnumerable<TestDevice> All => Wanted.Where(device => device.Name != Warps);
 
+    /// <summary>NVIDIA GPUs of the Ampere generation or later: none on most machines, where the fixtures of this source have no tests.</summary>
+    public static IEnumerable<TestDevice> Fast => Wanted.Where(device => device.Name == "cuda" && device.Session.IsFast);
+
     /// <summary>Devices whose warps have 32 threads, for kernels that exchange values within a warp: CUDA, and emulation, which is very slow.</summary>
     public static IEnumerable<TestDevice> WithWarps => Wanted.Where(device => device.Name is Warps or "cuda");
 

@@ -1,109 +1,12 @@
-using ILGPU;
-using ILGPU.Runtime;
 using Mamba.Managed.ILGPU.Decode;
-using Mamba.Managed.ILGPU.Devices;
 using Mamba.Managed.ILGPU.Kernels;
-using Mamba.Managed.Models;
 
 namespace Mamba.Managed.ILGPU.Tests.Decode;
 
-/// <summary>Every way of stepping that a device has, at the widths of published models: against float64, and twice with the same bits.</summary>
+/// <summary>The way of stepping that every device has.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
-public class StepPassTests(TestDevice device)
+public class StepPassTests(TestDevice device) : StepChecks(device)
 {
-    private static readonly MambaConfig Tiny = new() { DModel = 20, NLayer = 2, VocabSize = 37, DState = 5, DConv = 3 };
-
-    private static IEnumerable<MambaConfig> Wide =>
-    [
-        new() { DModel = 768, NLayer = 2, VocabSize = 5000 },
-        new() { DModel = 2048, NLayer = 1, VocabSize = 400 },
-        new() { DModel = 2560, NLayer = 1, VocabSize = 400 },
-        new() { DModel = 1000, NLayer = 1, VocabSize = 400, DInner = 2040, DtRank = 70, DState = 40, DConv = 3, InProjBias = true, OutProjBias = true, MixerNormEpsilon = 1e-6f },
-    ];
-
     [Test]
     public void Plain_equals_float64_twice([Values(1, 3)] int sequences) => Check(Tiny, NumberType.Float32, StepWay.Plain, sequences);
-
-    [Test]
-    public void Every_way_equals_float64_twice(
-        [ValueSource(nameof(Wide))] MambaConfig config, [Values] bool bfloat16, [Values] bool recorded, [Values(1, 3, 9, 34)] int sequences)
-    {
-        RequireFast();
-        Check(config, bfloat16 ? NumberType.BFloat16 : NumberType.Float32, recorded ? StepWay.Graph : StepWay.Launches, sequences);
-    }
-
-    [Test]
-    public void Persistent_equals_float64_twice([ValueSource(nameof(Wide))] MambaConfig config, [Values] bool bfloat16)
-    {
-        RequireFast();
-        Check(config, bfloat16 ? NumberType.BFloat16 : NumberType.Float32, StepWay.Persistent, 1);
-    }
-
-    [Test]
-    public void The_likeliest_token_is_taken()
-    {
-        RequireFast();
-        GpuSession session = device.Session;
-        using UploadedModel uploaded = new(session, new(Tiny));
-        using StepPass pass = new(session, uploaded.Weights, uploaded.Pool, 2);
-        int pitch = uploaded.Weights.Shape.LogitPitch;
-        using MemoryBuffer1D<float, Stride1D.Dense> logits = session.Allocate<float>(2 * pitch);
-        pass.Run([1, 2], [uploaded.Pool.Take(), uploaded.Pool.Take()], logits.View);
-        float[] first = logits.GetAsArray1D(session.Stream);
-        pass.TakeLikeliest(2, uploaded.Weights.Shape, logits.View);
-        pass.Advance(2, logits.View);
-        float[] found = logits.GetAsArray1D(session.Stream);
-
-        int[] likeliest = [.. Enumerable.Range(0, 2).Select(s => Likeliest(first.AsSpan(s * pitch, Tiny.VocabSize)))];
-        int[] slots = [uploaded.Pool.Take(), uploaded.Pool.Take()];
-        pass.Run([1, 2], slots, logits.View);
-        pass.Run(likeliest, slots, logits.View);
-        Assert.That(found, Is.EqualTo(logits.GetAsArray1D(session.Stream)));
-    }
-
-    private static int Likeliest(ReadOnlySpan<float> row)
-    {
-        int best = 0;
-        for (int i = 1; i < row.Length; i++)
-        {
-            best = row[i] > row[best] ? i : best;
-        }
-
-        return best;
-    }
-
-    private void RequireFast()
-    {
-        if (!device.Session.IsFast)
-        {
-            Assert.Ignore("an NVIDIA GPU of the Ampere generation or later has these ways");
-        }
-    }
-
-    private void Check(MambaConfig config, NumberType type, StepWay way, int sequences)
-    {
-        GpuSession session = device.Session;
-        RandomModel model = new(config, type == NumberType.BFloat16);
-        using UploadedModel uploaded = new(session, model, type);
-        using StepPass pass = new(session, uploaded.Weights, uploaded.Pool, sequences, way);
-        Assert.That(pass.WayFor(sequences), Is.EqualTo(way));
-        float[] first = Logits(session, pass, uploaded, sequences);
-        Assert.That(Logits(session, pass, uploaded, sequences), Is.EqualTo(first), "the same bits");
-        StepCheck.EqualsFloat64(session, model, uploaded, sequences, (tokens, slots, logits) => pass.Run(tokens, slots, logits), steps: 3);
-    }
-
-    private static float[] Logits(GpuSession session, StepPass pass, UploadedModel uploaded, int sequences)
-    {
-        int[] slots = [.. Enumerable.Range(0, sequences).Select(_ => uploaded.Pool.Take())];
-        using MemoryBuffer1D<float, Stride1D.Dense> logits = session.Allocate<float>(sequences * uploaded.Weights.Shape.LogitPitch);
-        logits.MemSetToZero(session.Stream);
-        for (int i = 0; i < 3; i++)
-        {
-            pass.Run([.. slots.Select((_, s) => i + s)], slots, logits.View);
-        }
-
-        float[] found = logits.GetAsArray1D(session.Stream);
-        Array.ForEach(slots, uploaded.Pool.Return);
-        return found;
-    }
 }

@@ -1,17 +1,10 @@
-using ILGPU;
-using ILGPU.Runtime;
-using Mamba.Managed.ILGPU.Devices;
 using Mamba.Managed.ILGPU.Kernels;
 
 namespace Mamba.Managed.ILGPU.Tests.Kernels;
 
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.All))]
-public sealed class MatrixProductTests(TestDevice device)
+public sealed class MatrixProductTests(TestDevice device) : ProductChecks(device)
 {
-    private GpuSession Session => device.Session;
-
-    private static readonly bool[] Both = [false, true];
-
     [Test]
     public void Every_order_of_operands_and_every_type_is_within_its_bound_of_the_exact_product()
     {
@@ -38,25 +31,6 @@ public sealed class MatrixProductTests(TestDevice device)
         {
             Check(new(size, 24, 272 - size) { ATransposed = size % 32 == 0, Accumulates = true });
             Check(new(size, 24, 272 - size) { ATransposed = size % 32 == 0, Operands = NumberType.BFloat16, Accumulates = true });
-        }
-    }
-
-    [Test]
-    public void Tiles_of_every_size_and_divided_depths_are_right()
-    {
-        if (!Session.IsFast)
-        {
-            Assert.Ignore("the fast form needs an NVIDIA GPU of the Ampere generation or later");
-        }
-
-        foreach (ProductCase one in Orders(new(208, 300, 528)))
-        {
-            int sizes = ProductKernels.Of(one.Operands, one.Precision, one.ATransposed, one.BTransposed).Count;
-            for (int size = 0; size < sizes; size++)
-            {
-                Check(one, new ProductPlan(size, 1, one.Depth));
-                Check(one, new ProductPlan(size, 3, 192));
-            }
         }
     }
 
@@ -91,53 +65,5 @@ public sealed class MatrixProductTests(TestDevice device)
         Assert.That(() => MatrixProduct.Multiply(Session, new(a), new(b), c, 17, new() { Depth = 32 }), Throws.ArgumentException.With.Message.Contains("columns"));
         Assert.That(() => MatrixProduct.Multiply(Session, new(a), new(b), c, 16, new() { Depth = 20 }), Throws.ArgumentException.With.Message.Contains("depth"));
         Assert.That(() => MatrixProduct.Multiply(Session, new(a), new(c, true), c, 16), Throws.ArgumentException.With.Message.Contains("pitches"));
-    }
-
-    /// <summary>A case in all orders, types and precisions; bias and accumulation alternate.</summary>
-    private static IEnumerable<ProductCase> Orders(ProductCase one) =>
-        from aTransposed in Both
-        from bTransposed in Both
-        from kind in new[] { (NumberType.Float32, ProductPrecision.Default), (NumberType.Float32, ProductPrecision.High), (NumberType.BFloat16, ProductPrecision.Default) }
-        from result in new[] { NumberType.Float32, NumberType.BFloat16 }
-        select one with
-        {
-            ATransposed = aTransposed,
-            BTransposed = bTransposed,
-            Operands = kind.Item1,
-            Precision = kind.Item2,
-            Result = result,
-            HasBias = aTransposed == bTransposed,
-            Accumulates = aTransposed && result == NumberType.Float32,
-        };
-
-    private void Check(ProductCase one, ProductPlan? plan = null) => one.Check(Run(one, plan));
-
-    private float[] Run(ProductCase one, ProductPlan? plan, float[]? otherB = null)
-    {
-        using DeviceData data = new(Session);
-        Operand a = new(data.Matrix(one.A, one.RowsOfA, one.PitchA, one.Operands), one.ATransposed);
-        Operand b = new(data.Matrix(otherB ?? one.B, one.RowsOfB, one.PitchB, one.Operands), one.BTransposed);
-        DeviceMatrix c = data.Matrix(one.C, one.Rows, one.PitchC, one.Result);
-        long length = plan?.Workspace(new(one.Rows, one.Columns, one.Depth)) ?? MatrixProduct.WorkspaceLength(Session, one.Rows, one.Columns, one.Depth);
-        ProductOptions options = new()
-        {
-            Bias = data.Vector(one.Bias),
-            Accumulate = one.Accumulates,
-            Precision = one.Precision,
-            Depth = one.Depth,
-            Workspace = data.Vector(new float[length]),
-        };
-        if (plan is { } given)
-        {
-            IReadOnlyList<Action<ProductTileArguments>> kernels = ProductKernels.Of(one.Operands, one.Precision, one.ATransposed, one.BTransposed);
-            Action<KernelConfig, ProductTileArguments> launch = Session.Grouped(kernels[given.Size], ProductKernels.Threads, given.Tile.Groups);
-            MatrixProduct.Divided(Session, launch, given, a, b, c, ProductShape.Of(a, b, c, one.Columns, options), options);
-        }
-        else
-        {
-            MatrixProduct.Multiply(Session, a, b, c, one.Columns, options);
-        }
-
-        return data.Read(c);
     }
 }
