@@ -1,27 +1,45 @@
 using ILGPU;
+using Mamba.Managed.ILGPU.Kernels;
+using Mamba.Managed.ILGPU.Unrolling;
 
 namespace Mamba.Managed.ILGPU.Decode;
 
 /// <summary>The likeliest token of each sequence, of equal ones the first. A group has a sequence.</summary>
-internal static class LikeliestKernel
+internal static partial class LikeliestKernel
 {
     public const int Threads = 1024;
 
-    public static void Run(Arguments arguments)
+    /// <summary>Units of four logits that a thread has on their way.</summary>
+    private const int Depth = 4;
+
+    [Unrolled("Run")]
+    internal static void Template(Arguments arguments)
     {
         ArrayView<float> best = SharedMemory.Allocate<float>(Threads);
         ArrayView<int> places = SharedMemory.Allocate<int>(Threads);
         int thread = Group.IdxX;
-        long row = (long)Grid.IdxX * arguments.Pitch;
+        ArrayView<Float4> row = arguments.Logits.SubView((long)Grid.IdxX * arguments.Pitch, arguments.Pitch).Cast<Float4>();
         float value = float.NegativeInfinity;
         int place = 0;
-        for (int i = thread; i < arguments.Vocabulary; i += Threads)
+        for (int start = thread; start * 4 < arguments.Vocabulary; start += Threads * Depth)
         {
-            float logit = arguments.Logits[row + i];
-            if (logit > value)
+            Float4[] logits = new Float4[Depth];
+            for (int i = Unroll.From(0); i < Depth; i++)
             {
-                value = logit;
-                place = i;
+                logits[i] = row[IntrinsicMath.Min(start + (i * Threads), (arguments.Pitch / 4) - 1)];
+            }
+
+            for (int i = Unroll.From(0); i < Depth; i++)
+            {
+                for (int k = Unroll.From(0); k < 4; k++)
+                {
+                    int token = ((start + (i * Threads)) * 4) + k;
+                    if (token < arguments.Vocabulary && logits[i][k] > value)
+                    {
+                        value = logits[i][k];
+                        place = token;
+                    }
+                }
             }
         }
 

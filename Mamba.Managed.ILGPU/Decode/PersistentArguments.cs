@@ -111,6 +111,12 @@ internal struct PersistentArguments
 
     public readonly int Projections => Rank + (2 * States);
 
+    /// <summary>Where the sequence's state begins in the pool; the kernel itself looks it up.</summary>
+    public long FirstState;
+
+    /// <summary>Threads that share a row of x_proj: a power of two.</summary>
+    public int RowThreads;
+
     /// <summary>Where a layer's state begins in the pool.</summary>
-    public readonly long State(int layer) => (Slots[0] * StateLength) + ((long)layer * Channels * (Width + States));
+    public readonly long State(int layer) => FirstState + ((long)layer * Channels * (Width + States));
 }

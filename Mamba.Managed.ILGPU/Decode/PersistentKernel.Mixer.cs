@@ -13,6 +13,7 @@ namespace Mamba.Managed.ILGPU.Decode;
 internal static partial class PersistentKernel
 {
     /// <summary>Moves conv_state on by one token, all but the newest input; a thread has a channel and gets the sum over the older inputs and the bias.</summary>
+    [Inlined]
     private static float Shift(PersistentArguments arguments, GroupShare share, ArrayView<long> places, int layer)
     {
         float sum = 0;
@@ -20,11 +21,30 @@ internal static partial class PersistentKernel
         {
             int channel = share.FirstChannel + Group.IdxX;
             long state = arguments.State(layer) + channel;
-            for (int k = 0; k + 1 < arguments.Width; k++)
+            for (int first = 0; first + 1 < arguments.Width; first += ShiftDepth)
             {
-                float older = arguments.Pool[state + ((long)(k + 1) * arguments.Channels)];
-                arguments.Pool[state + ((long)k * arguments.Channels)] = older;
-                sum += older * Entry(arguments, places[(int)LayerArray.ConvWeight], (channel * arguments.Width) + k);
+                // All are read before one is written, so that the reads do not wait for one another.
+                float[] older = new float[ShiftDepth];
+                float[] weights = new float[ShiftDepth];
+                for (int i = Unroll.From(0); i < ShiftDepth; i++)
+                {
+                    older[i] = 0f;
+                    weights[i] = 0f;
+                    if (first + i + 1 < arguments.Width)
+                    {
+                        older[i] = arguments.Pool[state + ((long)(first + i + 1) * arguments.Channels)];
+                        weights[i] = Entry(arguments, places[(int)LayerArray.ConvWeight], (channel * arguments.Width) + first + i);
+                    }
+                }
+
+                for (int i = Unroll.From(0); i < ShiftDepth; i++)
+                {
+                    if (first + i + 1 < arguments.Width)
+                    {
+                        arguments.Pool[state + ((long)(first + i) * arguments.Channels)] = older[i];
+                        sum += older[i] * weights[i];
+                    }
+                }
             }
 
             if (places[(int)LayerArray.ConvBias] >= 0)
@@ -42,7 +62,9 @@ internal static partial class PersistentKernel
         PersistentArguments arguments, GroupShare share, ArrayView<long> places, int layer, float convolved,
         ArrayView<float> sums, ArrayView<Float4> mixed, ArrayView<float> gates)
     {
-        int row = Group.IdxX;
+        int row = Group.IdxX / arguments.RowThreads;
+        int part = Group.IdxX - (row * arguments.RowThreads);
+        int rows = Group.DimX / arguments.RowThreads;
         long weights = places[(int)LayerArray.XProj];
         Float4[] first = new Float4[ShareDepth];
         Float2[] firstHalf = new Float2[ShareDepth];
@@ -50,15 +72,16 @@ internal static partial class PersistentKernel
         {
             first[i] = default;
             firstHalf[i] = default;
-            if (row < arguments.Projections && 4 * i < share.Channels)
+            int quad = part + (i * arguments.RowThreads);
+            if (row < arguments.Projections && 4 * quad < share.Channels)
             {
                 if (BFloat16)
                 {
-                    firstHalf[i] = HalfQuad(arguments, share, weights, row, i);
+                    firstHalf[i] = HalfQuad(arguments, share, weights, row, quad);
                 }
                 else
                 {
-                    first[i] = Quad(arguments, share, weights, row, i);
+                    first[i] = Quad(arguments, share, weights, row, quad);
                 }
             }
         }
@@ -66,26 +89,35 @@ internal static partial class PersistentKernel
         Group.Barrier();
         Convolve(arguments, share, places, layer, convolved, sums, mixed.Cast<float>(), gates);
         Group.Barrier();
-        for (; row < arguments.Projections; row += Group.DimX)
+        for (int start = 0; start < arguments.Projections; start += rows)
         {
             float sum = 0;
-            bool isLoaded = row == Group.IdxX;
+            bool isLoaded = start == 0;
             for (int i = Unroll.From(0); i < ShareDepth; i++)
             {
-                if (isLoaded && 4 * i < share.Channels)
+                int quad = part + (i * arguments.RowThreads);
+                if (isLoaded && 4 * quad < share.Channels)
                 {
-                    sum += BFloat16 ? BFloat16Pairs.Dot(firstHalf[i], mixed[i]) : Dot(first[i], mixed[i]);
+                    sum += BFloat16 ? BFloat16Pairs.Dot(firstHalf[i], mixed[quad]) : Dot(first[i], mixed[quad]);
                 }
             }
 
-            for (int i = isLoaded ? ShareDepth : 0; 4 * i < share.Channels; i++)
+            for (int quad = part + (isLoaded ? ShareDepth * arguments.RowThreads : 0); row + start < arguments.Projections && 4 * quad < share.Channels; quad += arguments.RowThreads)
             {
                 sum += BFloat16
-                    ? BFloat16Pairs.Dot(HalfQuad(arguments, share, weights, row, i), mixed[i])
-                    : Dot(Quad(arguments, share, weights, row, i), mixed[i]);
+                    ? BFloat16Pairs.Dot(HalfQuad(arguments, share, weights, row + start, quad), mixed[quad])
+                    : Dot(Quad(arguments, share, weights, row + start, quad), mixed[quad]);
             }
 
-            Send(arguments.Shares, (row * arguments.Groups) + Grid.IdxX, sum, arguments.Tag + layer);
+            for (int other = arguments.RowThreads / 2; other > 0; other /= 2)
+            {
+                sum += Warp.ShuffleXor(sum, other);
+            }
+
+            if (part == 0 && row + start < arguments.Projections)
+            {
+                Send(arguments.Shares, ((row + start) * arguments.Groups) + Grid.IdxX, sum, arguments.Tag + layer);
+            }
         }
     }
 
@@ -118,21 +150,24 @@ internal static partial class PersistentKernel
         }
     }
 
-    /// <summary>Adds up the groups' shares of the rows of x_proj that are this group's to add, a warp a row. The last warps do, since the first ones wait for the sums.</summary>
+    /// <summary>Adds up the groups' shares of rows of x_proj, a warp a row: groups without channels do, where there are some, since nothing else keeps them; else each does for some rows.</summary>
     [Inlined]
     private static void AddShares(PersistentArguments arguments, int tag)
     {
         Settle(arguments.Shares, arguments.Projections * arguments.Groups, tag);
         int lane = Group.IdxX & 31;
         int warps = Group.DimX >> 5;
-        for (int row = Grid.IdxX + ((warps - 1 - (Group.IdxX >> 5)) * arguments.Groups); row < arguments.Projections; row += warps * arguments.Groups)
+        bool isSpare = arguments.Groups < Grid.DimX;
+        int adders = isSpare ? Grid.DimX - arguments.Groups : arguments.Groups;
+        int adder = isSpare ? Grid.IdxX - arguments.Groups : Grid.IdxX;
+        for (int row = adder + ((warps - 1 - (Group.IdxX >> 5)) * adders); row < arguments.Projections; row += warps * adders)
         {
             float sum = 0;
-            for (int start = lane; start < arguments.Groups; start += 32 * WordsInFlight)
+            for (int start = lane; start < arguments.Groups; start += 32 * SharesInFlight)
             {
-                float[] values = new float[WordsInFlight];
+                float[] values = new float[SharesInFlight];
                 Receive(arguments.Shares, (row * arguments.Groups) + start, 32, (row + 1) * arguments.Groups, tag, values);
-                for (int i = Unroll.From(0); i < WordsInFlight; i++)
+                for (int i = Unroll.From(0); i < SharesInFlight; i++)
                 {
                     sum += values[i];
                 }
@@ -158,6 +193,9 @@ internal static partial class PersistentKernel
         float[] weights = new float[RankDepth];
         LoadRank(arguments, share, places, index, lane, weights);
         float h = State(arguments, share, states, index, lane);
+        float bias = ChannelEntry(arguments, share, places[(int)LayerArray.DtBias], index);
+        float skip = ChannelEntry(arguments, share, places[(int)LayerArray.D], index);
+        float rate = Rate(arguments, share, places, index, lane);
         Settle(arguments.Projected, arguments.Projections, arguments.Tag + layer);
         for (int start = Group.IdxX; start < arguments.Projections; start += Group.DimX * WordsInFlight)
         {
@@ -189,20 +227,21 @@ internal static partial class PersistentKernel
         {
             int channel = share.FirstChannel + index;
             float sum = RankSum(arguments, places, channel, lane, weights, projected);
-            float delta = Elementary.Softplus((Lanes.Sum(sum) * rankScale) + Entry(arguments, places[(int)LayerArray.DtBias], channel));
+            float delta = Elementary.Softplus((Lanes.Sum(sum) * rankScale) + bias);
             float u = mixed[index];
             float y = 0;
             for (int n = lane; n < arguments.States; n += 32)
             {
                 long place = states + ((long)channel * arguments.States) + n;
                 h = n < 32 ? h : arguments.Pool[place];
-                float decay = XMath.Exp2(delta * Entry(arguments, places[(int)LayerArray.A2], (channel * arguments.States) + n));
+                rate = n < 32 ? rate : Entry(arguments, places[(int)LayerArray.A2], (channel * arguments.States) + n);
+                float decay = XMath.Exp2(delta * rate);
                 h = (decay * h) + (delta * u * bScale * projected[b + n]);
                 arguments.Pool[place] = h;
                 y += h * projected[c + n];
             }
 
-            y = (Lanes.Sum(y) * cScale) + (Entry(arguments, places[(int)LayerArray.D], channel) * u);
+            y = (Lanes.Sum(y) * cScale) + (skip * u);
             if (lane == 0)
             {
                 Send(arguments.Gated, channel, y * gates[index], arguments.Tag + layer);
@@ -210,8 +249,18 @@ internal static partial class PersistentKernel
 
             LoadRank(arguments, share, places, index + warps, lane, weights);
             h = State(arguments, share, states, index + warps, lane);
+            bias = ChannelEntry(arguments, share, places[(int)LayerArray.DtBias], index + warps);
+            skip = ChannelEntry(arguments, share, places[(int)LayerArray.D], index + warps);
+            rate = Rate(arguments, share, places, index + warps, lane);
         }
     }
+
+    private static float ChannelEntry(PersistentArguments arguments, GroupShare share, long place, int index) =>
+        index < share.Channels ? Entry(arguments, place, share.FirstChannel + index) : 0f;
+
+    private static float Rate(PersistentArguments arguments, GroupShare share, ArrayView<long> places, int index, int lane) => index < share.Channels && lane < arguments.States
+        ? Entry(arguments, places[(int)LayerArray.A2], ((long)(share.FirstChannel + index) * arguments.States) + lane)
+        : 0f;
 
     /// <summary>Loads the first weights of a channel's row of dt_proj, if the group has that channel.</summary>
     [Inlined]

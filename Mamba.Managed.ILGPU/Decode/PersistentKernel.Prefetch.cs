@@ -15,12 +15,11 @@ internal static partial class PersistentKernel
 
     /// <summary>Asks for a layer's small arrays and states. The last threads do: the first ones have more to do otherwise.</summary>
     [Inlined]
-    private static void Prefetch(PersistentArguments arguments, GroupShare share, ArrayView<long> places, int layer)
+    private static void Prefetch(PersistentArguments arguments, GroupShare share, ArrayView<long> here, int layer)
     {
         if (!Emulated)
         {
             int thread = Group.DimX - 1 - Group.IdxX;
-            ArrayView<long> here = places.SubView(layer * Arrays, Arrays);
             int entryBytes = BFloat16 ? 2 : 4;
             if (thread < arguments.Projections)
             {

@@ -18,11 +18,22 @@ internal static partial class PersistentKernel
 
     /// <summary>Loads the first weights of a unit.</summary>
     [Inlined]
-    private static void Load(ArrayView<Float4> origin, long place, WeightUnit unit, Float4[] weights)
+    private static void Load(ArrayView<Float4> origin, long place, WeightUnit unit, Float4[] weights) => LoadSome(origin, place, unit, weights, 0, weights.Length);
+
+    /// <summary>Loads the first of them.</summary>
+    [Inlined]
+    private static void LoadEarly(ArrayView<Float4> origin, long place, WeightUnit unit, Float4[] weights) => LoadSome(origin, place, unit, weights, 0, EarlyDepth);
+
+    /// <summary>Loads the others.</summary>
+    [Inlined]
+    private static void LoadLate(ArrayView<Float4> origin, long place, WeightUnit unit, Float4[] weights) => LoadSome(origin, place, unit, weights, EarlyDepth, weights.Length);
+
+    [Inlined]
+    private static void LoadSome(ArrayView<Float4> origin, long place, WeightUnit unit, Float4[] weights, int first, int end)
     {
         int lane = Group.IdxX & 31;
         ArrayView<Float4> source = origin.SubView(place + unit.Row + unit.Begin + lane);
-        for (int i = Unroll.From(0); i < weights.Length; i++)
+        for (int i = Unroll.From(first); i < end; i++)
         {
             if (unit.Begin + lane + (32 * i) < unit.End)
             {

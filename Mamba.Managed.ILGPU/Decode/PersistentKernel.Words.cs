@@ -39,15 +39,15 @@ internal static partial class PersistentKernel
     {
         if (Emulated)
         {
-            for (int i = Unroll.From(0); i < WordsInFlight; i++)
+            for (int i = Unroll.From(0); i < values.Length; i++)
             {
                 values[i] = start + (i * stride) < end ? Value(words.View[start + (i * stride)], tag) : 0f;
             }
         }
         else
         {
-            bool isMissing = Await(words.Address, start, stride, end, tag);
-            for (int i = Unroll.From(0); i < WordsInFlight; i++)
+            bool isMissing = Await(words.Address, start, stride, end, tag, values.Length);
+            for (int i = Unroll.From(0); i < values.Length; i++)
             {
                 values[i] = Ptx.ReadLower("word", i);
                 values[i] = isMissing ? float.NaN : values[i];
@@ -56,9 +56,9 @@ internal static partial class PersistentKernel
     }
 
     [Inlined]
-    private static bool Await(long address, int start, int stride, int end, int tag)
+    private static bool Await(long address, int start, int stride, int end, int tag, int count)
     {
-        for (int i = Unroll.From(0); i < WordsInFlight; i++)
+        for (int i = Unroll.From(0); i < count; i++)
         {
             Ptx.SetWideZero("word", i);
         }
@@ -66,13 +66,13 @@ internal static partial class PersistentKernel
         int isMissing = 1;
         for (int look = 0; look < Patience && isMissing != 0; look++)
         {
-            for (int i = Unroll.From(0); i < WordsInFlight; i++)
+            for (int i = Unroll.From(0); i < count; i++)
             {
                 Ptx.LoadRelaxed("word", i, address + ((start + (i * stride)) * 8L), start + (i * stride), end);
             }
 
             Ptx.SetZero("missing", 0);
-            for (int i = Unroll.From(0); i < WordsInFlight; i++)
+            for (int i = Unroll.From(0); i < count; i++)
             {
                 Ptx.CompareTag("missing", 0, "word", i, tag, start + (i * stride), end);
             }
@@ -88,7 +88,7 @@ internal static partial class PersistentKernel
     {
         if (!Emulated)
         {
-            Ptx.DeclareWide("word", WordsInFlight);
+            Ptx.DeclareWide("word", SharesInFlight);
             Ptx.Declare("missing", 1);
         }
     }

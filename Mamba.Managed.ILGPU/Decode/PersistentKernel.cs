@@ -15,7 +15,7 @@ namespace Mamba.Managed.ILGPU.Decode;
 /// weights is read while it waits for numbers: the first weights of the next product into registers, smaller arrays into the device's cache.
 /// <para>
 /// A layer: every group receives the residual stream and computes its rows of in_proj, the convolution, and its channels' share of each row of
-/// x_proj; for each row one group adds up the shares; every group receives dt, B and C, moves its channels' states on, and sends the gated output;
+/// x_proj; for each row one group adds up the shares, a group that has no channels where there is one; every group receives dt, B and C, moves its channels' states on, and sends the gated output;
 /// every group receives that, and computes its rows of out_proj.
 /// </para>
 /// <para>As it stands the template runs without NVIDIA's instructions, on devices whose warps have 32 threads.</para>
@@ -38,17 +38,24 @@ internal static partial class PersistentKernel
     private const int InDepth = 1;
     private const int OutDepth = 1;
 
+    /// <summary>How many of in_proj a thread loads while dt, B and C are on their way; it loads the others while the gated output is.</summary>
+    private const int EarlyDepth = 1;
+
     /// <summary>Weights of x_proj and dt_proj that a thread loads ahead, in units of four and of one.</summary>
-    private const int ShareDepth = 3;
+    public const int ShareDepth = 3;
     private const int RankDepth = 2;
 
-    /// <summary>Words for which a thread waits at a time.</summary>
+    /// <summary>Words for which a thread waits at a time: of vectors, and of the shares of a row of x_proj.</summary>
     private const int WordsInFlight = 2;
+    private const int SharesInFlight = 4;
+
+    /// <summary>Entries of conv_state that a thread has on their way.</summary>
+    private const int ShiftDepth = 3;
 
     private const int Arrays = (int)LayerArray.Count;
 
-    [Unrolled("Float32", "Emulated=false", "InDepth=6", "OutDepth=3")]
-    [Unrolled("BFloat16Weights", "Emulated=false", "BFloat16=true", "InDepth=4", "OutDepth=4")]
+    [Unrolled("Float32", "Emulated=false", "InDepth=6", "OutDepth=3", "EarlyDepth=1")]
+    [Unrolled("BFloat16Weights", "Emulated=false", "BFloat16=true", "InDepth=4", "OutDepth=4", "EarlyDepth=2")]
     [Unrolled("EmulatedBFloat16", "BFloat16=true")]
     internal static void Template(PersistentArguments arguments)
     {
@@ -66,10 +73,12 @@ internal static partial class PersistentKernel
         }
 
         DeclareWords();
+        arguments.FirstState = arguments.Slots[0] * arguments.StateLength;
         Group.Barrier();
         GroupShare share = GroupShare.Of(arguments);
         Float4[] inWeights = new Float4[InDepth];
         Float4[] outWeights = new Float4[OutDepth];
+        float[] norms = new float[WordsInFlight];
         WeightSlice head = share.Head(arguments, BFloat16);
         int warp = Group.IdxX >> 5;
         if (share.Channels > 0)
@@ -78,55 +87,87 @@ internal static partial class PersistentKernel
             WeightSlice output = share.Output(arguments, 0, BFloat16);
             WeightUnit firstInput = input.Unit(warp);
             WeightUnit firstOutput = output.Unit(warp);
-            Load(arguments.Origin, input.Place, firstInput, inWeights);
+            LoadEarly(arguments.Origin, input.Place, firstInput, inWeights);
+            LoadLate(arguments.Origin, input.Place, firstInput, inWeights);
+            LoadNorms(arguments, places[(int)LayerArray.Norm], norms);
             Prefetch(arguments, share, places, 0);
+            float convolved = Shift(arguments, share, places, 0);
             for (int layer = 0; layer < arguments.Layers; layer++)
             {
+                bool isLast = layer + 1 == arguments.Layers;
+                int next = isLast ? layer : layer + 1;
                 ArrayView<long> here = places.SubView(layer * Arrays, Arrays);
-                float convolved = Shift(arguments, share, here, layer);
-                ReceiveResidual(arguments, share, here[(int)LayerArray.Norm], layer, vector.Cast<float>(), residual, squares);
+                ArrayView<long> later = places.SubView(next * Arrays, Arrays);
+                ReceiveResidual(arguments, share, here[(int)LayerArray.Norm], layer, norms, vector.Cast<float>(), residual, squares);
                 float scale = Scale(arguments, squares);
                 input.Place = here[(int)LayerArray.InProj];
                 Multiply(arguments.Origin, input, firstInput, vector, inWeights, sums, scale, false);
-
-                // What comes later is read while numbers travel.
-                if (layer + 1 < arguments.Layers)
-                {
-                    Load(arguments.Origin, places[((layer + 1) * Arrays) + (int)LayerArray.InProj], firstInput, inWeights);
-                    Prefetch(arguments, share, places, layer + 1);
-                }
-                else
-                {
-                    Load(arguments.Origin, head.Place, head.Row(warp), inWeights);
-                }
-
                 ProjectShares(arguments, share, here, layer, convolved, sums, mixed, gates);
+                if (arguments.Groups == Grid.DimX)
+                {
+                    AddShares(arguments, arguments.Tag + layer);
+                }
+
+                // While numbers travel, weights do, too; but so that nobody's numbers wait for them long.
                 output.Place = here[(int)LayerArray.OutProj];
                 Load(arguments.Origin, output.Place, firstOutput, outWeights);
-                AddShares(arguments, arguments.Tag + layer);
+                long nextPlace = isLast ? head.Place : later[(int)LayerArray.InProj];
+                WeightUnit nextUnit = isLast ? head.Row(warp) : firstInput;
+                LoadEarly(arguments.Origin, nextPlace, nextUnit, inWeights);
+                if (!isLast)
+                {
+                    Prefetch(arguments, share, later, next);
+                }
+
                 AdvanceStates(arguments, share, here, layer, projected, mixed.Cast<float>(), gates);
+                LoadNorms(arguments, isLast ? arguments.FinalNormPlace : later[(int)LayerArray.Norm], norms);
+                LoadLate(arguments.Origin, nextPlace, nextUnit, inWeights);
                 ReceiveGated(arguments, arguments.Tag + layer, vector.Cast<float>());
                 Multiply(arguments.Origin, output, firstOutput, vector, outWeights, sums, 1f, false);
                 Group.Barrier();
                 SendResidual(arguments, share, here[(int)LayerArray.OutBias], arguments.Tag + layer + 1, sums, residual);
+                if (!isLast)
+                {
+                    convolved = Shift(arguments, share, later, next);
+                }
             }
         }
         else
         {
-            Load(arguments.Origin, head.Place, head.Row(warp), inWeights);
+            LoadNorms(arguments, arguments.FinalNormPlace, norms);
+            LoadEarly(arguments.Origin, head.Place, head.Row(warp), inWeights);
+            LoadLate(arguments.Origin, head.Place, head.Row(warp), inWeights);
+            for (int layer = 0; layer < arguments.Layers; layer++)
+            {
+                AddShares(arguments, arguments.Tag + layer);
+            }
         }
 
         if (arguments.Logits.Length > 0)
         {
-            ReceiveResidual(arguments, share, arguments.FinalNormPlace, arguments.Layers, vector.Cast<float>(), residual, squares);
+            ReceiveResidual(arguments, share, arguments.FinalNormPlace, arguments.Layers, norms, vector.Cast<float>(), residual, squares);
             Multiply(arguments.Origin, head, head.Row(warp), vector, inWeights, arguments.Logits, Scale(arguments, squares), true);
+        }
+    }
+
+    /// <summary>Loads the norm's weights of the features that a thread receives first.</summary>
+    [Inlined]
+    private static void LoadNorms(PersistentArguments arguments, long norm, float[] norms)
+    {
+        for (int i = Unroll.From(0); i < WordsInFlight; i++)
+        {
+            norms[i] = 0f;
+            if (Group.IdxX + (i * Group.DimX) < arguments.Features)
+            {
+                norms[i] = Entry(arguments, norm, Group.IdxX + (i * Group.DimX));
+            }
         }
     }
 
     /// <summary>Receives the residual stream times the norm's weights, and sums its squares; before the first layer it is the token's embedding.</summary>
     [Inlined]
     private static void ReceiveResidual(
-        PersistentArguments arguments, GroupShare share, long norm, int layer, ArrayView<float> vector, ArrayView<float> residual, ArrayView<float> squares)
+        PersistentArguments arguments, GroupShare share, long norm, int layer, float[] norms, ArrayView<float> vector, ArrayView<float> residual, ArrayView<float> squares)
     {
         if (layer > 0)
         {
@@ -140,8 +181,8 @@ internal static partial class PersistentKernel
             float[] values = new float[WordsInFlight];
             for (int i = Unroll.From(0); i < WordsInFlight; i++)
             {
-                weights[i] = 0f;
-                if (start + (i * Group.DimX) < arguments.Features)
+                weights[i] = norms[i];
+                if (start > Group.IdxX && start + (i * Group.DimX) < arguments.Features)
                 {
                     weights[i] = Entry(arguments, norm, start + (i * Group.DimX));
                 }

@@ -101,11 +101,18 @@ internal sealed class PersistentStep : IDisposable
         ModelShape shape = weights.Shape;
         int perUnit = weights.Type == NumberType.BFloat16 ? 8 : 4;
         int warps = threads / 32;
+        int rowThreads = 1;
+        while (rowThreads * PersistentKernel.ShareDepth * 4 < Most(shape.Channels / 4, sharing) * 4 && rowThreads * 2 * shape.Projected <= threads)
+        {
+            rowThreads *= 2;
+        }
+
         return new()
         {
             Tokens = buffers.Tokens, Slots = buffers.Slots, Norms = MixerNorms.Of(shape.Config), StateLength = shape.StateLength,
             Groups = sharing, Layers = shape.Config.NLayer,
             InParts = Parts(8 * Most(shape.Channels / 4, sharing), warps), OutParts = Parts(Most(shape.Features, sharing), warps),
+            RowThreads = rowThreads,
             FeaturePitch = weights.Head.Pitch / perUnit, ChannelPitch = weights.Layers[0].OutProj.Pitch / perUnit, RankPitch = weights.Layers[0].DtProj.Pitch / perUnit,
             Features = shape.Features, Channels = shape.Channels, Rank = shape.Rank, States = shape.States, Vocabulary = shape.Vocabulary,
             Width = shape.Config.DConv, Count = shape.Config.DModel, Epsilon = shape.Config.NormEpsilon,

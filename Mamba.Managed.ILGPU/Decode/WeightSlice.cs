@@ -37,11 +37,14 @@ internal struct WeightSlice
         int begin = (index - (row * Parts)) * partLength;
         return new()
         {
-            Row = (Start + row + (row < Fold ? 0 : Jump)) * Pitch,
+            Row = RowStart(row),
             Begin = begin,
             End = row < Rows ? IntrinsicMath.Min(begin + partLength, Length) : begin,
         };
     }
+
+    /// <summary>Where one of the group's rows begins in the matrix.</summary>
+    public readonly int RowStart(int row) => (Start + row + (row < Fold ? 0 : Jump)) * Pitch;
 
     /// <summary>The same where rows are whole and follow one another.</summary>
     public readonly WeightUnit Row(int index) => new() { Row = (Start + index) * Pitch, Begin = 0, End = index < Rows ? Length : 0 };
