@@ -37,15 +37,21 @@ public class BatchStepTests(TestDevice device)
         }, session.IsFast ? 5 : 2);
     }
 
-    private static BatchKernels Emulated(GpuSession session, NumberType type)
-    {
-        StepProduct product = new(session, new(32, 8), (16, type == NumberType.Float32 ? StepProductKernels.Template : StepProductKernels.EmulatedBFloat16));
-        return new()
+    private static BatchKernels Emulated(GpuSession session, NumberType type) => type == NumberType.Float32
+        ? new()
         {
-            Input = product,
-            Output = product,
-            Head = product,
-            Advance = type == NumberType.Float32 ? StepAdvanceKernels.Float32 : StepAdvanceKernels.BFloat16Weights,
+            Input = Product(session, StepProductKernels.EmulatedIn),
+            Output = Product(session, StepProductKernels.Template),
+            Head = Product(session, StepProductKernels.Template),
+            Advance = StepAdvanceKernels.Float32,
+        }
+        : new()
+        {
+            Input = Product(session, StepProductKernels.EmulatedInBFloat16),
+            Output = Product(session, StepProductKernels.EmulatedBFloat16),
+            Head = Product(session, StepProductKernels.EmulatedBFloat16),
+            Advance = StepAdvanceKernels.BFloat16Weights,
         };
-    }
+
+    private static StepProduct Product(GpuSession session, Action<StepProductArguments> kernel) => new(session, new(32, 8), (16, kernel));
 }

@@ -55,7 +55,7 @@ internal sealed class RandomModel
     private float[] Matrix(int rows, int columns, double scale)
     {
         float[] entries = Vector(rows * columns, 0, scale);
-        return bfloat16 ? [.. entries.Select(Round)] : entries;
+        return bfloat16 ? Array.ConvertAll(entries, Round) : entries;
     }
 
     private float[] Vector(int length, double mean, double scale)

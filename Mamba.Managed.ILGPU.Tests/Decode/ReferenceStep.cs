@@ -80,15 +80,17 @@ internal sealed class ReferenceStep(RandomModel model)
     private static double[] Multiply(float[] matrix, double[] x, float[] bias)
     {
         double[] y = new double[matrix.Length / x.Length];
-        for (int i = 0; i < y.Length; i++)
+        Parallel.For(0, y.Length, i =>
         {
-            y[i] = bias.Length > 0 ? bias[i] : 0;
-            for (int k = 0; k < x.Length; k++)
+            double sum = bias.Length > 0 ? bias[i] : 0;
+            ReadOnlySpan<float> row = matrix.AsSpan(i * x.Length, x.Length);
+            for (int k = 0; k < row.Length; k++)
             {
-                y[i] += (double)matrix[(i * x.Length) + k] * x[k];
+                sum += row[k] * x[k];
             }
-        }
 
+            y[i] = sum;
+        });
         return y;
     }
 

@@ -142,7 +142,7 @@ internal sealed class UploadedModel : IDisposable
         }
         else
         {
-            ushort[] halves = [.. padded.Select(x => (ushort)(BitConverter.SingleToUInt32Bits(x) >> 16))];
+            ushort[] halves = Array.ConvertAll(padded, x => (ushort)(BitConverter.SingleToUInt32Bits(x) >> 16));
             matrix.Data.Cast<ushort>().CopyFromCPU(session.Stream, halves);
         }
 

@@ -80,7 +80,7 @@ internal sealed class BatchStep : IDisposable
         kernels.Output.Prepare(count);
         kernels.Head.Prepare(count);
         _ = session.Grouped<StepNormKernel.Arguments>(StepNormKernel.Run, StepNormKernel.Threads);
-        _ = session.Grouped(kernels.Advance, StepAdvanceKernels.Threads);
+        _ = session.Grouped(kernels.Advance, StepAdvanceKernels.Threads, StepAdvanceKernels.Groups);
     }
 
     /// <inheritdoc/>
@@ -93,9 +93,9 @@ internal sealed class BatchStep : IDisposable
     private void Normalize(LayerWeights? before, ArrayView<float> weight, int count) => session.Grouped<StepNormKernel.Arguments>(StepNormKernel.Run, StepNormKernel.Threads)(new KernelConfig(count, StepNormKernel.Threads), new()
     {
         Table = weights.Embedding.Data, TablePitch = weights.Embedding.Pitch, IsBFloat16 = weights.Type == NumberType.BFloat16 ? 1 : 0,
-        Tokens = buffers.Tokens, Residual = buffers.Residual, Normalized = buffers.Normalized,
-        Sums = outputSums, Parts = before is null ? 0 : outputParts, Sequences = buffers.Capacity, Bias = before?.OutBias ?? ArrayView<float>.Empty,
-        Weight = weight, Features = shape.Features, Count = shape.Config.DModel, Epsilon = shape.Config.NormEpsilon,
+        Tokens = buffers.Tokens, Residual = Units(buffers.Residual), Normalized = Units(buffers.Normalized),
+        Sums = Units(outputSums), Parts = before is null ? 0 : outputParts, Sequences = buffers.Capacity, Bias = before is null ? ArrayView<Float4>.Empty : Units(before.OutBias),
+        Weight = Units(weight), Features = shape.Features, Count = shape.Config.DModel, Epsilon = shape.Config.NormEpsilon,
     });
 
     private void Project(LayerWeights layer, int index, int count, ArrayView<float> pool)
@@ -118,9 +118,9 @@ internal sealed class BatchStep : IDisposable
     private void Advance(LayerWeights layer, int index, int count, ArrayView<float> pool)
     {
         Index3D grid = new((shape.Channels + StepAdvanceKernels.Channels - 1) / StepAdvanceKernels.Channels, (count + StepAdvanceKernels.Sequences - 1) / StepAdvanceKernels.Sequences, 1);
-        session.Grouped(kernels.Advance, StepAdvanceKernels.Threads)(new KernelConfig(grid, new Index3D(StepAdvanceKernels.Threads, 1, 1)), new()
+        session.Grouped(kernels.Advance, StepAdvanceKernels.Threads, StepAdvanceKernels.Groups)(new KernelConfig(grid, new Index3D(StepAdvanceKernels.Threads, 1, 1)), new()
         {
-            Sums = projectedSums, Parts = projectedParts, PartSequences = buffers.Capacity, Projected = shape.Projected,
+            Sums = Units(projectedSums), Parts = projectedParts, PartSequences = buffers.Capacity, Projected = shape.Projected,
             DtProj = layer.DtProj.Data, DtPitch = layer.DtProj.Pitch / WeightsPerUnit, DtBias = layer.DtBias, A2 = layer.A2.Cast<Float4>(), D = layer.D,
             Mixed = buffers.Mixed, Gate = buffers.Gate, Gated = buffers.Gated, Channels = shape.Channels, Rank = shape.Rank, States = shape.States,
             Pool = pool.Cast<Float4>(), StateLength = shape.StateLength, StateOffset = shape.ScanOffset(index),
@@ -131,17 +131,20 @@ internal sealed class BatchStep : IDisposable
     private StepProductArguments Product(DeviceMatrix matrix, ArrayView<float> input, int inputs, int parts, int count) => new()
     {
         Weights = matrix.Data, WeightPitch = matrix.Pitch / WeightsPerUnit, Rows = matrix.Rows,
-        Input = input.SubView(0, input.Length / 4 * 4).Cast<Float4>(), InputPitch = inputs / 4,
+        Input = Units(input), InputPitch = inputs / 4,
         Slots = buffers.Slots, Sequences = count, Chunks = Chunks(inputs), PartChunks = (Chunks(inputs) + parts - 1) / parts,
     };
 
+    private static ArrayView<Float4> Units(ArrayView<float> view) => view.Cast<Float4>();
+
     private int Chunks(int inputs) => (inputs + (WeightsPerUnit * WeightChunkBytes / 16) - 1) / (WeightsPerUnit * WeightChunkBytes / 16);
 
-    /// <summary>Parts of the channels in which a product of few rows is summed: enough groups for the device, and two chunks at least for each warp.</summary>
+    /// <summary>Parts of the channels in which a product of few rows is summed: as many groups as run at a time, and two chunks at least for each warp.</summary>
     private int Parts(int rows)
     {
-        int groups = (rows + StepProductShape.Output.Rows - 1) / StepProductShape.Output.Rows;
-        int wanted = 2 * session.Accelerator.NumMultiprocessors / groups;
-        return Math.Clamp(Math.Min(wanted, ChannelChunks / (2 * StepProductShape.Output.Warps)), 1, 8);
+        StepProductShape tile = kernels.Output.Shape;
+        int groups = (rows + tile.Rows - 1) / tile.Rows;
+        int wanted = tile.Groups * session.Accelerator.NumMultiprocessors / groups;
+        return Math.Clamp(Math.Min(wanted, ChannelChunks / (2 * tile.Warps)), 1, StepNormKernel.MostParts);
     }
 }

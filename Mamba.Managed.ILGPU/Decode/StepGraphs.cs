@@ -6,6 +6,7 @@ using Mamba.Managed.ILGPU.Devices;
 namespace Mamba.Managed.ILGPU.Decode;
 
 /// <summary>Steps recorded once for each number of sequences and launched as a whole: a launch then costs the device about a third.</summary>
+/// <remarks>From Hopper on, launches overlap: while a kernel ends, the groups of the next one already read what it did not write (see <see cref="Overlap"/>).</remarks>
 /// <param name="session">An NVIDIA GPU.</param>
 /// <param name="step">What is recorded; it reads tokens and slots from memory, so that a record serves for others too.</param>
 internal sealed class StepGraphs(GpuSession session, BatchStep step) : IDisposable
@@ -14,6 +15,7 @@ internal sealed class StepGraphs(GpuSession session, BatchStep step) : IDisposab
 
     private readonly Dictionary<Key, nint> graphs = [];
     private readonly CudaStream stream = (CudaStream)session.Stream;
+    private readonly bool overlaps = session.Accelerator is CudaAccelerator { Architecture.Major: >= 9 } && CudaDriver.CanOverlap;
 
     /// <summary>Moves the states on by one token each.</summary>
     /// <param name="count">How many sequences, those included that are not there and have slot -1.</param>
@@ -56,7 +58,7 @@ internal sealed class StepGraphs(GpuSession session, BatchStep step) : IDisposab
             throw;
         }
 
-        return CudaDriver.EndCapture(stream.StreamPtr);
+        return CudaDriver.EndCapture(stream.StreamPtr, overlaps);
     }
 
     private void Clear()

@@ -18,7 +18,7 @@ internal struct StepProductArguments
     /// <summary>[sequences]: negative for a sequence that is not there, of which nothing is written.</summary>
     public ArrayView<int> Slots;
 
-    /// <summary>What the input projection goes on to; without channels for other products.</summary>
+    /// <summary>What the input projection goes on to; other products have none.</summary>
     public StepConvolution Convolution;
 
     /// <summary>16-byte units from one row of the weights to the next.</summary>
@@ -33,7 +33,7 @@ internal struct StepProductArguments
     /// <summary>Sequences from one part of the target to the next.</summary>
     public int TargetSequences;
 
-    /// <summary>Rows of the weights.</summary>
+    /// <summary>Rows of the weights, a multiple of 16.</summary>
     public int Rows;
 
     /// <summary>Sequences, those that are not there included.</summary>
@@ -49,6 +49,9 @@ internal struct StepProductArguments
 /// <summary>What the input projection goes on to: bias, convolution and SiLU of the scan's half.</summary>
 internal struct StepConvolution
 {
+    /// <summary>Inputs before the newest that a thread has in registers; published models have no more.</summary>
+    public const int Recent = 3;
+
     /// <summary>[2 * channels], or empty.</summary>
     public ArrayView<float> InBias;
 
@@ -79,38 +82,35 @@ internal struct StepConvolution
     /// <summary>d_conv</summary>
     public int Width;
 
-    /// <summary>Takes one output of the input projection, moves conv_state on and stores what the scan or the gate gets.</summary>
-    public readonly void Store(int sequence, int slot, int row, float value)
-    {
-        if (InBias.Length > 0)
-        {
-            value += InBias[row];
-        }
+    /// <summary>Where a channel's convolution state begins, of a slot.</summary>
+    public readonly long Place(int slot, int channel) => (slot * StateLength) + StateOffset + channel;
 
-        if (row >= Channels)
+    /// <summary>A channel's input some tokens ago, at most <see cref="Recent"/>; 0 if that is beyond the convolution.</summary>
+    public readonly float Before(long place, int tokens) => tokens < Width ? Pool[place + ((long)(Width - tokens) * Channels)] : 0f;
+
+    /// <summary>The weight of a channel's input some tokens ago; 0 if that is beyond the convolution.</summary>
+    public readonly float Tap(int channel, int tokens) => tokens < Width ? Weight[(channel * Width) + Width - 1 - tokens] : 0f;
+
+    /// <summary>Moves a channel's input some tokens ago on by one token.</summary>
+    public readonly void Keep(long place, int tokens, float value)
+    {
+        if (tokens < Width)
         {
-            Gate[((long)sequence * Channels) + row - Channels] = value;
-        }
-        else
-        {
-            Mixed[((long)sequence * Channels) + row] = Elementary.Silu(Convolve(slot, row, value));
+            Pool[place + ((long)(Width - 1 - tokens) * Channels)] = value;
         }
     }
 
-    private readonly float Convolve(int slot, int channel, float newest)
+    /// <summary>Moves the inputs on that are older than <see cref="Recent"/> tokens; their share of the convolution.</summary>
+    public readonly float MoveOlder(long place, int channel)
     {
-        long state = (slot * StateLength) + StateOffset + channel;
-        int weight = channel * Width;
-        int last = Width - 1;
-        float sum = newest * Weight[weight + last];
-        for (int k = 0; k < last; k++)
+        float sum = 0;
+        for (int tokens = Width - 1; tokens > Recent; tokens--)
         {
-            float older = Pool[state + ((long)(k + 1) * Channels)];
-            Pool[state + ((long)k * Channels)] = older;
-            sum += older * Weight[weight + k];
+            float value = Before(place, tokens);
+            Keep(place, tokens, value);
+            sum += value * Tap(channel, tokens);
         }
 
-        Pool[state + ((long)last * Channels)] = newest;
-        return Bias.Length > 0 ? sum + Bias[channel] : sum;
+        return sum;
     }
 }

@@ -18,6 +18,9 @@ internal static partial class StepProductKernels
         if (!Emulated)
         {
             Ptx.Declare("sum", RowTiles * ColumnTiles * 4);
+            Ptx.Declare("part", ColumnTiles * 4);
+            Ptx.Declare("zero", 1);
+            Ptx.SetZero("zero", 0);
         }
 
         for (int i = Unroll.From(0); i < RowTiles * ColumnTiles * 4; i++)
@@ -52,24 +55,43 @@ internal static partial class StepProductKernels
                 SplitWeight(weights[(((place * RowTiles) + tile) * 2) + (i >> 2)][i & 3], high, low, i);
             }
 
+            float[] parts = new float[ColumnTiles * 4];
             if (!BFloat16)
             {
-                AddTile(tile, low, inputHigh, sums, shared);
+                MultiplyTile(parts, low, inputHigh, true, shared);
             }
 
-            AddTile(tile, high, inputLow, sums, shared);
-            AddTile(tile, high, inputHigh, sums, shared);
+            MultiplyTile(parts, high, inputLow, BFloat16, shared);
+            MultiplyTile(parts, high, inputHigh, false, shared);
+            AddTile(sums, tile, parts);
         }
     }
 
+    /// <summary>Adds one product to the chunk's sums of a tile of rows, or begins them with it.</summary>
     [Inlined]
-    private static void AddTile(int tile, uint[] weights, uint[] inputs, float[] sums, ArrayView<float> shared)
+    private static void MultiplyTile(float[] parts, uint[] weights, uint[] inputs, bool isFirst, ArrayView<float> shared)
     {
         for (int step = Unroll.From(0); step < 4; step += 2)
         {
             for (int i = Unroll.From(0); i < ColumnTiles; i++)
             {
-                Add(sums, ((tile * ColumnTiles) + i) * 4, weights[step], weights[step + 4], weights[step + 1], weights[step + 5], inputs[(i * 4) + step], inputs[(i * 4) + step + 1], shared);
+                Add(parts, i * 4, weights[step], weights[step + 4], weights[step + 1], weights[step + 5], inputs[(i * 4) + step], inputs[(i * 4) + step + 1], isFirst && step == 0, shared);
+            }
+        }
+    }
+
+    [Inlined]
+    private static void AddTile(float[] sums, int tile, float[] parts)
+    {
+        for (int i = Unroll.From(0); i < ColumnTiles * 4; i++)
+        {
+            if (Emulated)
+            {
+                sums[(tile * ColumnTiles * 4) + i] += parts[i];
+            }
+            else
+            {
+                Ptx.Add("sum", (tile * ColumnTiles * 4) + i, "part", i);
             }
         }
     }
@@ -123,19 +145,19 @@ internal static partial class StepProductKernels
     }
 
     [Inlined]
-    private static void Add(float[] sums, int index, uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, ArrayView<float> shared)
+    private static void Add(float[] parts, int index, uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, bool isFirst, ArrayView<float> shared)
     {
         if (Emulated)
         {
-            Exchange(sums, index, a0, a1, a2, a3, b0, b1, shared);
+            Exchange(parts, index, a0, a1, a2, a3, b0, b1, shared);
         }
         else if (BFloat16)
         {
-            Ptx.MultiplyAddBFloat16("sum", index, a0, a1, a2, a3, b0, b1);
+            Ptx.MultiplyBFloat16("part", index, a0, a1, a2, a3, b0, b1, isFirst);
         }
         else
         {
-            Ptx.MultiplyAddTf32("sum", index, a0, a1, a2, a3, b0, b1);
+            Ptx.MultiplyTf32("part", index, a0, a1, a2, a3, b0, b1, isFirst);
         }
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.ILGPU.Devices;
 
-/// <summary>What the plugin needs of NVIDIA's driver beyond ILGPU: graphs of launches, and how many groups of a kernel run at a time.</summary>
+/// <summary>What the plugin needs of NVIDIA's driver beyond ILGPU: graphs of launches that overlap, and how many groups of a kernel run at a time.</summary>
 internal static partial class CudaDriver
 {
     private const string Library = "libcuda.so.1";
@@ -11,6 +11,9 @@ internal static partial class CudaDriver
     private const int RegistersPerThread = 4;
     private const int LocalBytesPerThread = 3;
 
+    /// <summary>CUDA 12.3, the first whose graphs have launches that overlap.</summary>
+    private const int OverlapVersion = 12030;
+
     /// <summary>Whether the driver is there under the name that it has on Linux.</summary>
     public static bool Exists => NativeLibrary.TryLoad(Library, out _);
 
@@ -18,13 +21,23 @@ internal static partial class CudaDriver
     /// <exception cref="GpuException">The driver refused.</exception>
     public static void BeginCapture(nint stream) => Check(StreamBeginCapture(stream, RelaxedCapture), "recording launches");
 
+    /// <summary>Whether launches of a graph can overlap, as far as the driver goes.</summary>
+    public static bool CanOverlap => DriverVersion(out int version) == Success && version >= OverlapVersion;
+
     /// <summary>Ends the recording; what it holds can be launched as a whole.</summary>
+    /// <param name="stream">Where it began.</param>
+    /// <param name="overlaps">Whether each kernel may begin before the one before it has ended, for which it waits by itself. Needs <see cref="CanOverlap"/>, compute capability 9.0, and kernels alone.</param>
     /// <exception cref="GpuException">The driver refused, or something in between cannot be recorded.</exception>
-    public static nint EndCapture(nint stream)
+    public static nint EndCapture(nint stream, bool overlaps)
     {
         Check(StreamEndCapture(stream, out nint graph), "recording launches");
         try
         {
+            if (overlaps)
+            {
+                OverlapKernels(graph);
+            }
+
             Check(GraphInstantiate(out nint executable, graph, 0), "preparing a graph of launches");
             return executable;
         }
@@ -69,6 +82,20 @@ internal static partial class CudaDriver
         return (registers, bytes);
     }
 
+    /// <summary>Replaces every edge of a graph of kernels by one that lets the later kernel begin when the earlier one says so.</summary>
+    private static void OverlapKernels(nint graph)
+    {
+        const string Action = "letting launches overlap";
+        nuint count = 0;
+        Check(GraphEdges(graph, null, null, null, ref count), Action);
+        nint[] from = new nint[count], to = new nint[count];
+        GraphEdge[] edges = new GraphEdge[count];
+        Check(GraphEdges(graph, from, to, edges, ref count), Action);
+        Check(GraphRemoveDependencies(graph, from, to, edges, count), Action);
+        Array.Fill(edges, GraphEdge.Overlapping);
+        Check(GraphAddDependencies(graph, from, to, edges, count), Action);
+    }
+
     private static void Check(int result, string action)
     {
         if (result != Success)
@@ -96,6 +123,18 @@ internal static partial class CudaDriver
     [LibraryImport(Library, EntryPoint = "cuGraphDestroy")]
     private static partial int GraphDestroy(nint graph);
 
+    [LibraryImport(Library, EntryPoint = "cuGraphGetEdges_v2")]
+    private static partial int GraphEdges(nint graph, [Out] nint[]? from, [Out] nint[]? to, [Out] GraphEdge[]? edges, ref nuint count);
+
+    [LibraryImport(Library, EntryPoint = "cuGraphRemoveDependencies_v2")]
+    private static partial int GraphRemoveDependencies(nint graph, nint[] from, nint[] to, GraphEdge[] edges, nuint count);
+
+    [LibraryImport(Library, EntryPoint = "cuGraphAddDependencies_v2")]
+    private static partial int GraphAddDependencies(nint graph, nint[] from, nint[] to, GraphEdge[] edges, nuint count);
+
+    [LibraryImport(Library, EntryPoint = "cuDriverGetVersion")]
+    private static partial int DriverVersion(out int version);
+
     [LibraryImport(Library, EntryPoint = "cuFuncGetAttribute")]
     private static partial int FunctionAttribute(out int value, int attribute, nint function);
 
@@ -104,4 +143,14 @@ internal static partial class CudaDriver
 
     [LibraryImport(Library, EntryPoint = "cuGetErrorString")]
     private static partial int ErrorString(int result, out nint text);
+
+    /// <summary>The driver's CUgraphEdgeData.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 8)]
+    private readonly record struct GraphEdge(byte FromPort, byte ToPort, byte Type)
+    {
+        private const byte Programmatic = 1;
+
+        /// <summary>From the place where all groups of a kernel have let the next one begin.</summary>
+        public static GraphEdge Overlapping => new(Programmatic, 0, Programmatic);
+    }
 }

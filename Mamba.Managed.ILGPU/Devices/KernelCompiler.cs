@@ -48,7 +48,7 @@ internal sealed class KernelCompiler(Accelerator accelerator, KernelCache cache)
     {
         PTXCompiledKernel kernel = (PTXCompiledKernel)backend.Compile(entry, key.Specialization);
         SharedMemorySpecification shared = EntryPointOf(kernel).SharedMemory;
-        return new(kernel.PTXAssembly, shared.StaticSize, shared.HasDynamicMemory);
+        return new(OverlapText.For(kernel.PTXAssembly, backend.Architecture), shared.StaticSize, shared.HasDynamicMemory);
     }
 
     private CompiledKernel Compile(in EntryPointDescription entry, in KernelKey key)

@@ -13,6 +13,9 @@ internal sealed class LogitBuffer(GpuSession session, ModelShape shape) : IDispo
     /// <summary>The most rows at a time: enough for full speed, of little memory even with large vocabularies.</summary>
     public const int MostRows = 256;
 
+    /// <summary>Numbers from which on several threads copy: one takes longer than the device does for a step of many sequences.</summary>
+    private const int Many = 1 << 18;
+
     private readonly DeviceMemory memory = new(session);
     private HostStaging<float>? staging;
     private ArrayView<float> values;
@@ -53,12 +56,7 @@ internal sealed class LogitBuffer(GpuSession session, ModelShape shape) : IDispo
     public Span<float> Deliver(int count, Span<float> logits)
     {
         Fetch(count);
-        for (int row = 0; row < count; row++)
-        {
-            logits = CopyRow(row, logits);
-        }
-
-        return logits;
+        return CopyRows([.. Enumerable.Range(0, count)], logits);
     }
 
     /// <summary>Waits for the device and gives the caller the rows of the sequences of which logits are wanted.</summary>
@@ -68,12 +66,16 @@ internal sealed class LogitBuffer(GpuSession session, ModelShape shape) : IDispo
     public Span<float> Deliver(ReadOnlySpan<SequenceInput> inputs, Span<float> logits)
     {
         Fetch(inputs.Length);
+        List<int> wanted = new(inputs.Length);
         for (int row = 0; row < inputs.Length; row++)
         {
-            logits = inputs[row].LogitCount > 0 ? CopyRow(row, logits) : logits;
+            if (inputs[row].LogitCount > 0)
+            {
+                wanted.Add(row);
+            }
         }
 
-        return logits;
+        return CopyRows([.. wanted], logits);
     }
 
     private void Fetch(int count)
@@ -82,11 +84,17 @@ internal sealed class LogitBuffer(GpuSession session, ModelShape shape) : IDispo
         session.Synchronize();
     }
 
-    private Span<float> CopyRow(int row, Span<float> logits)
+    private unsafe Span<float> CopyRows(int[] rows, Span<float> logits)
     {
-        int vocabulary = shape.Config.VocabSize;
-        staging!.Span.Slice(row * shape.LogitPitch, vocabulary).CopyTo(logits);
-        return logits[vocabulary..];
+        int vocabulary = shape.Config.VocabSize, pitch = shape.LogitPitch, count = rows.Length * vocabulary;
+        fixed (float* first = staging!.Span, target = logits[..count])
+        {
+            float* from = first, to = target;
+            ParallelOptions threads = new() { MaxDegreeOfParallelism = count < Many ? 1 : -1 };
+            Parallel.For(0, rows.Length, threads, i => new ReadOnlySpan<float>(from + (rows[i] * pitch), vocabulary).CopyTo(new(to + (i * vocabulary), vocabulary)));
+        }
+
+        return logits[count..];
     }
 
     /// <inheritdoc/>

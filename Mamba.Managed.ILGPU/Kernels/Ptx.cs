@@ -90,26 +90,26 @@ internal static class Ptx
     public static void LoadSharedMatrices(string to, int index, int address, int offset) =>
         CudaAsm.Emit($"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {Four(to, index)}, [%0+{offset}];", address);
 
-    /// <summary>D[16, 8] += A[16, 16] B[16, 8] of bfloat16, with A and B in variables, two entries each; the sums are truncated, not rounded.</summary>
-    [Inlined]
-    public static void MultiplyAddBFloat16(string d, int dIndex, uint a0, uint a1, uint a2, uint a3, uint b0, uint b1) =>
-        CudaAsm.Emit($"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {Four(d, dIndex)}, {{%0, %1, %2, %3}}, {{%4, %5}}, {Four(d, dIndex)};", a0, a1, a2, a3, b0, b1);
-
-    /// <summary>D[16, 8] += A[16, 8] B[8, 8] of TF32; otherwise as <see cref="MultiplyAddBFloat16"/>.</summary>
-    [Inlined]
-    public static void MultiplyAddTf32(string d, int dIndex, uint a0, uint a1, uint a2, uint a3, uint b0, uint b1) =>
-        CudaAsm.Emit($"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {Four(d, dIndex)}, {{%0, %1, %2, %3}}, {{%4, %5}}, {Four(d, dIndex)};", a0, a1, a2, a3, b0, b1);
-
     /// <summary>D[16, 8] = A[16, 16] B[16, 8] + C of bfloat16, two to a register, with float32 sums that are truncated, not rounded.</summary>
     /// <remarks>D and A are four registers from an index, B two. C is D or, where <paramref name="isFirst"/>, zero, for which the register zero0 stands.</remarks>
     [Inlined]
     public static void MultiplyBFloat16(string d, int dIndex, string a, int aIndex, string b, int bIndex, bool isFirst) =>
         CudaAsm.Emit($"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {Four(d, dIndex)}, {Four(a, aIndex)}, {{{b}{bIndex}, {b}{bIndex + 1}}}, {(isFirst ? Zeros : Four(d, dIndex))};");
 
-    /// <summary>D[16, 8] = A[16, 8] B[8, 8] + C of TF32, one to a register; otherwise as <see cref="MultiplyBFloat16"/>.</summary>
+    /// <summary>D[16, 8] = A[16, 8] B[8, 8] + C of TF32, one to a register; otherwise as <see cref="MultiplyBFloat16(string, int, string, int, string, int, bool)"/>.</summary>
     [Inlined]
     public static void MultiplyTf32(string d, int dIndex, string a, int aIndex, string b, int bIndex, bool isFirst) =>
         CudaAsm.Emit($"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {Four(d, dIndex)}, {Four(a, aIndex)}, {{{b}{bIndex}, {b}{bIndex + 1}}}, {(isFirst ? Zeros : Four(d, dIndex))};");
+
+    /// <summary>As the other <see cref="MultiplyBFloat16(string, int, string, int, string, int, bool)"/>, with A and B in variables.</summary>
+    [Inlined]
+    public static void MultiplyBFloat16(string d, int dIndex, uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, bool isFirst) =>
+        CudaAsm.Emit($"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {Four(d, dIndex)}, {{%0, %1, %2, %3}}, {{%4, %5}}, {(isFirst ? Zeros : Four(d, dIndex))};", a0, a1, a2, a3, b0, b1);
+
+    /// <summary>As the other <see cref="MultiplyTf32(string, int, string, int, string, int, bool)"/>, with A and B in variables.</summary>
+    [Inlined]
+    public static void MultiplyTf32(string d, int dIndex, uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, bool isFirst) =>
+        CudaAsm.Emit($"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {Four(d, dIndex)}, {{%0, %1, %2, %3}}, {{%4, %5}}, {(isFirst ? Zeros : Four(d, dIndex))};", a0, a1, a2, a3, b0, b1);
 
     /// <summary>Rounds two float32 to bfloat16, the first to the lower half of the result.</summary>
     [Inlined]
