@@ -15,8 +15,8 @@ namespace Mamba.Managed.ILGPU.Decode;
 /// weights is read while it waits for numbers: the first weights of the next product into registers, smaller arrays into the device's cache.
 /// <para>
 /// A layer: every group receives the residual stream and computes its rows of in_proj, the convolution, and its channels' share of each row of
-/// x_proj; for each row one group adds up the shares, a group that has no channels where there is one; every group receives dt, B and C, moves its channels' states on, and sends the gated output;
-/// every group receives that, and computes its rows of out_proj.
+/// x_proj; for each row one group adds up the shares, a group that has no channels where there is one; every group receives dt, B and C, moves its
+/// channels' states on, and sends the gated output; every group receives that, and computes its rows of out_proj.
 /// </para>
 /// <para>As it stands the template runs without NVIDIA's instructions, on devices whose warps have 32 threads.</para>
 /// </remarks>
