@@ -114,6 +114,9 @@ internal struct PersistentArguments
     /// <summary>Where the sequence's state begins in the pool; the kernel itself looks it up.</summary>
     public long FirstState;
 
+    /// <summary>1 where a row of in_proj is longer than what a warp has in registers.</summary>
+    public int IsWide;
+
     /// <summary>Threads that share a row of x_proj: a power of two.</summary>
     public int RowThreads;
 

@@ -38,7 +38,7 @@ internal static partial class PersistentKernel
     private const int InDepth = 1;
     private const int OutDepth = 1;
 
-    /// <summary>How many of in_proj a thread loads while dt, B and C are on their way; it loads the others while the gated output is.</summary>
+    /// <summary>How many of in_proj a thread loads while dt, B and C are on their way; it loads the others while the gated output is, or where rows are long, while the residual stream is.</summary>
     private const int EarlyDepth = 1;
 
     /// <summary>Weights of x_proj and dt_proj that a thread loads ahead, in units of four and of one.</summary>
@@ -54,7 +54,7 @@ internal static partial class PersistentKernel
 
     private const int Arrays = (int)LayerArray.Count;
 
-    [Unrolled("Float32", "Emulated=false", "InDepth=6", "OutDepth=3", "EarlyDepth=1")]
+    [Unrolled("Float32", "Emulated=false", "InDepth=6", "OutDepth=3", "EarlyDepth=0")]
     [Unrolled("BFloat16Weights", "Emulated=false", "BFloat16=true", "InDepth=4", "OutDepth=4", "EarlyDepth=2")]
     [Unrolled("EmulatedBFloat16", "BFloat16=true")]
     internal static void Template(PersistentArguments arguments)
@@ -85,10 +85,8 @@ internal static partial class PersistentKernel
         {
             WeightSlice input = share.Input(arguments, places[(int)LayerArray.InProj], BFloat16);
             WeightSlice output = share.Output(arguments, 0, BFloat16);
-            WeightUnit firstInput = input.Unit(warp);
-            WeightUnit firstOutput = output.Unit(warp);
-            LoadEarly(arguments.Origin, input.Place, firstInput, inWeights);
-            LoadLate(arguments.Origin, input.Place, firstInput, inWeights);
+            LoadEarly(arguments.Origin, input.Place, input.Unit(warp), inWeights);
+            LoadLate(arguments.Origin, input.Place, input.Unit(warp), inWeights);
             LoadNorms(arguments, places[(int)LayerArray.Norm], norms);
             Prefetch(arguments, share, places, 0);
             float convolved = Shift(arguments, share, places, 0);
@@ -101,7 +99,7 @@ internal static partial class PersistentKernel
                 ReceiveResidual(arguments, share, here[(int)LayerArray.Norm], layer, norms, vector.Cast<float>(), residual, squares);
                 float scale = Scale(arguments, squares);
                 input.Place = here[(int)LayerArray.InProj];
-                Multiply(arguments.Origin, input, firstInput, vector, inWeights, sums, scale, false);
+                Multiply(arguments.Origin, input, input.Unit(warp), vector, inWeights, sums, scale, false);
                 ProjectShares(arguments, share, here, layer, convolved, sums, mixed, gates);
                 if (arguments.Groups == Grid.DimX)
                 {
@@ -110,25 +108,36 @@ internal static partial class PersistentKernel
 
                 // While numbers travel, weights do, too; but so that nobody's numbers wait for them long.
                 output.Place = here[(int)LayerArray.OutProj];
-                Load(arguments.Origin, output.Place, firstOutput, outWeights);
-                long nextPlace = isLast ? head.Place : later[(int)LayerArray.InProj];
-                WeightUnit nextUnit = isLast ? head.Row(warp) : firstInput;
-                LoadEarly(arguments.Origin, nextPlace, nextUnit, inWeights);
-                if (!isLast)
+                Load(arguments.Origin, output.Place, output.Unit(warp), outWeights);
+                if (isLast)
                 {
+                    LoadEarly(arguments.Origin, head.Place, head.Row(warp), inWeights);
+                }
+                else
+                {
+                    LoadEarly(arguments.Origin, later[(int)LayerArray.InProj], input.Unit(warp), inWeights);
                     Prefetch(arguments, share, later, next);
                 }
 
                 AdvanceStates(arguments, share, here, layer, projected, mixed.Cast<float>(), gates);
-                LoadNorms(arguments, isLast ? arguments.FinalNormPlace : later[(int)LayerArray.Norm], norms);
-                LoadLate(arguments.Origin, nextPlace, nextUnit, inWeights);
+                if (arguments.IsWide == 0)
+                {
+                    LoadNext(arguments, input, head, later, isLast, inWeights);
+                }
+
                 ReceiveGated(arguments, arguments.Tag + layer, vector.Cast<float>());
-                Multiply(arguments.Origin, output, firstOutput, vector, outWeights, sums, 1f, false);
+                Multiply(arguments.Origin, output, output.Unit(warp), vector, outWeights, sums, 1f, false);
+                LoadNorms(arguments, isLast ? arguments.FinalNormPlace : later[(int)LayerArray.Norm], norms);
                 Group.Barrier();
                 SendResidual(arguments, share, here[(int)LayerArray.OutBias], arguments.Tag + layer + 1, sums, residual);
                 if (!isLast)
                 {
                     convolved = Shift(arguments, share, later, next);
+                }
+
+                if (arguments.IsWide != 0)
+                {
+                    LoadNext(arguments, input, head, later, isLast, inWeights);
                 }
             }
         }
@@ -147,6 +156,21 @@ internal static partial class PersistentKernel
         {
             ReceiveResidual(arguments, share, arguments.FinalNormPlace, arguments.Layers, norms, vector.Cast<float>(), residual, squares);
             Multiply(arguments.Origin, head, head.Row(warp), vector, inWeights, arguments.Logits, Scale(arguments, squares), true);
+        }
+    }
+
+    /// <summary>Loads the rest of the first weights of the next layer, or of the head.</summary>
+    [Inlined]
+    private static void LoadNext(PersistentArguments arguments, WeightSlice input, WeightSlice head, ArrayView<long> later, bool isLast, Float4[] weights)
+    {
+        int warp = Group.IdxX >> 5;
+        if (isLast)
+        {
+            LoadLate(arguments.Origin, head.Place, head.Row(warp), weights);
+        }
+        else
+        {
+            LoadLate(arguments.Origin, later[(int)LayerArray.InProj], input.Unit(warp), weights);
         }
     }
 

@@ -13,6 +13,9 @@ internal sealed class PersistentStep : IDisposable
     /// <summary>With so many threads a group has 24 warps of 80 registers.</summary>
     private const int MostThreads = 768;
 
+    /// <summary>Units of 16 bytes of a row of in_proj that a warp has in registers.</summary>
+    private const int InputUnits = 192;
+
     private readonly GpuSession session;
     private readonly DeviceMemory memory;
     private readonly ArrayView<long> words;
@@ -112,7 +115,7 @@ internal sealed class PersistentStep : IDisposable
             Tokens = buffers.Tokens, Slots = buffers.Slots, Norms = MixerNorms.Of(shape.Config), StateLength = shape.StateLength,
             Groups = sharing, Layers = shape.Config.NLayer,
             InParts = Parts(8 * Most(shape.Channels / 4, sharing), warps), OutParts = Parts(Most(shape.Features, sharing), warps),
-            RowThreads = rowThreads,
+            RowThreads = rowThreads, IsWide = shape.Features / perUnit > InputUnits ? 1 : 0,
             FeaturePitch = weights.Head.Pitch / perUnit, ChannelPitch = weights.Layers[0].OutProj.Pitch / perUnit, RankPitch = weights.Layers[0].DtProj.Pitch / perUnit,
             Features = shape.Features, Channels = shape.Channels, Rank = shape.Rank, States = shape.States, Vocabulary = shape.Vocabulary,
             Width = shape.Config.DConv, Count = shape.Config.DModel, Epsilon = shape.Config.NormEpsilon,

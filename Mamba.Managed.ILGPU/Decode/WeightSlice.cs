@@ -32,7 +32,7 @@ internal struct WeightSlice
     /// <summary>A part of a row, if there is one of that number; else an empty one.</summary>
     public readonly WeightUnit Unit(int index)
     {
-        int row = index / Parts;
+        int row = Parts == 1 ? index : index / Parts;
         int partLength = (Length + Parts - 1) / Parts;
         int begin = (index - (row * Parts)) * partLength;
         return new()
