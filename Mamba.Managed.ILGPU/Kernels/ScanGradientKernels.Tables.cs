@@ -109,7 +109,7 @@ internal static partial class ScanGradientKernels
         for (int i = Group.IdxX; i < GroupChannels * 16; i += Threads)
         {
             int channel = i >> 4, n = group + (i & 15), place = (channel * TablePitch) + (i & 15);
-            a2s[place] = work.Scan.A2.Cast<float>()[((first + channel) * states) + n];
+            a2s[place] = work.Scan.A2[((first + channel) * states) + n];
             carries[place] = work.Carries[((item + channel) * (long)states) + n];
             sums[place] = work.Sums[((item + channel) * (long)(states + 2)) + n];
         }
@@ -158,7 +158,7 @@ internal static partial class ScanGradientKernels
         long last = (segment.Slot * work.StateLength) + work.StateOffset + (first * (long)states);
         for (int i = thread; i < GroupChannels * states; i += Threads)
         {
-            work.Sums[((item + (i / states)) * (long)(states + 2)) + (i % states)] *= work.Scan.A2.Cast<float>()[(first * states) + i] * Elementary.Ln2;
+            work.Sums[((item + (i / states)) * (long)(states + 2)) + (i % states)] *= work.Scan.A2[(first * states) + i] * Elementary.Ln2;
             if (work.StateGradients.Length > 0)
             {
                 work.StateGradients[last + i] = work.Carries[(item * (long)states) + i];
