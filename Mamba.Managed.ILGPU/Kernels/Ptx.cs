@@ -25,15 +25,7 @@ internal static class Ptx
     [Inlined]
     public static void CommitCopies() => CudaAsm.Emit("cp.async.commit_group;");
 
-    /// <summary>
-    /// Copies 16 bytes of global memory asynchronously to a place of the shared memory that ILGPU allocated first. Only the first
-    /// <paramref name="bytes"/> are read; the others become zeros.
-    /// </summary>
-    [Inlined]
-    public static void CopyToSharedAsync(int place, long global, int bytes) => CudaAsm.Emit(
-        "{ .reg .b32 place; mov.b32 place, __shared_alloca0; add.s32 place, place, %0; cp.async.cg.shared.global [place], [%1], 16, %2; }", place, global, bytes);
-
-    /// <summary>As above, to an offset from an address of shared memory.</summary>
+    /// <summary>Copies 16 bytes of global memory to shared memory asynchronously. Only the first <paramref name="bytes"/> are read; the others become zeros.</summary>
     [Inlined]
     public static void CopyToSharedAsync(int shared, int offset, long global, int bytes) =>
         CudaAsm.Emit($"cp.async.cg.shared.global [%0+{offset}], [%1], 16, %2;", shared, global, bytes);
