@@ -50,12 +50,6 @@ internal static partial class SelectiveScan
     internal static void Narrow(GpuSession session, in ScanArguments arguments)
     {
         bool many = arguments.StateCount > Padding.States, half = arguments.U.Type == NumberType.BFloat16;
-        if (!many && Environment.GetEnvironmentVariable("MAMBA_SCAN") == "A")
-        {
-            Launch(session, arguments, channels: 4, residents: 3, half ? SelectiveScanKernels.NarrowABFloat16 : SelectiveScanKernels.NarrowA);
-            return;
-        }
-
         Launch(session, arguments, channels: 4, residents: many ? 2 : 3, (many, half) switch
         {
             (false, false) => SelectiveScanKernels.Narrow,

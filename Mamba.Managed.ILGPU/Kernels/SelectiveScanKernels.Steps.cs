@@ -49,21 +49,7 @@ internal static partial class SelectiveScanKernels
 
     /// <summary>The sum of delta over a lane's steps.</summary>
     [Inlined]
-    private static float Total(Float4 ownDelta)
-    {
-        float total = 0f;
-        if (TimeLanes > 1 && StateWarps == 1)
-        {
-            total = (ownDelta.X + ownDelta.Y) + (ownDelta.Z + ownDelta.W);
-            total += Warp.ShuffleXor(total, Twins);
-            total += Warp.ShuffleXor(total, 2 * Twins);
-        }
-
-        return total;
-    }
-
-    [Inlined]
-    private static float TotalOf(float[] delta)
+    private static float Total(float[] delta)
     {
         float[] sums = new float[4];
         for (int i = Unroll.From(0); i < 4; i++)

@@ -52,7 +52,9 @@ internal static partial class SelectiveScanKernels
     /// <summary>Whether there are more than 16 states: they are taken 16 at a time, and h waits in the pool.</summary>
     private const bool ManyStates = false;
 
-    private const int Twins = StateLanes * TimeLanes < 32 ? 2 : 1;
+    /// <summary>Neighboring lanes with neighboring channels, and the same states and steps.</summary>
+    private const int Twins = 2;
+
     private const int WarpChannels = 32 / (StateLanes * TimeLanes);
     private const int GroupChannels = Threads / (4 * TimeLanes);
     private const int Chunk = TimeLanes * Steps;
@@ -71,8 +73,6 @@ internal static partial class SelectiveScanKernels
     [Unrolled("WideBFloat16", "IsBFloat16=true")]
     [Unrolled("WideManyStates", "ManyStates=true", "StageChunks=1")]
     [Unrolled("WideManyStatesBFloat16", "ManyStates=true", "StageChunks=1", "IsBFloat16=true")]
-    [Unrolled("NarrowA", "TimeLanes=8", "StageChunks=1", "Together=2")]
-    [Unrolled("NarrowABFloat16", "TimeLanes=8", "StageChunks=1", "Together=2", "IsBFloat16=true")]
     [Unrolled("Narrow", "TimeLanes=8", "StateLanes=2", "StateWarps=2", "StageChunks=1", "Together=2")]
     [Unrolled("NarrowBFloat16", "TimeLanes=8", "StateLanes=2", "StateWarps=2", "StageChunks=1", "Together=2", "IsBFloat16=true")]
     [Unrolled("NarrowManyStates", "TimeLanes=8", "StateLanes=2", "StateWarps=2", "StageChunks=1", "ManyStates=true")]
@@ -186,7 +186,6 @@ internal static partial class SelectiveScanKernels
             Float4 ownDelta = FourNumbers.Widen(nextDelta, IsBFloat16), ownInput = default;
             ownU = FourNumbers.Widen(nextU, IsBFloat16);
             Prepare(left, bias, ref ownDelta, ref ownU, ref ownInput);
-            total = Total(ownDelta);
             Warp.Barrier();
             stepsOfLane[stateGroup] = ownDelta;
             stepsOfLane[StepUnits + stateGroup] = ownInput;
@@ -205,11 +204,7 @@ internal static partial class SelectiveScanKernels
         if (!ManyStates || group == 0)
         {
             ReadShared(stepsOfLane, delta, input);
-            if (StateWarps > 1)
-            {
-                total = TotalOf(delta);
-            }
-
+            total = TimeLanes > 1 ? Total(delta) : 0f;
             int any = own - (ownStep >> 2);
             FourNumbers.Read(scan.Z, left > 0 ? own + (at >> 2) : any, IsBFloat16, ref gate);
             ReadAhead(scan, own + ((at + Chunk) >> 2), any, left - Chunk, ref nextDelta, ref nextU);
