@@ -25,13 +25,10 @@ internal static class Ptx
     [Inlined]
     public static void CommitCopies() => CudaAsm.Emit("cp.async.commit_group;");
 
-    /// <summary>
-    /// Copies 16 bytes of global memory asynchronously to a place of the shared memory that ILGPU allocated first. Only the first
-    /// <paramref name="bytes"/> are read; the others become zeros.
-    /// </summary>
+    /// <summary>Copies 16 bytes of global memory to shared memory asynchronously. Only the first <paramref name="bytes"/> are read; the others become zeros.</summary>
     [Inlined]
-    public static void CopyToSharedAsync(int place, long global, int bytes) => CudaAsm.Emit(
-        "{ .reg .b32 place; mov.b32 place, __shared_alloca0; add.s32 place, place, %0; cp.async.cg.shared.global [place], [%1], 16, %2; }", place, global, bytes);
+    public static void CopyToSharedAsync(int shared, int offset, long global, int bytes) =>
+        CudaAsm.Emit($"cp.async.cg.shared.global [%0+{offset}], [%1], 16, %2;", shared, global, bytes);
 
     /// <summary>Copies 16 bytes of global memory to shared memory asynchronously if index &lt; count.</summary>
     [Inlined]
@@ -62,6 +59,14 @@ internal static class Ptx
     {
         CudaAsm.Emit($".shared .align 128 .b8 {name}[{bytes}];");
         CudaAsm.Emit($"mov.u32 %0, {name};", out int address);
+        return address;
+    }
+
+    /// <summary>The address of the shared memory that ILGPU allocated first.</summary>
+    [Inlined]
+    public static int FirstShared()
+    {
+        CudaAsm.Emit("mov.u32 %0, __shared_alloca0;", out int address);
         return address;
     }
 
@@ -167,6 +172,13 @@ internal static class Ptx
     [Inlined]
     public static void SplitTf32(string high, string low, int toIndex, string from, int fromIndex) =>
         CudaAsm.Emit($"and.b32 {high}{toIndex}, {from}{fromIndex}, 0xFFFFE000; sub.f32 {low}{toIndex}, {from}{fromIndex}, {high}{toIndex};");
+
+    /// <summary>Writes four float32 to 8 bytes of global memory, rounded to bfloat16.</summary>
+    [Inlined]
+    public static void StoreBFloat16(long address, float first, float second, float third, float fourth) =>
+        CudaAsm.Emit(
+            "{ .reg .b32 lower, upper; cvt.rn.bf16x2.f32 lower, %2, %1; cvt.rn.bf16x2.f32 upper, %4, %3; st.global.v2.b32 [%0], {lower, upper}; }",
+            address, first, second, third, fourth);
 
     /// <summary>Writes four registers to 16 bytes of global memory.</summary>
     [Inlined]

@@ -15,6 +15,10 @@ internal static partial class ScanGradientKernels
 {
     private const int RowUnits = Chunk / 4;
     private const int TileUnits = 32 * RowUnits;
+
+    /// <summary>Rows that all threads copy at a time.</summary>
+    private const int PassRows = Threads / RowUnits;
+
     private const int TablePitch = 20;
     private const int TableUnits = GroupChannels * TablePitch / 4;
     private const int TableStart = 2 * TileUnits;
@@ -27,50 +31,56 @@ internal static partial class ScanGradientKernels
 
     /// <summary>Begins to copy B, C and the first states of a chunk; what lies beyond the last token becomes zero.</summary>
     [Inlined]
-    private static void Fetch(FastScanGradients work, ArrayView<Float4> shared, Segment segment, int chunk, int group, int buffer)
+    private static void Fetch(FastScanGradients work, ArrayView<Float4> shared, int sharedAddress, Segment segment, int chunk, int group, int buffer)
     {
-        int thread = Group.IdxX, row = thread / RowUnits, unit = thread % RowUnits, step = (chunk * Chunk) + (unit * 4);
+        int thread = Group.IdxX, row = thread / RowUnits, unit = thread & (RowUnits - 1), step = (chunk * Chunk) + (unit * 4);
         if (chunk >= 0)
         {
             int from = ((group + row) * work.Scan.Pitch) + ((segment.Start + step) >> 2), target = (buffer * TileUnits) + (row * RowUnits) + ((unit & 1) * 8) + (unit >> 1);
-            bool inside = step < segment.Length;
-            for (int i = Unroll.From(0); i < 32 * RowUnits / Threads; i++)
+            int number = (segment.Start / Chunk) + Grid.IdxY + chunk, channel = (Grid.IdxX * GroupChannels) + (thread >> 2);
+            int states = (((((number * work.Scan.Channels) + channel) * work.Scan.States) + group) >> 2) + (thread & 3);
+            int statesTarget = TableStart + ((3 + buffer) * TableUnits) + ((thread >> 2) * (TablePitch / 4)) + (thread & 3);
+            bool inside = step < segment.Length, copiesStates = thread < GroupChannels * 4;
+            if (CudaAsm.IsSupported)
             {
-                int source = from + (i * (Threads / RowUnits) % 16 * work.Scan.Pitch), to = target + (i * Threads);
-                bool isC = i * (Threads / RowUnits) >= 16;
-                Copy(isC ? work.Scan.C : work.Scan.B, isC ? work.Scan.CAddress : work.Scan.BAddress, source, shared, to, inside);
-            }
+                long address = work.Scan.BAddress + (from * 16L), passStep = PassRows * 16L * work.Scan.Pitch;
+                int place = sharedAddress + (16 * target);
+                for (int i = Unroll.From(0); i < 32 / PassRows; i++)
+                {
+                    address = i * PassRows == 16 ? work.Scan.CAddress + (from * 16L) : address;
+                    Ptx.CopyToSharedAsync(place, 16 * i * Threads, address, inside ? 16 : 0);
+                    address += passStep;
+                }
 
-            if (thread < GroupChannels * 4)
+                if (copiesStates)
+                {
+                    Ptx.CopyToSharedAsync(sharedAddress + (16 * statesTarget), 0, work.ChunkAddress + (states * 16L), 16);
+                }
+            }
+            else
             {
-                int number = (segment.Start / Chunk) + Grid.IdxY + chunk, channel = (Grid.IdxX * GroupChannels) + (thread >> 2);
-                int source = (((((number * work.Scan.Channels) + channel) * work.Scan.States) + group) >> 2) + (thread & 3);
-                Copy(work.ChunkUnits, work.ChunkAddress, source, shared, TableStart + ((3 + buffer) * TableUnits) + ((thread >> 2) * (TablePitch / 4)) + (thread & 3), true);
+                for (int i = Unroll.From(0); i < 32 / PassRows; i++)
+                {
+                    int source = from + (i * PassRows % 16 * work.Scan.Pitch);
+                    Float4 copied = default;
+                    if (inside)
+                    {
+                        copied = i * PassRows >= 16 ? work.Scan.C[source] : work.Scan.B[source];
+                    }
+
+                    shared[target + (i * Threads)] = copied;
+                }
+
+                if (copiesStates)
+                {
+                    shared[statesTarget] = work.ChunkUnits[states];
+                }
             }
         }
 
         if (CudaAsm.IsSupported)
         {
             Ptx.CommitCopies();
-        }
-    }
-
-    [Inlined]
-    private static void Copy(ArrayView<Float4> from, long address, int source, ArrayView<Float4> shared, int target, bool inside)
-    {
-        if (CudaAsm.IsSupported)
-        {
-            Ptx.CopyToSharedAsync(target * 16, address + (source * 16L), inside ? 16 : 0);
-        }
-        else
-        {
-            Float4 copied = default;
-            if (inside)
-            {
-                copied = from[source];
-            }
-
-            shared[target] = copied;
         }
     }
 
@@ -109,7 +119,7 @@ internal static partial class ScanGradientKernels
         for (int i = Group.IdxX; i < GroupChannels * 16; i += Threads)
         {
             int channel = i >> 4, n = group + (i & 15), place = (channel * TablePitch) + (i & 15);
-            a2s[place] = work.Scan.A2.Cast<float>()[((first + channel) * states) + n];
+            a2s[place] = work.Scan.A2[((first + channel) * states) + n];
             carries[place] = work.Carries[((item + channel) * (long)states) + n];
             sums[place] = work.Sums[((item + channel) * (long)(states + 2)) + n];
         }
@@ -132,12 +142,12 @@ internal static partial class ScanGradientKernels
     [Inlined]
     private static void End(FastScanGradients work, ArrayView<Float4> terms, Segment segment, float biasSum, float skipSum)
     {
-        int thread = Group.IdxX, lane = thread & 31, inGroup = ((thread >> 5) % ChannelWarps * 4) + (lane >> 3);
+        int thread = Group.IdxX, lane = thread & 31, inGroup = (((thread >> 5) & (ChannelWarps - 1)) * WarpChannels) + (lane & (WarpChannels - 1));
         int states = work.Scan.States, first = Grid.IdxX * GroupChannels, item = (Grid.IdxY * work.Scan.Channels) + first;
         for (int distance = Unroll.From(1); distance < TimeLanes; distance *= 2)
         {
-            biasSum += Warp.ShuffleXor(biasSum, distance);
-            skipSum += Warp.ShuffleXor(skipSum, distance);
+            biasSum += Warp.ShuffleXor(biasSum, distance * WarpChannels);
+            skipSum += Warp.ShuffleXor(skipSum, distance * WarpChannels);
         }
 
         ArrayView<float> waiting = terms.Cast<float>();
@@ -148,7 +158,7 @@ internal static partial class ScanGradientKernels
         }
 
         Group.Barrier();
-        if (thread < 32 * ChannelWarps && (lane & (TimeLanes - 1)) == 0)
+        if (thread < 32 * ChannelWarps && lane < WarpChannels)
         {
             long at = ((item + inGroup) * (long)(states + 2)) + states;
             work.Sums[at] = StateWarps > 1 ? biasSum + waiting[2 * inGroup] : biasSum;
@@ -158,7 +168,7 @@ internal static partial class ScanGradientKernels
         long last = (segment.Slot * work.StateLength) + work.StateOffset + (first * (long)states);
         for (int i = thread; i < GroupChannels * states; i += Threads)
         {
-            work.Sums[((item + (i / states)) * (long)(states + 2)) + (i % states)] *= work.Scan.A2.Cast<float>()[(first * states) + i] * Elementary.Ln2;
+            work.Sums[((item + (i / states)) * (long)(states + 2)) + (i % states)] *= work.Scan.A2[(first * states) + i] * Elementary.Ln2;
             if (work.StateGradients.Length > 0)
             {
                 work.StateGradients[last + i] = work.Carries[(item * (long)states) + i];

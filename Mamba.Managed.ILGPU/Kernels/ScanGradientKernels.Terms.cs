@@ -19,21 +19,22 @@ internal static partial class ScanGradientKernels
     [Inlined]
     private static void AddChannels(ArrayView<Float4> terms, int waiting, int lane, float[] ofB, float[] ofC)
     {
-        bool odd = (lane & 8) != 0, late = (lane & 16) != 0;
+        bool odd = (lane & 1) != 0, late = (lane & 2) != 0;
         float[] pair = new float[Steps];
         Float4 sum = default;
         for (int t = Unroll.From(0); t < Steps; t++)
         {
-            pair[t] = (odd ? ofC[t] : ofB[t]) + Warp.ShuffleXor(odd ? ofB[t] : ofC[t], 8);
+            pair[t] = (odd ? ofC[t] : ofB[t]) + Warp.ShuffleXor(odd ? ofB[t] : ofC[t], 1);
         }
 
         for (int i = Unroll.From(0); i < 4; i++)
         {
-            sum[i] = (late ? pair[i + 4] : pair[i]) + Warp.ShuffleXor(late ? pair[i] : pair[i + 4], 16);
+            sum[i] = (late ? pair[i + 4] : pair[i]) + Warp.ShuffleXor(late ? pair[i] : pair[i + 4], 2);
         }
 
-        int row = (((waiting * ChannelWarps) + ((Group.IdxX >> 5) % ChannelWarps)) * 2) + ((lane >> 3) & 1);
-        terms[(row * RowUnits) + ((lane & (TimeLanes - 1)) * 2) + (lane >> 4)] = sum;
+        // Rows of C are turned by half of the banks, since lanes with B and C store together.
+        int row = (((waiting * ChannelWarps) + ((Group.IdxX >> 5) & (ChannelWarps - 1))) * 2) + (lane & 1);
+        terms[(row * RowUnits) + (((lane / WarpChannels * 2) + ((lane >> 1) & 1)) ^ ((lane & 1) * 4))] = sum;
     }
 
     /// <summary>Adds the terms of the group's warps, and leaves them in the workspace.</summary>
@@ -42,7 +43,8 @@ internal static partial class ScanGradientKernels
     {
         for (int i = Group.IdxX; i < Together * StateWarps * 2 * RowUnits; i += Threads)
         {
-            int waiting = i / (2 * RowUnits), unit = i % (2 * RowUnits), from = (waiting * ChannelWarps * 2 * RowUnits) + unit;
+            int waiting = i / (2 * RowUnits), unit = i & ((2 * RowUnits) - 1);
+            int from = (waiting * ChannelWarps * 2 * RowUnits) + (unit < RowUnits ? unit : unit ^ 4);
             Float4 sum = terms[from];
             for (int warp = Unroll.From(1); warp < ChannelWarps; warp++)
             {
@@ -53,7 +55,7 @@ internal static partial class ScanGradientKernels
                 }
             }
 
-            int step = (chunk * Chunk) + (unit % RowUnits * 4), n = state + (waiting / Together * WarpStates) + (waiting % Together);
+            int step = (chunk * Chunk) + ((unit & (RowUnits - 1)) * 4), n = state + (waiting / Together * WarpStates) + (waiting % Together);
             int row = (Grid.IdxX * 2 * work.Scan.States) + (unit < RowUnits ? 0 : work.Scan.States) + n;
             if (step < ((segment.Length + Padding.Sequence - 1) & -Padding.Sequence))
             {

@@ -10,7 +10,8 @@ namespace Mamba.Managed.ILGPU.Kernels;
 /// <summary>The gradients of the scan for groups of 16 channels of one sequence, for GPUs with warps of 32; the plain form has their definition.</summary>
 /// <remarks>
 /// Chunks of 64 steps in reverse, each from the state that the forward pass saved at its beginning. A channel has eight lanes with eight consecutive steps each, a
-/// warp four channels, and <see cref="StateWarps"/> warps share the states of four channels. For each state the lanes fold their steps in both directions of time:
+/// warp four channels, and <see cref="StateWarps"/> warps share the states of four channels. Neighboring lanes have neighboring channels and the same steps, so that
+/// shared memory gives them the same B and C at once. For each state the lanes fold their steps in both directions of time:
 /// forward for h, backward for the gradient g of h; prefixes over the lanes give both their first values, and the steps are done again, each decay computed once.
 /// <para>
 /// Gradients of B and C are sums over channels: over a warp's four by exchanges that leave each lane two steps, over warps through shared memory, over groups
@@ -34,6 +35,7 @@ internal static partial class ScanGradientKernels
     private const int ChannelWarps = 4;
     private const int Threads = 32 * ChannelWarps * StateWarps;
     private const int TimeLanes = 8;
+    private const int WarpChannels = 32 / TimeLanes;
     private const int Steps = 8;
     private const int Chunk = TimeLanes * Steps;
     private const int WarpStates = 16 / StateWarps;
@@ -49,16 +51,22 @@ internal static partial class ScanGradientKernels
         ArrayView<float> a2s = Table(shared, 0), carries = Table(shared, 1), sums = Table(shared, 2);
         ArrayView<Float4> terms = shared.SubView(TermStart, TermUnits);
         Segment segment = work.Scan.Segments[Grid.IdxY];
-        int thread = Group.IdxX, lane = thread & 31, timeLane = lane & (TimeLanes - 1), part = thread / (32 * ChannelWarps);
-        int inGroup = ((thread >> 5) % ChannelWarps * 4) + (lane >> 3), channel = (Grid.IdxX * GroupChannels) + inGroup;
+        int thread = Group.IdxX, lane = thread & 31, timeLane = lane / WarpChannels, part = thread / (32 * ChannelWarps);
+        int inGroup = (((thread >> 5) & (ChannelWarps - 1)) * WarpChannels) + (lane & (WarpChannels - 1)), channel = (Grid.IdxX * GroupChannels) + inGroup;
         int place = inGroup * TablePitch, chunks = (segment.Length + Chunk - 1) / Chunk, buffer = 0;
         int ownStep = timeLane * Steps, own = (channel * work.Scan.Pitch) + ((segment.Start + ownStep) >> 2);
         float bias = work.Scan.DeltaBias[channel], skip = work.Scan.D[channel], biasSum = 0f, skipSum = 0f;
         float[] delta = new float[Steps], u = new float[Steps], input = new float[Steps], y = new float[Steps];
         float[] ds = new float[Steps], decayGradient = new float[Steps], inputGradient = new float[Steps];
         float total = 0f;
+        int sharedAddress = 0;
+        if (CudaAsm.IsSupported)
+        {
+            sharedAddress = Ptx.FirstShared();
+        }
+
         Begin(work, segment);
-        Fetch(work, shared, segment, chunks - 1, 0, 0);
+        Fetch(work, shared, sharedAddress, segment, chunks - 1, 0, 0);
         for (int chunk = chunks - 1; chunk >= 0; chunk--)
         {
             int at = own + (chunk * (Chunk / 4)), left = segment.Length - (chunk * Chunk) - ownStep;
@@ -94,7 +102,7 @@ internal static partial class ScanGradientKernels
 
                 Arrive();
                 bool isLast = !ManyStates || group + 16 == work.Scan.States;
-                Fetch(work, shared, segment, isLast ? chunk - 1 : chunk, isLast ? 0 : group + 16, buffer ^ 1);
+                Fetch(work, shared, sharedAddress, segment, isLast ? chunk - 1 : chunk, isLast ? 0 : group + 16, buffer ^ 1);
                 for (int first = part * WarpStates; first < (part + 1) * WarpStates; first += Together)
                 {
                     for (int n = first; n < first + Together; n++)
@@ -153,7 +161,7 @@ internal static partial class ScanGradientKernels
         float[] inputGradient,
         float total)
     {
-        int timeLane = lane & (TimeLanes - 1);
+        int timeLane = lane / WarpChannels;
         ArrayView<Float4> tile = shared.SubView((buffer * TileUnits) + (n * RowUnits) + timeLane, (16 * RowUnits) + TimeLanes + 1);
         float a2 = a2s[place], first = Table(shared, 3 + buffer)[place], last = carries[place];
         Float4[] b = new Float4[2], c = new Float4[2];
@@ -171,7 +179,7 @@ internal static partial class ScanGradientKernels
             own[t] = ds[t] * c[t / 4][t % 4];
         }
 
-        float h = before[0], product = XMath.Exp2(total * a2), g = decays[Steps - 1] * own[Steps - 1], laterProduct = product;
+        float h = before[0], product = XMath.Exp2(total * a2), g = decays[Steps - 1] * own[Steps - 1];
         for (int t = Unroll.From(1); t < Steps; t++)
         {
             h = (decays[t] * h) + before[t];
@@ -182,10 +190,23 @@ internal static partial class ScanGradientKernels
             g = decays[t] * (own[t] + g);
         }
 
+        // Each lane takes over the fold of the lane before (of the lane after, for g), and the first one the carry: the prefix is what it begins with.
+        float laterProduct = Warp.ShuffleDown(product, WarpChannels);
+        product = Warp.ShuffleUp(product, WarpChannels);
+        h = Warp.ShuffleUp(h, WarpChannels);
+        g = Warp.ShuffleDown(g, WarpChannels);
+        h = timeLane == 0 ? first : h;
+        g = timeLane == TimeLanes - 1 ? last : g;
         for (int distance = Unroll.From(1); distance < TimeLanes; distance *= 2)
         {
-            float earlierH = Warp.ShuffleUp(h, distance), earlierProduct = Warp.ShuffleUp(product, distance);
-            float laterG = Warp.ShuffleDown(g, distance), evenLaterProduct = Warp.ShuffleDown(laterProduct, distance);
+            float earlierH = Warp.ShuffleUp(h, distance * WarpChannels), laterG = Warp.ShuffleDown(g, distance * WarpChannels);
+            float earlierProduct = 0f, evenLaterProduct = 0f;
+            if (distance < TimeLanes / 2)
+            {
+                earlierProduct = Warp.ShuffleUp(product, distance * WarpChannels);
+                evenLaterProduct = Warp.ShuffleDown(laterProduct, distance * WarpChannels);
+            }
+
             if (timeLane >= distance)
             {
                 h = (product * earlierH) + h;
@@ -198,12 +219,6 @@ internal static partial class ScanGradientKernels
                 laterProduct *= evenLaterProduct;
             }
         }
-
-        float foldedH = Warp.ShuffleUp(h, 1), foldedProduct = Warp.ShuffleUp(product, 1);
-        float foldedG = Warp.ShuffleDown(g, 1), foldedLater = Warp.ShuffleDown(laterProduct, 1);
-        h = timeLane == 0 ? first : (foldedProduct * first) + foldedH;
-        float carry = (laterProduct * last) + g;
-        g = timeLane == TimeLanes - 1 ? last : (foldedLater * last) + foldedG;
 
         // before[t] becomes what h of the step before has left at step t.
         for (int t = Unroll.From(0); t < Steps; t++)
@@ -228,12 +243,12 @@ internal static partial class ScanGradientKernels
 
         for (int distance = Unroll.From(1); distance < TimeLanes; distance *= 2)
         {
-            decaySum += Warp.ShuffleXor(decaySum, distance);
+            decaySum += Warp.ShuffleXor(decaySum, distance * WarpChannels);
         }
 
         if (timeLane == 0)
         {
-            carries[place] = carry;
+            carries[place] = g;
             sums[place] += decaySum;
         }
 

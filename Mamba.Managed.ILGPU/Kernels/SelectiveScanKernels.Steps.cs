@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Algorithms;
+using ILGPU.Runtime.Cuda;
 using Mamba.Managed.ILGPU.Unrolling;
 
 namespace Mamba.Managed.ILGPU.Kernels;
@@ -9,15 +10,13 @@ namespace Mamba.Managed.ILGPU.Kernels;
 /// <content>The steps of one chunk.</content>
 internal static partial class SelectiveScanKernels
 {
-    /// <summary>Reads delta and u of a lane's own steps before they are needed.</summary>
+    /// <summary>Reads delta and u of a lane's own steps before they are needed; where there are none, any of the sequence.</summary>
     [Inlined]
-    private static void ReadAhead(FastScan scan, int unit, int left, ref FourNumbers nextDelta, ref FourNumbers nextU)
+    private static void ReadAhead(FastScan scan, int unit, int any, int left, ref FourNumbers nextDelta, ref FourNumbers nextU)
     {
-        if (left > 0)
-        {
-            FourNumbers.Read(scan.Delta, unit, IsBFloat16, ref nextDelta);
-            FourNumbers.Read(scan.U, unit, IsBFloat16, ref nextU);
-        }
+        int found = left > 0 ? unit : any;
+        FourNumbers.Read(scan.Delta, found, IsBFloat16, ref nextDelta);
+        FourNumbers.Read(scan.U, found, IsBFloat16, ref nextU);
     }
 
     /// <summary>Prepares a lane's own steps; those beyond the last token change no state.</summary>
@@ -33,19 +32,13 @@ internal static partial class SelectiveScanKernels
         }
     }
 
-    /// <summary>Hands every lane of a channel the delta and delta u of its steps.</summary>
+    /// <summary>Reads delta and delta u of a lane's steps, of which other lanes have prepared three quarters.</summary>
     [Inlined]
-    private static void Share(
-        ArrayView<Float4> steps, int stepUnit, int timeLane, int stateLane, Float4 ownDelta, Float4 ownInput, float[] delta, float[] input)
+    private static void ReadShared(ArrayView<Float4> stepsOfLane, float[] delta, float[] input)
     {
-        ArrayView<Float4> place = steps.SubView(stepUnit + (timeLane * (Steps / 4)), StepUnits + (Steps / 4));
-        Warp.Barrier();
-        place[stateLane] = ownDelta;
-        place[StepUnits + stateLane] = ownInput;
-        Warp.Barrier();
         for (int q = Unroll.From(0); q < Steps / 4; q++)
         {
-            Float4 deltas = place[q], inputs = place[StepUnits + q];
+            Float4 deltas = stepsOfLane[q], inputs = stepsOfLane[StepUnits + q];
             for (int i = Unroll.From(0); i < 4; i++)
             {
                 delta[(4 * q) + i] = deltas[i];
@@ -56,38 +49,57 @@ internal static partial class SelectiveScanKernels
 
     /// <summary>The sum of delta over a lane's steps.</summary>
     [Inlined]
-    private static float Total(Float4 ownDelta)
+    private static float Total(float[] delta)
     {
-        float total = 0f;
-        if (TimeLanes > 1)
+        float[] sums = new float[4];
+        for (int i = Unroll.From(0); i < 4; i++)
         {
-            total = (ownDelta.X + ownDelta.Y) + (ownDelta.Z + ownDelta.W);
-            total += Warp.ShuffleXor(total, 1);
-            total += Warp.ShuffleXor(total, 2);
+            sums[i] = (delta[i] + delta[i + 4]) + (delta[i + 8] + delta[i + 12]);
         }
 
-        return total;
+        return (sums[0] + sums[1]) + (sums[2] + sums[3]);
     }
 
-    /// <summary>Where a sequence's state begins in the pool.</summary>
-    private static long State(FastScan scan, Segment segment) => (segment.Slot * scan.StateLength) + scan.StateOffset;
+    /// <summary>Where a lane's first state of a channel lies in the pool.</summary>
+    private static long State(FastScan scan, Segment segment, int channel, int stateGroup) =>
+        (segment.Slot * scan.StateLength) + scan.StateOffset + (channel * scan.States) + stateGroup;
 
-    /// <summary>Where h before a step is saved.</summary>
+    /// <summary>Where a lane's first state of those before a step is saved.</summary>
     private static int SavedState(FastScan scan, Segment segment, int step, int channel, int state)
     {
         int chunk = (segment.Start / ScanArguments.ChunkLength) + Grid.IdxY + (step / ScanArguments.ChunkLength);
         return (((chunk * scan.Channels) + channel) * scan.States) + state;
     }
 
+    /// <summary>Reads a number of each of a lane's states: every fourth from its first.</summary>
+    private static Float4 ReadStates(ArrayView<float> view, long first)
+    {
+        Float4 states = default;
+        states.X = view[first];
+        states.Y = view[first + 4];
+        states.Z = view[first + 8];
+        states.W = view[first + 12];
+        return states;
+    }
+
+    /// <summary>Writes a lane's states.</summary>
+    private static void WriteStates(ArrayView<float> view, long first, Float4 states)
+    {
+        view[first] = states.X;
+        view[first + 4] = states.Y;
+        view[first + 8] = states.Z;
+        view[first + 12] = states.W;
+    }
+
     /// <summary>Takes a lane's states through its steps.</summary>
     [Inlined]
-    private static void Run(ArrayView<Float4> tile, float[] delta, float[] input, float[] sums, ref Float4 h, Float4 a2)
+    private static void Run(ArrayView<Float4> even, ArrayView<Float4> odd, float[] delta, float[] input, float[] sums, ref Float4 h, Float4 a2)
     {
         for (int i = Unroll.From(0); i < 4; i++)
         {
             for (int q = Unroll.From(0); q < Steps / 4; q++)
             {
-                Float4 b = tile[(i * StateLanes * TilePitch) + q], c = tile[((16 + (i * StateLanes)) * TilePitch) + q];
+                Float4 b = Unit(even, odd, 4 * i, q), c = Unit(even, odd, 16 + (4 * i), q);
                 for (int j = Unroll.From(0); j < 4; j++)
                 {
                     h[i] = (XMath.Exp2(delta[(4 * q) + j] * a2[i]) * h[i]) + (input[(4 * q) + j] * b[j]);
@@ -97,28 +109,29 @@ internal static partial class SelectiveScanKernels
         }
     }
 
-    /// <summary>Folds a lane's steps for some of its states, from the i-th, and finds the states before its first step; h becomes that after the last lane's.</summary>
+    /// <summary>Folds a lane's steps for some of its states, from the i-th, and finds the states before its first step.</summary>
+    /// <remarks>What lane t needs is the fold of lanes 0 to t - 1 upon h: each takes over the fold of the lane before, and the first lane h, before the prefix.</remarks>
     [Inlined]
     private static void Fold(
-        ArrayView<Float4> tile,
+        ArrayView<Float4> even,
+        ArrayView<Float4> odd,
         float[] delta,
         float[] input,
         float total,
         int i,
-        ref Float4 h,
+        Float4 h,
         Float4 a2,
-        int lane,
         int timeLane,
         float[,] decays,
         float[,] terms,
         float[] states)
     {
-        float[] fold = new float[Together], product = new float[Together];
+        float[] product = new float[Together];
         for (int k = Unroll.From(0); k < Together; k++)
         {
             for (int q = Unroll.From(0); q < Steps / 4; q++)
             {
-                Float4 b = tile[((i + k) * StateLanes * TilePitch) + q];
+                Float4 b = Unit(even, odd, 4 * (i + k), q);
                 for (int j = Unroll.From(0); j < 4; j++)
                 {
                     decays[k, (4 * q) + j] = XMath.Exp2(delta[(4 * q) + j] * a2[i + k]);
@@ -126,45 +139,45 @@ internal static partial class SelectiveScanKernels
                 }
             }
 
-            fold[k] = terms[k, 0];
+            float fold = terms[k, 0];
             for (int t = Unroll.From(1); t < Steps; t++)
             {
-                fold[k] = (decays[k, t] * fold[k]) + terms[k, t];
+                fold = (decays[k, t] * fold) + terms[k, t];
             }
 
-            product[k] = XMath.Exp2(total * a2[i + k]);
+            product[k] = Warp.ShuffleUp(XMath.Exp2(total * a2[i + k]), TimeStride);
+            fold = Warp.ShuffleUp(fold, TimeStride);
+            states[k] = timeLane == 0 ? h[i + k] : fold;
         }
 
         for (int distance = Unroll.From(1); distance < TimeLanes; distance *= 2)
         {
             for (int k = Unroll.From(0); k < Together; k++)
             {
-                float earlierFold = Warp.ShuffleUp(fold[k], distance * StateLanes), earlierProduct = Warp.ShuffleUp(product[k], distance * StateLanes);
+                float earlier = Warp.ShuffleUp(states[k], distance * TimeStride), earlierProduct = 0f;
+                if (distance < TimeLanes / 2)
+                {
+                    earlierProduct = Warp.ShuffleUp(product[k], distance * TimeStride);
+                }
+
                 if (timeLane >= distance)
                 {
-                    fold[k] = (product[k] * earlierFold) + fold[k];
+                    states[k] = (product[k] * earlier) + states[k];
                     product[k] *= earlierProduct;
                 }
             }
-        }
-
-        for (int k = Unroll.From(0); k < Together; k++)
-        {
-            float earlierFold = Warp.ShuffleUp(fold[k], StateLanes), earlierProduct = Warp.ShuffleUp(product[k], StateLanes);
-            states[k] = timeLane == 0 ? h[i + k] : (earlierProduct * h[i + k]) + earlierFold;
-            h[i + k] = Warp.Shuffle((product[k] * h[i + k]) + fold[k], lane | (StateLanes * (TimeLanes - 1)));
         }
     }
 
     /// <summary>Takes some of a lane's states, from the i-th, through its steps with the decays and terms of <see cref="Fold"/>.</summary>
     [Inlined]
-    private static void RunAgain(ArrayView<Float4> tile, int i, float[,] decays, float[,] terms, float[] states, float[] sums)
+    private static void RunAgain(ArrayView<Float4> even, ArrayView<Float4> odd, int i, float[,] decays, float[,] terms, float[] states, float[] sums)
     {
         for (int q = Unroll.From(0); q < Steps / 4; q++)
         {
             for (int k = Unroll.From(0); k < Together; k++)
             {
-                Float4 c = tile[((16 + ((i + k) * StateLanes)) * TilePitch) + q];
+                Float4 c = Unit(even, odd, 16 + (4 * (i + k)), q);
                 for (int j = Unroll.From(0); j < 4; j++)
                 {
                     states[k] = (decays[k, (4 * q) + j] * states[k]) + terms[k, (4 * q) + j];
@@ -175,21 +188,46 @@ internal static partial class SelectiveScanKernels
     }
 
     /// <summary>Adds the sums of the four lanes that share a channel's states; each lane gets the four steps that are its own.</summary>
-    /// <remarks>First lanes two apart exchange halves of their 16 steps, then neighbors halves of what is left.</remarks>
+    /// <remarks>
+    /// Lanes two apart exchange halves of their 16 steps, then neighbors halves of what is left. Where two warps share states, neighbors of a warp come first, and the
+    /// warps exchange four steps through shared memory.
+    /// </remarks>
     [Inlined]
-    private static Float4 OwnSums(float[] sums, int stateLane)
+    private static Float4 OwnSums(ArrayView<Float4> shared, float[] sums, int stateGroup)
     {
-        bool late = (stateLane & 2) != 0, odd = (stateLane & 1) != 0;
-        float[] half = new float[8];
+        bool late = (stateGroup & 2) != 0, odd = (stateGroup & 1) != 0;
         Float4 own = default;
-        for (int t = Unroll.From(0); t < 8; t++)
+        if (StateWarps == 1)
         {
-            half[t] = (late ? sums[t + 8] : sums[t]) + Warp.ShuffleXor(late ? sums[t] : sums[t + 8], 2);
-        }
+            float[] half = new float[8];
+            for (int t = Unroll.From(0); t < 8; t++)
+            {
+                half[t] = (late ? sums[t + 8] : sums[t]) + Warp.ShuffleXor(late ? sums[t] : sums[t + 8], 2 * Twins);
+            }
 
-        for (int t = Unroll.From(0); t < 4; t++)
+            for (int t = Unroll.From(0); t < 4; t++)
+            {
+                own[t] = (odd ? half[t + 4] : half[t]) + Warp.ShuffleXor(odd ? half[t] : half[t + 4], Twins);
+            }
+        }
+        else
         {
-            own[t] = (odd ? half[t + 4] : half[t]) + Warp.ShuffleXor(odd ? half[t] : half[t + 4], 1);
+            Float4 given = default;
+            for (int t = Unroll.From(0); t < 4; t++)
+            {
+                float first = (odd ? sums[t + 4] : sums[t]) + Warp.ShuffleXor(odd ? sums[t] : sums[t + 4], Twins);
+                float second = (odd ? sums[t + 12] : sums[t + 8]) + Warp.ShuffleXor(odd ? sums[t + 8] : sums[t + 12], Twins);
+                own[t] = late ? second : first;
+                given[t] = late ? first : second;
+            }
+
+            shared[ExchangeStart + Group.IdxX] = given;
+            Group.Barrier();
+            Float4 taken = shared[ExchangeStart + (Group.IdxX ^ 32)];
+            for (int t = Unroll.From(0); t < 4; t++)
+            {
+                own[t] += taken[t];
+            }
         }
 
         return own;
@@ -197,7 +235,7 @@ internal static partial class SelectiveScanKernels
 
     /// <summary>Writes y of a lane's own steps; a unit that begins before the end of the padding belongs to this sequence.</summary>
     [Inlined]
-    private static void Finish(FastScan scan, Segment segment, float[] sums, int stateLane, int unit, int step, bool exists, float skip, Float4 ownU, FourNumbers gate)
+    private static void Finish(FastScan scan, Segment segment, Float4 y, int unit, int step, bool exists, float skip, Float4 ownU, FourNumbers gate)
     {
         int left = segment.Length - step;
         Float4 u = TimeLanes == 1 ? default : ownU;
@@ -209,7 +247,7 @@ internal static partial class SelectiveScanKernels
             u = FourNumbers.Widen(again, IsBFloat16);
         }
 
-        Float4 y = OwnSums(sums, stateLane), z = FourNumbers.Widen(gate, IsBFloat16);
+        Float4 z = FourNumbers.Widen(gate, IsBFloat16);
         for (int i = Unroll.From(0); i < 4; i++)
         {
             float gated = (y[i] + (skip * u[i])) * Elementary.Silu(z[i]);
@@ -218,7 +256,14 @@ internal static partial class SelectiveScanKernels
 
         if (exists && step < ((segment.Length + Padding.Sequence - 1) & -Padding.Sequence))
         {
-            FourNumbers.Write(scan.Y, unit, y, IsBFloat16);
+            if (IsBFloat16 && CudaAsm.IsSupported)
+            {
+                Ptx.StoreBFloat16(scan.YAddress + (unit * 8L), y.X, y.Y, y.Z, y.W);
+            }
+            else
+            {
+                FourNumbers.Write(scan.Y, unit, y, IsBFloat16);
+            }
         }
     }
 }
