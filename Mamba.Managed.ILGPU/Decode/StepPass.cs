@@ -6,7 +6,7 @@ using Mamba.Managed.ILGPU.Kernels;
 namespace Mamba.Managed.ILGPU.Decode;
 
 /// <summary>A step by the fastest way that device, model and number of sequences allow.</summary>
-internal sealed class StepPass : IStepPass
+internal sealed class StepPass : IDisposable
 {
     private readonly GpuSession session;
     private readonly StatePool pool;
@@ -43,10 +43,16 @@ internal sealed class StepPass : IStepPass
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>The most sequences of one call.</summary>
     public int MaxRows => buffers.Sequences;
 
-    /// <inheritdoc/>
+    /// <summary>Moves states on by one token each. Asynchronous on the session's stream; the spans are copied before it returns.</summary>
+    /// <param name="tokens">[sequences]: ids of the vocabulary.</param>
+    /// <param name="slots">[sequences]: where each state lies in the pool; all different.</param>
+    /// <param name="logits">
+    /// [sequences, <see cref="ModelShape.LogitPitch"/>] in device memory, and more behind them; entries beyond vocab_size may hold anything. Empty where none are
+    /// wanted: the head is not computed then.
+    /// </param>
     public void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<int> slots, ArrayView<float> logits)
     {
         buffers.Send(tokens, slots);

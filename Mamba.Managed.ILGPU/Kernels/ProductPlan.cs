@@ -41,8 +41,8 @@ internal readonly record struct ProductPlan(int Size, int Parts, int PartDepth)
     /// <param name="workspace">Floats there are for partial sums.</param>
     /// <remarks>
     /// The larger a tile, the more products each byte from shared memory serves; but the last round of groups leaves multiprocessors idle, so there must be
-    /// many. Kernels of this design in float32 on an H200 (132 multiprocessors): the largest are fastest at 4096^3, 106 TFLOP/s with 1,024 tiles; the middle ones at
-    /// 2048 x 3072 x 768, 84 with 768; the smallest at 2048 x 768 x 1536, 75 with 384.
+    /// many. In float32 on an H200 (132 multiprocessors) the largest are fastest at 4096^3, about 105 TFLOP/s with 1,024 tiles; the middle ones at
+    /// 2048 x 3072 x 768, 89 with 768; the smallest at 2048 x 768 x 1536, 70 with 384.
     /// </remarks>
     public static ProductPlan Of(in ProductShape shape, int entryBytes, int sizes, int multiprocessors, long workspace)
     {
