@@ -172,7 +172,7 @@ internal static class Readers
     }
 
     private static ReaderFuzz SavedSessions() => States(
-        (state, stream) => GenerationSession.Restore(stream, new(5), state, new(), Small.VocabSize).Dispose(),
+        (state, stream) => GenerationSession.Restore(stream, new(5), state).Dispose(),
         (state, stream) => Session(state).Save(stream, new(5)));
 
     // Without the checksum, which refuses nearly all damage before a session is decoded.
@@ -182,12 +182,12 @@ internal static class Readers
         seen.Import(new float[seen.Layout.Length(0)], 2);
         return new ReaderFuzz(new("session", (_, path) => File.WriteAllBytes(path, SavedSession.Encode(Session(seen)))), path =>
         {
-            GenerationSession session = SavedSession.Decode(File.ReadAllBytes(path), seen, seen.Position, new() { RepetitionPenalty = 1.1f }, Small.VocabSize);
+            GenerationSession session = SavedSession.Decode(File.ReadAllBytes(path), seen, seen.Position);
             FuzzPart.Require(session.Waiting.Length == session.Tokens.Length - 2, "tokens that wait");
         });
     }
 
-    private static GenerationSession Session(CpuState state) => new(state, new() { Seed = 3 }, Small.VocabSize, [1, 2, 3, 4]) { Held = new([0xc3], "ab") };
+    private static GenerationSession Session(CpuState state) => new(state, [1, 2, 3, 4], seed: 3) { Held = new([0xc3], "ab") };
 
     private static ReaderFuzz RunCheckpoints()
     {

@@ -78,14 +78,15 @@ internal static class StateFuzz
         using CpuExecutor executor = new(draw.Model(config), draw.Below(3) + 1);
         GenerationOptions options = ValueFuzz.Options(config.VocabSize, draw);
         int size = draw.Integer(config.VocabSize) is var vocabulary && vocabulary > 1 << 20 ? config.VocabSize : vocabulary;
-        GenerationSession session = new(executor.CreateState(), options, size, draw.Once(2) ? [] : draw.Tokens(draw.Size(), config.VocabSize));
+        Sampler? sampler = FuzzPart.Try(() => new Sampler(options, size));
+        GenerationSession session = new(executor.CreateState(), draw.Once(2) ? [] : draw.Tokens(draw.Size(), config.VocabSize));
         SamplerScratch scratch = new(config.VocabSize);
         float[] logits = new float[config.VocabSize];
         for (int i = 0; i < 8; i++)
         {
             FuzzPart.Try(() => session.Append(draw.Tokens(draw.Size(5) - 1, config.VocabSize)));
             FuzzPart.Try(() => executor.Prefill(session.Waiting, session.State, logits));
-            FuzzPart.Try(() => session.Accept(draw.Once(9) ? draw.Floats(draw.Length(config.VocabSize)) : logits, scratch));
+            FuzzPart.Try(() => session.Accept(draw.Once(9) ? draw.Floats(draw.Length(config.VocabSize)) : logits, sampler!, scratch));
             GenerationSession before = session;
             switch (draw.Below(12))
             {
@@ -96,7 +97,7 @@ internal static class StateFuzz
                     session = FuzzPart.Try(() => before.Fork(draw.Once(9) ? null! : executor.CreateState())) ?? session;
                     break;
                 case 2:
-                    session = FuzzPart.Try(() => Again(before, executor, options, size, draw)) ?? session;
+                    session = FuzzPart.Try(() => Again(before, executor, draw)) ?? session;
                     break;
                 case 3:
                     FuzzPart.Try(() => session.State.Import(draw.Floats((int)session.State.Layout.Length(0)), draw.Below(40)));
@@ -110,12 +111,12 @@ internal static class StateFuzz
         }
     }
 
-    private static GenerationSession Again(GenerationSession session, CpuExecutor executor, GenerationOptions options, int vocabulary, Draw draw)
+    private static GenerationSession Again(GenerationSession session, CpuExecutor executor, Draw draw)
     {
         using MemoryStream stream = new();
         session.Save(stream, executor.Fingerprint);
         byte[] bytes = draw.Once(2) ? stream.ToArray() : Mutations.Of(stream.ToArray(), draw.Random);
-        return GenerationSession.Restore(new MemoryStream(bytes), executor.Fingerprint, executor.CreateState(), options, vocabulary);
+        return GenerationSession.Restore(new MemoryStream(bytes), executor.Fingerprint, executor.CreateState());
     }
 
     // A session that is saved and restored goes on to the same text.

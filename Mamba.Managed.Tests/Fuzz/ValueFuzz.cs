@@ -1,5 +1,6 @@
 using Mamba.Managed.Evaluation;
 using Mamba.Managed.Generation;
+using Mamba.Managed.Tests.Generation;
 using Mamba.Managed.Kernels;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
@@ -81,7 +82,7 @@ internal static class ValueFuzz
     private static void Sampled(Draw draw)
     {
         int vocabulary = draw.Size(70);
-        Sampler sampler = new(Options(vocabulary, draw), draw.Integer(vocabulary) is var size && size > 1 << 20 ? vocabulary : size);
+        SeededSampler sampler = new(Options(vocabulary, draw), draw.Integer(vocabulary) is var size && size > 1 << 20 ? vocabulary : size);
         SamplerScratch scratch = new(draw.Integer(vocabulary) is var room && (room > 1 << 20 || room < 1) ? vocabulary : room);
         for (int i = 0; i < 6; i++)
         {

@@ -11,6 +11,7 @@ public sealed class GenerationSessionTests : IDisposable
     private static readonly GenerationOptions Penalized = new() { Seed = 3, TopP = 0.9f, RepetitionPenalty = 1.2f, FrequencyPenalty = 0.5f };
 
     private readonly CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
+    private readonly Sampler sampler = new(Penalized, 64);
     private readonly SamplerScratch scratch = new(64);
     private readonly float[] logits = new float[64];
 
@@ -20,13 +21,13 @@ public sealed class GenerationSessionTests : IDisposable
     public void A_session_says_what_it_waits_for()
     {
         using GenerationSession session = Create();
-        Assert.That(() => session.Accept(logits, scratch), Throws.InvalidOperationException.With.Message.Contains("append"));
+        Assert.That(() => session.Accept(logits, sampler, scratch), Throws.InvalidOperationException.With.Message.Contains("append"));
         session.Append([1, 2, 3]);
         Assert.That(session.Waiting.ToArray(), Is.EqualTo(new[] { 1, 2, 3 }));
-        Assert.That(() => session.Accept(logits, scratch), Throws.InvalidOperationException.With.Message.Contains("has seen 0"));
+        Assert.That(() => session.Accept(logits, sampler, scratch), Throws.InvalidOperationException.With.Message.Contains("has seen 0"));
         executor.Prefill(session.Waiting, session.State, logits);
         Assert.That(session.Waiting.ToArray(), Is.Empty);
-        int token = session.Accept(logits, scratch);
+        int token = session.Accept(logits, sampler, scratch);
         Assert.That(session.Waiting.ToArray(), Is.EqualTo(new[] { token }));
         Assert.That(session.Tokens.ToArray(), Is.EqualTo(new[] { 1, 2, 3, token }));
     }
@@ -38,11 +39,11 @@ public sealed class GenerationSessionTests : IDisposable
         Assert.That(() => session.Append([-1]), Throws.ArgumentException);
         session.Append([1]);
         executor.Prefill(session.Waiting, session.State, logits);
-        Assert.That(() => session.Accept(logits.AsSpan(1), scratch), Throws.ArgumentException);
+        Assert.That(() => session.Accept(logits.AsSpan(1), sampler, scratch), Throws.ArgumentException);
         using SequenceState ahead = executor.CreateState();
         executor.Prefill([1, 2, 3], ahead, logits);
-        Assert.That(() => new GenerationSession(ahead, Penalized, 64, [1, 2]), Throws.ArgumentException.With.Message.Contains("has seen 3"));
-        Assert.That(() => new GenerationSession(ahead, Penalized, 64, [1, 2, -3]), Throws.ArgumentException);
+        Assert.That(() => new GenerationSession(ahead, [1, 2]), Throws.ArgumentException.With.Message.Contains("has seen 3"));
+        Assert.That(() => new GenerationSession(ahead, [1, 2, -3]), Throws.ArgumentException);
     }
 
     [Test]
@@ -55,6 +56,29 @@ public sealed class GenerationSessionTests : IDisposable
         Assert.That(Take(fork, 20), Is.EqualTo(Take(session, 20)));
         fork.Append([1]);
         Assert.That(session.Tokens.Length + 1, Is.EqualTo(fork.Tokens.Length));
+    }
+
+    [TestCaseSource(typeof(SamplerTests), nameof(SamplerTests.Filters))]
+    public void A_fork_draws_what_the_original_draws_with_any_options(GenerationOptions options)
+    {
+        Sampler own = new(options, 64), others = new(options, 64);
+        using GenerationSession session = Create();
+        session.Append([5, 6, 7]);
+        Take(session, 3, with: own);
+        using GenerationSession fork = session.Fork(executor.CreateState());
+        Assert.That(Take(fork, 20, with: others), Is.EqualTo(Take(session, 20, with: own)));
+    }
+
+    [Test]
+    public void Counts_follow_a_text_that_is_truncated()
+    {
+        GenerationOptions once = new() { Temperature = 0, RepetitionPenalty = 1000, FrequencyPenalty = 1000 };
+        Sampler own = new(once, 64);
+        using GenerationSession session = Create();
+        session.Append([5, 6, 7]);
+        int[] first = Take(session, 30, with: own);
+        session.Withdraw(3);
+        Assert.That(Take(session, 30, with: own), Is.EqualTo(first));
     }
 
     [Test]
@@ -74,7 +98,7 @@ public sealed class GenerationSessionTests : IDisposable
         file.WriteByte(1);
         file.Position = 0;
         using CpuExecutor other = new(MambaLanguageModel.Create(Config, 1), 2);
-        using GenerationSession restored = GenerationSession.Restore(file, other.Fingerprint, other.CreateState(), Penalized with { Seed = 99 }, 64);
+        using GenerationSession restored = GenerationSession.Restore(file, other.Fingerprint, other.CreateState());
         Assert.That(file.Position, Is.EqualTo(file.Length - 1), "nothing is read beyond the session");
         Assert.That(restored.Tokens.ToArray(), Is.EqualTo(session.Tokens.ToArray()));
         Assert.That(restored.Seed, Is.EqualTo(session.Seed));
@@ -99,7 +123,7 @@ public sealed class GenerationSessionTests : IDisposable
 
             try
             {
-                GenerationSession read = SavedSession.Decode(bytes, session.State, session.State.Position, Penalized, 64);
+                GenerationSession read = SavedSession.Decode(bytes, session.State, session.State.Position);
                 Assert.That(read.Waiting.Length, Is.LessThanOrEqualTo(read.Tokens.Length));
             }
             catch (InvalidDataException)
@@ -115,14 +139,13 @@ public sealed class GenerationSessionTests : IDisposable
         using CpuExecutor large = new(MambaLanguageModel.Create(Config with { VocabSize = Vocabulary, DModel = 8, NLayer = 1 }, 1), 1);
         using SequenceState shared = large.CreateState();
         GenerationSession[] sessions = new GenerationSession[Sessions];
-        GenerationOptions options = new() { Temperature = 0.8f, TopP = 0.95f, Seed = 1 };
         int[] prompt = new int[1000];
 
         // What this thread allocates bounds what the sessions hold, and no other test disturbs it.
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < Sessions; i++)
         {
-            sessions[i] = new(shared, options, Vocabulary);
+            sessions[i] = new(shared);
             sessions[i].Append(prompt);
         }
 
@@ -130,15 +153,16 @@ public sealed class GenerationSessionTests : IDisposable
         Assert.That(each, Is.LessThan(16 << 10));
     }
 
-    private GenerationSession Create() => new(executor.CreateState(), Penalized, 64);
+    private GenerationSession Create() => new(executor.CreateState(), seed: 3);
 
-    private int[] Take(GenerationSession session, int count, IMambaExecutor? from = null)
+    private int[] Take(GenerationSession session, int count, IMambaExecutor? from = null, Sampler? with = null)
     {
         int[] taken = new int[count];
+        Sampler own = with ?? new(Penalized, 64);
         foreach (ref int token in taken.AsSpan())
         {
             (from ?? executor).Prefill(session.Waiting, session.State, logits);
-            token = session.Accept(logits, scratch);
+            token = session.Accept(logits, own, scratch);
         }
 
         return taken;

@@ -273,7 +273,8 @@ public sealed class TextGeneratorTests : IDisposable
     {
         SamplerScratch scratch = new(256);
         float[] logits = new float[256];
-        using GenerationSession session = new(executor.CreateState(), Seeded with { TopP = 0.9f, RepetitionPenalty = 1.1f }, 256);
+        using GenerationSession session = new(executor.CreateState());
+        Sampler sampler = new(Seeded with { TopP = 0.9f, RepetitionPenalty = 1.1f }, 256);
         session.Append(new int[1000]);
         Advance();
         long allocated = Allocations.Of(() =>
@@ -288,7 +289,7 @@ public sealed class TextGeneratorTests : IDisposable
         void Advance()
         {
             executor.Prefill(session.Waiting, session.State, logits);
-            session.Accept(logits, scratch);
+            session.Accept(logits, sampler, scratch);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Mamba.Managed.Generation;
 
 /// <summary>Why generation ended.</summary>
@@ -18,7 +20,7 @@ public enum FinishReason
 /// <param name="PromptTokens">Tokens fed before the first was chosen.</param>
 /// <param name="GeneratedTokens">Tokens chosen, an end token included.</param>
 /// <param name="PromptTime">Time to the end of the prompt.</param>
-/// <param name="GenerationTime">Computing time after that; time that the caller spends between tokens does not count.</param>
+/// <param name="GenerationTime">Time after that, waiting for other requests and for a reader who asks for each token included.</param>
 public sealed record GenerationSummary(
     FinishReason FinishReason, int PromptTokens, int GeneratedTokens, TimeSpan PromptTime, TimeSpan GenerationTime)
 {
@@ -48,4 +50,23 @@ public sealed record GenerationResult(string Text, IReadOnlyList<int> Tokens, Ge
 {
     /// <summary>Why generation ended.</summary>
     public FinishReason FinishReason => Summary.FinishReason;
+}
+
+/// <summary>Collects a stream.</summary>
+internal sealed class GenerationResultBuilder
+{
+    private readonly StringBuilder text = new();
+    private readonly List<int> tokens = [];
+    private GenerationSummary? summary;
+
+    /// <summary>Adds the next token.</summary>
+    public void Add(GeneratedToken token)
+    {
+        text.Append(token.Text);
+        tokens.Add(token.Id);
+        summary = token.Summary;
+    }
+
+    /// <summary>The result, after the last token.</summary>
+    public GenerationResult Build() => new(text.ToString(), tokens, summary!);
 }

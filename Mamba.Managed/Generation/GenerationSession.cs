@@ -3,35 +3,38 @@ using Mamba.Managed.Models;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>A text being generated: the model's state, the sampler, and the tokens so far. It is passive: it never calls an executor.</summary>
+/// <summary>A text being generated: the model's state, the tokens so far, and the random numbers. It is passive: it never calls an executor.</summary>
 /// <remarks>
 /// <code>
 /// tokens:  | prompt ............ | generated ..... | last |
 ///          | State has seen these, Position of them | Waiting |
 /// </code>
-/// The driver of a session, for example <see cref="TextGenerator"/>, feeds <see cref="Waiting"/> to <see cref="State"/> through an executor and
-/// passes the logits of the last token to <see cref="Accept"/>, which chooses the next one. A session can be forked, saved, and restored: it then
-/// continues with the same random numbers and the same text. Beside its state it takes four bytes a token and, with penalties, about thirty for
-/// each distinct token. A session is used by one thread at a time.
+/// The driver of a session, for example <see cref="GenerationEngine"/>, feeds <see cref="Waiting"/> to <see cref="State"/> through an executor and
+/// passes the logits of the last token to <see cref="Accept"/>, which chooses the next one. How tokens are chosen belongs to the request, so that a
+/// conversation may be continued with other options each time. A session can be forked, saved, and restored: it then continues with the same random
+/// numbers and the same text. Beside its state it takes four bytes a token. A session is used by one thread at a time.
 /// </remarks>
 public sealed class GenerationSession : IDisposable
 {
-    private readonly Sampler sampler;
     private readonly List<int> tokens;
 
     // Where prompts and generated tokens alternate: [p, q, r] means a prompt up to token p, generated tokens up to q, a prompt up to r, and generated
     // tokens after it.
     private readonly List<int> turns;
+    private SplitMix64 random;
     private int isDriven;
+
+    // Whose counts agree with this text, and up to which token.
+    private Sampler? counting;
+    private int counted;
 
     /// <summary>A session of a new text, or of one that continues from a state.</summary>
     /// <param name="state">Has seen the first <see cref="SequenceState.Position"/> of <paramref name="tokens"/>. The session disposes it.</param>
-    /// <param name="options">How tokens are chosen.</param>
-    /// <param name="vocabularySize">Ids from this on, the padding of the model's vocabulary, are never chosen.</param>
     /// <param name="tokens">The text so far, none of it generated; empty for a new text.</param>
-    /// <exception cref="ArgumentException">An option or a token is out of range, or the state has seen more tokens than there are.</exception>
-    public GenerationSession(SequenceState state, GenerationOptions options, int vocabularySize, ReadOnlySpan<int> tokens = default)
-        : this(state, new Sampler(options, vocabularySize), [.. tokens], [])
+    /// <param name="seed">The same seed gives the same random numbers; null draws one.</param>
+    /// <exception cref="ArgumentException">A token is out of range, or the state has seen more tokens than there are.</exception>
+    public GenerationSession(SequenceState state, ReadOnlySpan<int> tokens = default, ulong? seed = null)
+        : this(state, [.. tokens], [], default)
     {
         CheckIds(tokens);
         if (state.Position > tokens.Length)
@@ -40,23 +43,17 @@ public sealed class GenerationSession : IDisposable
                 Throw.Invariant($"expected a state that has seen at most the {tokens.Length} tokens of the text, found one that has seen {state.Position}"), nameof(state));
         }
 
-        Count(0);
+        Reseed(seed ?? (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue));
     }
 
-    internal GenerationSession(SequenceState state, Sampler sampler, List<int> tokens, List<int> turns)
+    internal GenerationSession(SequenceState state, List<int> tokens, List<int> turns, SplitMix64 random)
     {
         ArgumentNullException.ThrowIfNull(state);
-        (State, this.sampler, this.tokens, this.turns) = (state, sampler, tokens, turns);
+        (State, this.tokens, this.turns, this.random) = (state, tokens, turns, random);
     }
 
-    /// <summary>How tokens are chosen.</summary>
-    public GenerationOptions Options => sampler.Options;
-
-    /// <summary>The seed in use: that of the options, or a random one.</summary>
-    public ulong Seed => sampler.Seed;
-
-    /// <summary>Ids below this may be chosen.</summary>
-    public int VocabularySize => sampler.VocabularySize;
+    /// <summary>The seed that the random numbers began with.</summary>
+    public ulong Seed { get; internal set; }
 
     /// <summary>The text so far: what was appended and what was generated.</summary>
     public ReadOnlySpan<int> Tokens => CollectionsMarshal.AsSpan(tokens);
@@ -74,6 +71,10 @@ public sealed class GenerationSession : IDisposable
     /// <summary>Text that a stream had not returned when it was stopped within a character or a possible stop string; the next stream returns it.</summary>
     internal HeldText Held { get; set; } = HeldText.None;
 
+    /// <summary>Begins the random numbers anew.</summary>
+    /// <param name="seed">The same seed gives the same random numbers.</param>
+    public void Reseed(ulong seed) => (Seed, random) = (seed, new SplitMix64(seed));
+
     /// <summary>Adds tokens to the text; they wait until they are fed.</summary>
     /// <param name="prompt">[tokens]; an empty prompt changes nothing. An id beyond the model's vocabulary is rejected later by the executor.</param>
     /// <exception cref="ArgumentException">An id is negative.</exception>
@@ -82,36 +83,36 @@ public sealed class GenerationSession : IDisposable
         CheckIds(prompt);
         if (!prompt.IsEmpty)
         {
-            int before = tokens.Count;
             Turn(toGenerated: false);
             tokens.AddRange(prompt);
-            Count(before);
             Held = HeldText.None;
         }
     }
 
     /// <summary>Chooses the next token and appends it to the text, to be fed next.</summary>
-    /// <param name="logits">[at least <see cref="VocabularySize"/>]: of the last of <see cref="Tokens"/>, which the state has seen.</param>
+    /// <param name="logits">[at least the sampler's vocabulary]: of the last of <see cref="Tokens"/>, which the state has seen.</param>
+    /// <param name="sampler">How it is chosen.</param>
     /// <param name="scratch">The driver's buffers.</param>
     /// <returns>The token.</returns>
     /// <exception cref="InvalidOperationException">Some tokens were not fed yet, or the text is empty.</exception>
     /// <exception cref="InvalidDataException">The logits are not finite, or every token is forbidden; nothing has changed.</exception>
-    public int Accept(ReadOnlySpan<float> logits, SamplerScratch scratch)
+    public int Accept(ReadOnlySpan<float> logits, Sampler sampler, SamplerScratch scratch)
     {
+        ArgumentNullException.ThrowIfNull(sampler);
         if (tokens.Count == 0 || State.Position != tokens.Count)
         {
             throw new InvalidOperationException(Throw.Invariant(
                 $"expected a state that has seen every token, at least one; found {tokens.Count} tokens of which it has seen {State.Position}; append or feed them first"));
         }
 
-        if (logits.Length < VocabularySize)
+        if (logits.Length < sampler.VocabularySize)
         {
-            Throw.Argument(Throw.Invariant($"expected at least {VocabularySize} logits, found {logits.Length}"), nameof(logits));
+            Throw.Argument(Throw.Invariant($"expected at least {sampler.VocabularySize} logits, found {logits.Length}"), nameof(logits));
         }
 
-        int token = sampler.Sample(logits[..VocabularySize], scratch);
-        Turn(toGenerated: true);
-        tokens.Add(token);
+        Count(sampler);
+        int token = sampler.Sample(logits[..sampler.VocabularySize], ref random, scratch);
+        AddGenerated(token);
         return token;
     }
 
@@ -122,7 +123,7 @@ public sealed class GenerationSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(state);
         state.CopyFrom(State);
-        return new(state, sampler.Copy(), [.. tokens], [.. turns]) { Held = Held };
+        return new(state, [.. tokens], [.. turns], random) { Seed = Seed, Held = Held };
     }
 
     /// <summary>Writes the session, with its state, random numbers and counts.</summary>
@@ -135,19 +136,13 @@ public sealed class GenerationSession : IDisposable
     /// <param name="stream">The source, at the first byte of the saved session.</param>
     /// <param name="fingerprint">The model that the session belongs to.</param>
     /// <param name="state">A new state of that model; the session disposes it. Not changed by a call that throws.</param>
-    /// <param name="options">How tokens are chosen from here on; the seed is that of the saved session.</param>
-    /// <param name="vocabularySize">Ids from this on are never chosen.</param>
     /// <exception cref="InvalidDataException">The bytes are no saved session, of another version or model, truncated or damaged.</exception>
-    /// <exception cref="ArgumentException">An option is out of range.</exception>
-    public static GenerationSession Restore(Stream stream, ModelFingerprint fingerprint, SequenceState state, GenerationOptions options, int vocabularySize)
+    public static GenerationSession Restore(Stream stream, ModelFingerprint fingerprint, SequenceState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabularySize);
-        options.Validate(vocabularySize);
         (byte[] bytes, float[] values, long position) = SavedState.Read(state, stream, fingerprint);
         Throw.Unless(bytes.Length > 0, $"expected a saved session, found a state alone; restore it as one and give its tokens to a new session");
-        GenerationSession session = SavedSession.Decode(bytes, state, position, options, vocabularySize);
+        GenerationSession session = SavedSession.Decode(bytes, state, position);
         state.Import(values, position);
         return session;
     }
@@ -167,8 +162,7 @@ public sealed class GenerationSession : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, tokens.Count);
         CollectionsMarshal.SetCount(tokens, count);
         turns.RemoveAll(turn => turn >= count);
-        sampler.Forget();
-        Count(0);
+        counting = null;
         if (State.Position > count)
         {
             Rewind();
@@ -188,25 +182,43 @@ public sealed class GenerationSession : IDisposable
     /// <summary>Ends the mark of <see cref="Enter"/>.</summary>
     internal void Leave() => Volatile.Write(ref isDriven, 0);
 
-    internal Sampler Sampler => sampler;
+    internal ulong RandomState => random.State;
 
     internal IReadOnlyList<int> Turns => turns;
 
-    internal void Count(int first)
+    /// <summary>Appends a token that the model has generated.</summary>
+    internal void AddGenerated(int token)
     {
-        bool isGenerated = false;
-        for (int at = 0, turn = 0; at < tokens.Count; at++)
+        Turn(toGenerated: true);
+        tokens.Add(token);
+    }
+
+    // Brings a sampler's counts up to date with the text.
+    private void Count(Sampler sampler)
+    {
+        if (!sampler.IsCounting)
         {
-            for (; turn < turns.Count && turns[turn] == at; turn++)
+            return;
+        }
+
+        if (counting != sampler)
+        {
+            sampler.Forget();
+            (counting, counted) = (sampler, 0);
+        }
+
+        bool isGenerated = false;
+        for (int at = counted, turn = 0; at < tokens.Count; at++)
+        {
+            for (; turn < turns.Count && turns[turn] <= at; turn++)
             {
                 isGenerated = !isGenerated;
             }
 
-            if (at >= first)
-            {
-                sampler.Observe(tokens[at], isGenerated);
-            }
+            sampler.Observe(tokens[at], isGenerated);
         }
+
+        counted = tokens.Count;
     }
 
     private static void CheckIds(ReadOnlySpan<int> ids)

@@ -1,137 +1,189 @@
 using System.Diagnostics;
+using System.Text;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>One continuation of a session: a prompt and the tokens generated after it, until a finish reason.</summary>
+/// <summary>One continuation of a session: a prompt and the tokens generated after it, until a finish reason. It never calls an executor's passes.</summary>
 internal sealed class GenerationTurn : IDisposable
 {
-    private readonly GenerationSession session;
-    private readonly int[] prompt;
+    // Fewer tokens than this are soon fed again, should their pass fail.
+    private const int WorthCopy = 16;
+
+    private readonly GenerationRequest request;
+    private readonly Tokenizer tokenizer;
+    private readonly Sampler sampler;
     private readonly int[] endTokens;
     private readonly StreamingDecoder decoder;
     private readonly StopMatcher stops;
-    private int promptTokens;
-    private int count;
-    private bool isEnded;
+    private readonly StopUndo undo;
+    private readonly HeldText heldBefore;
+    private readonly int tokensBefore;
+    private readonly SequenceState? stateBefore;
+    private readonly long started;
     private TimeSpan promptTime;
-    private TimeSpan generationTime;
+    private bool isEnded;
 
-    /// <summary>Prepares a turn; the prompt is appended by the first call of <see cref="Next"/>.</summary>
-    public GenerationTurn(GenerationSession session, Tokenizer tokenizer, int[] prompt)
+    /// <summary>Appends the prompt of a request to its session.</summary>
+    /// <param name="request">A valid one.</param>
+    /// <param name="session">The request's, or one of the engine's own.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="executor">Makes states for copies.</param>
+    public GenerationTurn(GenerationRequest request, GenerationSession session, Tokenizer tokenizer, IMambaExecutor executor)
     {
-        this.session = session;
-        this.prompt = prompt;
-        endTokens = [.. session.Options.EndTokenIds ?? tokenizer.EndTokenIds];
+        started = Stopwatch.GetTimestamp();
+        (this.request, this.tokenizer, Session) = (request, tokenizer, session);
+        sampler = new Sampler(request.Options, tokenizer.VocabularySize, request.Constraint);
+        endTokens = [.. request.Options.EndTokenIds ?? tokenizer.EndTokenIds];
+
         // What is generated continues a text, so that a space at its beginning stays.
         decoder = new StreamingDecoder(tokenizer, isStart: false);
-        stops = new StopMatcher(session.Options.Stop);
-    }
-
-    /// <summary>Feeds the waiting tokens, chooses the next one, and returns it with the text that it completes; the last token has a summary.</summary>
-    /// <remarks>If the first call fails or is canceled, the session is unchanged; after a later failure it holds the tokens returned before.</remarks>
-    public GeneratedToken Next(IMambaExecutor executor, GenerationScratch scratch, CancellationToken cancellationToken)
-    {
-        string before = count == 0 ? Begin(executor, scratch, cancellationToken) : "";
-        long started = Stopwatch.GetTimestamp();
-        if (count > 0)
-        {
-            Feed(executor, scratch, cancellationToken);
-        }
-
-        int token = Accept(scratch);
-        count++;
-        FinishReason? reason = null;
-        string text = before;
-        if (endTokens.Contains(token))
-        {
-            reason = FinishReason.EndToken;
-        }
-        else
-        {
-            text += stops.Append(decoder.Append(token)).ToString();
-            reason = stops.IsStopped ? FinishReason.Stop : count >= session.Options.MaxTokens ? FinishReason.Length : null;
-        }
-
-        isEnded = reason is not null;
-        text = isEnded ? text + Rest() : text;
-        (float? logProbability, IReadOnlyList<TokenLogProbability> top) = LogProbability(token, scratch);
-        generationTime += Stopwatch.GetElapsedTime(started);
-        return new(token, text, logProbability, top, reason is null ? null : new(reason.Value, promptTokens, count, promptTime, generationTime));
-    }
-
-    /// <summary>A turn that is disposed before its end leaves the text that it had not returned to the next turn.</summary>
-    public void Dispose() =>
-        session.Held = isEnded || count == 0 ? session.Held : new(decoder.Incomplete.ToArray(), stops.Held.ToString());
-
-    // Text held by an earlier turn is returned first, unless a prompt follows it.
-    private string Begin(IMambaExecutor executor, GenerationScratch scratch, CancellationToken cancellationToken)
-    {
-        long started = Stopwatch.GetTimestamp();
-        int before = session.Tokens.Length;
-        HeldText held = session.Held;
-        try
-        {
-            session.Append(prompt);
-            Feed(executor, scratch, cancellationToken);
-        }
-        catch
-        {
-            session.Withdraw(before);
-            session.Held = held;
-            throw;
-        }
-
-        promptTokens = prompt.Length;
-        promptTime = Stopwatch.GetElapsedTime(started);
-        return promptTokens > 0 ? "" : stops.Append(held.Text).ToString() + stops.Append(decoder.Append(held.Bytes)).ToString();
-    }
-
-    private void Feed(IMambaExecutor executor, GenerationScratch scratch, CancellationToken cancellationToken)
-    {
+        stops = new StopMatcher(request.Options.Stop);
+        undo = new StopUndo(session, tokenizer, executor);
+        (tokensBefore, heldBefore) = (session.Tokens.Length, session.Held);
+        session.Append(request.Prompt.Span);
         if (session.Waiting.IsEmpty)
         {
             // Every token was fed, but the logits of the last are not available, for example after a restore: all tokens are fed again.
             session.Rewind();
         }
 
-        try
+        if (session.State.Position > 0 && session.Waiting.Length >= WorthCopy)
         {
-            executor.Prefill(session.Waiting, session.State, scratch.Logits, cancellationToken);
-        }
-        catch (Exception error) when (error is not (OperationCanceledException or ArgumentException or ObjectDisposedException))
-        {
-            // A failed pass may have left the state half advanced. Fed again from the beginning, the text gives the same bits.
-            session.Rewind();
-            throw;
+            stateBefore = executor.CreateState();
+            stateBefore.CopyFrom(session.State);
         }
     }
 
-    private int Accept(GenerationScratch scratch)
+    /// <summary>The text that is continued.</summary>
+    public GenerationSession Session { get; }
+
+    /// <summary>Tokens chosen so far.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>What was used so far.</summary>
+    public GenerationUsage Usage => new(request.Prompt.Length, Count);
+
+    /// <summary>To be called before the session's waiting tokens are fed.</summary>
+    public void Feed()
     {
-        int before = session.Tokens.Length - (count == 0 ? prompt.Length : 0);
-        try
+        if (Count > 0 && stops.Count > 0)
         {
-            return session.Accept(scratch.Logits, scratch.Sampler);
-        }
-        catch
-        {
-            session.Withdraw(before);
-            throw;
+            undo.Feed(stops.Held.IsEmpty && decoder.Incomplete.IsEmpty);
         }
     }
 
-    private (float? Own, IReadOnlyList<TokenLogProbability> Top) LogProbability(int token, GenerationScratch scratch)
+    /// <summary>Chooses the next token and returns it with the text that it completes; the last token has a summary.</summary>
+    /// <param name="logits">[vocabulary]: of the last waiting token, which has been fed.</param>
+    /// <param name="scratch">Buffers.</param>
+    /// <exception cref="InvalidDataException">The logits are not finite, or every token is forbidden.</exception>
+    public GeneratedToken Choose(ReadOnlySpan<float> logits, GenerationScratch scratch)
     {
-        if (session.Options.LogProbs is not int most)
+        string before = Count == 0 ? Begin() : "";
+        bool wasHeld = !stops.Held.IsEmpty, wasIncomplete = !decoder.Incomplete.IsEmpty;
+        int token = Session.Accept(logits, sampler, scratch.Sampler);
+        Count++;
+        FinishReason? reason = null;
+        string text = "";
+        if (endTokens.Contains(token))
+        {
+            reason = FinishReason.EndToken;
+        }
+        else
+        {
+            ReadOnlySpan<char> piece = decoder.Append(token);
+            text = stops.Append(piece).ToString();
+            bool isOwn = !wasIncomplete && (!wasHeld || (!stops.IsStopped && stops.Held.Length <= piece.Length));
+            undo.Accept(text, !isOwn ? null : wasHeld ? piece[..^stops.Held.Length].ToString() : text);
+            reason = stops.IsStopped ? FinishReason.Stop : Count >= request.Options.MaxTokens ? FinishReason.Length : null;
+        }
+
+        isEnded = reason is not null;
+        text = before + text + (isEnded ? Rest() : "");
+        (float? logProbability, IReadOnlyList<TokenLogProbability> top) = LogProbability(token, logits, scratch);
+        return new(token, text, logProbability, top, reason is null ? null : End(reason.Value));
+    }
+
+    /// <summary>Ends the turn before its end: what its reader has not got is left to the next turn.</summary>
+    /// <param name="unread">Text of tokens that nobody read.</param>
+    public void Leave(string unread)
+    {
+        if (Count == 0)
+        {
+            Undo();
+        }
+        else if (!isEnded)
+        {
+            Session.Held = new(decoder.Incomplete.ToArray(), unread + stops.Held.ToString());
+        }
+    }
+
+    /// <summary>Ends the turn after its pass or its choice failed: the session holds the tokens chosen before, or is as it was before the turn.</summary>
+    /// <param name="isStateLost">Whether the state may be half advanced. Fed again from the beginning, the text gives the same bits.</param>
+    public void Fail(bool isStateLost)
+    {
+        if (isStateLost)
+        {
+            Session.Rewind();
+        }
+
+        Leave("");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        stateBefore?.Dispose();
+        undo.Dispose();
+    }
+
+    private void Undo()
+    {
+        if (stateBefore is not null)
+        {
+            Session.State.CopyFrom(stateBefore);
+        }
+
+        Session.Withdraw(tokensBefore);
+        Session.Held = heldBefore;
+    }
+
+    // Text held by an earlier turn is returned first, unless a prompt follows it.
+    private string Begin()
+    {
+        promptTime = Stopwatch.GetElapsedTime(started);
+        if (!request.Prompt.IsEmpty)
+        {
+            return "";
+        }
+
+        Session.Held = HeldText.None;
+        undo.Held(heldBefore);
+        return stops.Append(heldBefore.Text).ToString() + stops.Append(decoder.Append(heldBefore.Bytes)).ToString();
+    }
+
+    private GenerationSummary End(FinishReason reason)
+    {
+        if (reason == FinishReason.Stop)
+        {
+            undo.Stop();
+        }
+
+        return new(reason, request.Prompt.Length, Count, promptTime, Stopwatch.GetElapsedTime(started) - promptTime);
+    }
+
+    private (float? Own, IReadOnlyList<TokenLogProbability> Top) LogProbability(int token, ReadOnlySpan<float> logits, GenerationScratch scratch)
+    {
+        if (request.Options.LogProbs is not int most)
         {
             return (null, []);
         }
 
-        ReadOnlySpan<float> logits = scratch.Logits.AsSpan(0, session.VocabularySize);
-        scratch.LogProbabilities.Measure(logits);
-        return (scratch.LogProbabilities.Of(logits[token]), scratch.LogProbabilities.Top(logits, most));
+        ReadOnlySpan<float> own = logits[..sampler.VocabularySize];
+        scratch.LogProbabilities.Measure(own);
+        return (scratch.LogProbabilities.Of(own[token]), scratch.LogProbabilities.Top(own, most));
     }
 
     private string Rest() => stops.Append(decoder.Flush()).ToString() + (stops.IsStopped ? "" : stops.Flush().ToString());

@@ -5,39 +5,33 @@ using Mamba.Managed.Layers;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>Chooses a token from the logits of a step, and keeps the counts that penalties need.</summary>
+/// <summary>Chooses tokens from the logits of steps as the options of a request say, and keeps the counts that penalties need.</summary>
 /// <remarks>
 /// Equal inputs and seeds give equal tokens on every machine: each step is one fixed sequence of operations. Tokens of equal probability rank
-/// by id, the lowest first. A sampler holds the state of its random numbers and, with penalties, counts of the text's tokens; buffers are the
-/// caller's <see cref="SamplerScratch"/>. A sampler belongs to one sequence; two threads must not use it at once.
+/// by id, the lowest first. The random numbers are the session's, buffers are the caller's <see cref="SamplerScratch"/>. A sampler is used for one
+/// session, by one thread at a time.
 /// </remarks>
-internal sealed class Sampler
+public sealed class Sampler
 {
     private readonly GenerationOptions options;
+    private readonly ITokenConstraint? constraint;
     private readonly KeyValuePair<int, float>[] biases;
     private readonly TokenCounts? counts;
-    private SplitMix64 random;
 
-    /// <summary>A sampler at the beginning of a text.</summary>
+    /// <summary>A sampler for a request.</summary>
     /// <param name="options">How to choose.</param>
-    /// <param name="vocabularySize">One more than the largest token id.</param>
+    /// <param name="vocabularySize">One more than the largest token id that may be chosen; ids from this on are padding of the model's vocabulary.</param>
+    /// <param name="constraint">What else decides which tokens may come; null for nothing.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
-    public Sampler(GenerationOptions options, int vocabularySize)
+    public Sampler(GenerationOptions options, int vocabularySize, ITokenConstraint? constraint = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(vocabularySize);
         this.options = options.Validate(vocabularySize);
+        this.constraint = constraint;
         VocabularySize = vocabularySize;
-        Seed = options.Seed ?? (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue);
-        random = new SplitMix64(Seed);
         biases = options.LogitBias.Count == 0 ? [] : [.. options.LogitBias.OrderBy(entry => entry.Key)];
         counts = options is { RepetitionPenalty: 1, FrequencyPenalty: 0, PresencePenalty: 0 } ? null : new TokenCounts();
-    }
-
-    private Sampler(Sampler other)
-    {
-        (options, biases, counts, random) = (other.options, other.biases, other.counts?.Copy(), other.random);
-        (VocabularySize, Seed) = (other.VocabularySize, other.Seed);
     }
 
     /// <summary>How tokens are chosen.</summary>
@@ -46,38 +40,17 @@ internal sealed class Sampler
     /// <summary>One more than the largest id that may be chosen.</summary>
     public int VocabularySize { get; }
 
-    /// <summary>The seed in use: that of the options, or a random one.</summary>
-    public ulong Seed { get; private init; }
+    /// <summary>Whether the text's tokens are counted.</summary>
+    internal bool IsCounting => counts is not null;
 
-    /// <summary>The state of the random numbers.</summary>
-    internal ulong RandomState => random.State;
-
-    /// <summary>Counts tokens that this sampler did not choose, for the repetition penalty.</summary>
-    /// <param name="tokens">[tokens]</param>
-    /// <exception cref="ArgumentException">An id is out of range.</exception>
-    public void Observe(ReadOnlySpan<int> tokens)
-    {
-        foreach (int token in tokens)
-        {
-            if ((uint)token >= (uint)VocabularySize)
-            {
-                Throw.Argument(Throw.Invariant($"expected token ids from 0 to {VocabularySize - 1}, found {token}"), nameof(tokens));
-            }
-        }
-
-        foreach (int token in tokens)
-        {
-            counts?.Add(token, generated: false);
-        }
-    }
-
-    /// <summary>Chooses the next token and counts it.</summary>
+    /// <summary>Chooses the next token.</summary>
     /// <param name="logits">[vocabulary]; not changed. Negative infinity forbids a token.</param>
+    /// <param name="random">The session's random numbers.</param>
     /// <param name="scratch">For a vocabulary of at least this size.</param>
     /// <returns>The token's id.</returns>
     /// <exception cref="ArgumentException">The number of logits is not that of the vocabulary.</exception>
     /// <exception cref="InvalidDataException">A logit is NaN or positive infinity, or every token is forbidden.</exception>
-    public int Sample(ReadOnlySpan<float> logits, SamplerScratch scratch)
+    internal int Sample(ReadOnlySpan<float> logits, ref SplitMix64 random, SamplerScratch scratch)
     {
         ArgumentNullException.ThrowIfNull(scratch);
         Throw.UnlessLength(VocabularySize, logits.Length);
@@ -96,23 +69,17 @@ internal sealed class Sampler
             weights[id] += bias;
         }
 
+        constraint?.Apply(weights);
         float max = TensorPrimitives.Max<float>(weights);
         if (!float.IsFinite(max))
         {
             ThrowNotFinite(weights, max);
         }
 
-        int token = options.Temperature == 0 ? FirstOf(weights, max) : Draw(scratch, weights, max);
-        counts?.Add(token, generated: true);
+        int token = options.Temperature == 0 ? FirstOf(weights, max) : Draw(scratch, weights, max, ref random);
+        constraint?.Accept(token);
         return token;
     }
-
-    /// <summary>An independent copy that continues as this one would.</summary>
-    internal Sampler Copy() => new(this);
-
-    /// <summary>A sampler that continues from a saved state of the random numbers.</summary>
-    internal static Sampler Restore(GenerationOptions options, int vocabularySize, ulong seed, ulong randomState) =>
-        new(options, vocabularySize) { Seed = seed, random = new SplitMix64(randomState) };
 
     /// <summary>Counts a token of the text; ids that are never chosen need no count.</summary>
     internal void Observe(int token, bool generated)
@@ -123,25 +90,25 @@ internal sealed class Sampler
         }
     }
 
-    /// <summary>Forgets the counts; random numbers stay where they are.</summary>
+    /// <summary>Forgets the counts.</summary>
     internal void Forget() => counts?.Clear();
 
     // Equal floats have equal bits here (no -0, no NaN), and the search over integers is vectorized.
     private static int FirstOf(ReadOnlySpan<float> weights, float value) => MemoryMarshal.Cast<float, int>(weights).IndexOf(BitConverter.SingleToInt32Bits(value));
 
     private static void ThrowNotFinite(ReadOnlySpan<float> weights, float max) => throw new InvalidDataException(float.IsNegativeInfinity(max)
-        ? "expected at least one token that is not forbidden, found none; look at the logit bias"
+        ? "expected at least one token that is not forbidden, found none; look at the logit bias and the constraint"
         : Throw.Invariant($"expected finite logits, found {max} for token {weights.IndexOf(max)}; the model's weights are damaged"));
 
-    private int Draw(SamplerScratch scratch, Span<float> weights, float max)
+    private int Draw(SamplerScratch scratch, Span<float> weights, float max, ref SplitMix64 random)
     {
         SoftmaxWeights.Forward(weights, max, 1 / options.Temperature, weights);
         bool byRank = (options.TopK > 0 && options.TopK < weights.Length) || options.TopP < 1;
-        return byRank ? DrawRanked(weights, Ranking(weights, scratch.Ranked)) : DrawAny(weights);
+        return byRank ? DrawRanked(weights, Ranking(weights, scratch.Ranked), ref random) : DrawAny(weights, ref random);
     }
 
     // Without top-k and top-p no order is needed: min-p is a threshold, as the most probable token weighs exactly 1.
-    private int DrawAny(Span<float> weights)
+    private int DrawAny(Span<float> weights, ref SplitMix64 random)
     {
         if (options.MinP > 0)
         {
@@ -188,7 +155,7 @@ internal sealed class Sampler
         return all ? RankKey.SortFirst(keys, options.TopK) : RankKey.SortFirst(keys, count);
     }
 
-    private int DrawRanked(ReadOnlySpan<float> weights, ReadOnlySpan<ulong> candidates)
+    private int DrawRanked(ReadOnlySpan<float> weights, ReadOnlySpan<ulong> candidates, ref SplitMix64 random)
     {
         if (options.TopP < 1)
         {

@@ -21,7 +21,7 @@ internal static class SavedSession
         using MemoryStream stream = new();
         using BinaryWriter writer = new(stream);
         writer.Write(session.Seed);
-        writer.Write(session.Sampler.RandomState);
+        writer.Write(session.RandomState);
         Write(writer, session.Tokens);
         Write(writer, [.. session.Turns]);
         Write(writer, session.Held.Bytes);
@@ -34,10 +34,8 @@ internal static class SavedSession
     /// <param name="bytes">As <see cref="Encode"/> returns them.</param>
     /// <param name="state">The session's; not touched.</param>
     /// <param name="position">The number of tokens that the state will have seen.</param>
-    /// <param name="options">How tokens are chosen from here on.</param>
-    /// <param name="vocabularySize">Ids from this on are never chosen.</param>
     /// <exception cref="InvalidDataException">The bytes contradict themselves or the state.</exception>
-    public static GenerationSession Decode(byte[] bytes, SequenceState state, long position, GenerationOptions options, int vocabularySize)
+    public static GenerationSession Decode(byte[] bytes, SequenceState state, long position)
     {
         using BinaryReader reader = new(new MemoryStream(bytes));
         try
@@ -49,9 +47,7 @@ internal static class SavedSession
                 && tokens.TrueForAll(id => id >= 0) && turns.TrueForAll(place => place >= 0 && place <= tokens.Count)
                 && turns.Zip(turns.Skip(1)).All(pair => pair.First <= pair.Second);
             Throw.Unless(isWhole, $"expected a session whose parts fit each other, found {tokens.Count} tokens and {turns.Count} turns at position {position}; the saved session is damaged");
-            GenerationSession session = new(state, Sampler.Restore(options, vocabularySize, seed, random), tokens, turns) { Held = held };
-            session.Count(0);
-            return session;
+            return new(state, tokens, turns, new SplitMix64(random)) { Seed = seed, Held = held };
         }
         catch (EndOfStreamException)
         {

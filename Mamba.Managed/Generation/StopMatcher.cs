@@ -30,6 +30,9 @@ internal sealed class StopMatcher
         matched = new int[this.stops.Length];
     }
 
+    /// <summary>How many stop strings there are.</summary>
+    public int Count => stops.Length;
+
     /// <summary>Whether a stop string has appeared; whatever follows is dropped.</summary>
     public bool IsStopped { get; private set; }
 

@@ -1,24 +1,22 @@
-using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
-using System.Text;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Execution;
-using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Generation;
 
-/// <summary>Continues texts: drives sessions with an executor and a tokenizer.</summary>
+/// <summary>Continues texts with the same options each time: a <see cref="GenerationEngine"/> for few texts at once, from text to text.</summary>
 /// <remarks>
-/// The model computes on the thread pool, so that a caller's thread stays free. A generator may be used by several threads at once, a session by
-/// one at a time; the executor runs one pass after the other.
+/// The model computes on a thread of the generator's own. A generator may be used by several threads at once, which share its passes; a session by one
+/// at a time.
 /// </remarks>
 public sealed class TextGenerator : IDisposable
 {
+    private const int MaxBatch = 32;
+
     private readonly IMambaExecutor executor;
     private readonly bool ownsExecutor;
     private readonly GenerationOptions options;
-    private readonly ConcurrentBag<GenerationScratch> scratches = [];
+    private readonly GenerationEngine engine;
 
     /// <summary>Makes a generator of an executor and a tokenizer.</summary>
     /// <param name="executor">The model; it must outlive the generator, which does not dispose it.</param>
@@ -32,19 +30,22 @@ public sealed class TextGenerator : IDisposable
 
     private TextGenerator(IMambaExecutor executor, Tokenizer tokenizer, GenerationOptions? options, bool ownsExecutor)
     {
-        ArgumentNullException.ThrowIfNull(executor);
-        ArgumentNullException.ThrowIfNull(tokenizer);
-        if (tokenizer.VocabularySize > executor.Config.VocabSize)
+        engine = new GenerationEngine(executor, tokenizer, new() { MaxBatch = Math.Min(MaxBatch, executor?.MaxRows ?? 1), MaxRunning = int.MaxValue });
+        try
         {
-            Throw.Argument(Throw.Invariant($"expected a tokenizer of at most the model's {executor.Config.VocabSize} tokens, found {tokenizer}"), nameof(tokenizer));
+            this.options = (options ?? new GenerationOptions()).Validate(tokenizer.VocabularySize);
+        }
+        catch
+        {
+            engine.Dispose();
+            throw;
         }
 
-        (this.executor, Tokenizer, this.ownsExecutor) = (executor, tokenizer, ownsExecutor);
-        this.options = (options ?? new GenerationOptions()).Validate(tokenizer.VocabularySize);
+        (this.executor, this.ownsExecutor) = (executor!, ownsExecutor);
     }
 
     /// <summary>The model's tokenizer.</summary>
-    public Tokenizer Tokenizer { get; }
+    public Tokenizer Tokenizer => engine.Tokenizer;
 
     /// <summary>Loads a model and its tokenizer to run on this machine's cores; the generator then owns them.</summary>
     /// <param name="path">A model folder or a GGUF file.</param>
@@ -71,32 +72,17 @@ public sealed class TextGenerator : IDisposable
         }
     }
 
-    /// <summary>A session of an empty text with this generator's options; it can be continued any number of times.</summary>
-    public GenerationSession CreateSession() => new(executor.CreateState(), options, Tokenizer.VocabularySize);
+    /// <summary>A session of an empty text; it can be continued any number of times.</summary>
+    public GenerationSession CreateSession() => engine.CreateSession(options.Seed);
 
-    /// <summary>A copy of a session with the same text, random numbers and counts; both continue independently.</summary>
-    /// <param name="session">Not changed.</param>
-    public GenerationSession Fork(GenerationSession session)
-    {
-        ArgumentNullException.ThrowIfNull(session);
-        return With(executor.CreateState(), session.Fork);
-    }
+    /// <inheritdoc cref="GenerationEngine.Fork"/>
+    public GenerationSession Fork(GenerationSession session) => engine.Fork(session);
 
-    /// <summary>Writes a session, to be restored later, in another process or on another machine.</summary>
-    /// <param name="session">Not changed.</param>
-    /// <param name="stream">The destination.</param>
-    /// <exception cref="IOException">The stream cannot be written.</exception>
-    public void Save(GenerationSession session, Stream stream)
-    {
-        ArgumentNullException.ThrowIfNull(session);
-        session.Save(stream, executor.Fingerprint);
-    }
+    /// <inheritdoc cref="GenerationEngine.Save"/>
+    public void Save(GenerationSession session, Stream stream) => engine.Save(session, stream);
 
-    /// <summary>Restores a session that <see cref="Save"/> wrote; it continues with the same random numbers, to the same text.</summary>
-    /// <param name="stream">The source, at the first byte of the saved session.</param>
-    /// <exception cref="InvalidDataException">The bytes are no saved session, of another version or model, truncated or damaged.</exception>
-    public GenerationSession Restore(Stream stream) =>
-        With(executor.CreateState(), state => GenerationSession.Restore(stream, executor.Fingerprint, state, options, Tokenizer.VocabularySize));
+    /// <inheritdoc cref="GenerationEngine.Restore"/>
+    public GenerationSession Restore(Stream stream) => engine.Restore(stream);
 
     /// <summary>Continues a prompt token by token; each enumeration starts again from the prompt.</summary>
     /// <param name="prompt">The text to continue; empty to begin from the tokenizer's end token.</param>
@@ -104,11 +90,8 @@ public sealed class TextGenerator : IDisposable
     /// <returns>At least one token; the last has a summary.</returns>
     /// <exception cref="ArgumentException">The prompt is empty and the tokenizer has no token to begin from.</exception>
     /// <exception cref="OperationCanceledException">The enumeration was canceled.</exception>
-    public IAsyncEnumerable<GeneratedToken> StreamAsync(string prompt, CancellationToken cancellationToken = default)
-    {
-        int[] tokens = Encode(prompt, isFirst: true);
-        return Stream(null, tokens, cancellationToken);
-    }
+    public GenerationStream StreamAsync(string prompt, CancellationToken cancellationToken = default) =>
+        engine.Stream(Request(null, prompt), cancellationToken);
 
     /// <summary>Appends a prompt to a session and continues it token by token, with the session's options; each enumeration appends it again.</summary>
     /// <param name="session">
@@ -120,11 +103,10 @@ public sealed class TextGenerator : IDisposable
     /// <exception cref="ArgumentException">Prompt and session are empty and the tokenizer has no token to begin from.</exception>
     /// <exception cref="InvalidOperationException">Another stream is continuing the session.</exception>
     /// <exception cref="OperationCanceledException">The enumeration was canceled.</exception>
-    public IAsyncEnumerable<GeneratedToken> StreamAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default)
+    public GenerationStream StreamAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(session);
-        int[] tokens = Encode(prompt, session.Tokens.IsEmpty);
-        return Stream(session, tokens, cancellationToken);
+        return engine.Stream(Request(session, prompt), cancellationToken);
     }
 
     /// <summary>Continues a prompt and returns the whole result.</summary>
@@ -133,7 +115,7 @@ public sealed class TextGenerator : IDisposable
     /// <exception cref="ArgumentException">The prompt is empty and the tokenizer has no token to begin from.</exception>
     /// <exception cref="OperationCanceledException">The call was canceled.</exception>
     public Task<GenerationResult> GenerateAsync(string prompt, CancellationToken cancellationToken = default) =>
-        WholeAsync(StreamAsync(prompt, cancellationToken));
+        engine.GenerateAsync(Request(null, prompt), cancellationToken);
 
     /// <summary>Appends a prompt to a session, continues it with the session's options, and returns the whole result.</summary>
     /// <param name="session">The text so far; it can be continued afterwards. If the call is canceled, it holds the tokens generated before.</param>
@@ -142,84 +124,24 @@ public sealed class TextGenerator : IDisposable
     /// <exception cref="ArgumentException">Prompt and session are empty and the tokenizer has no token to begin from.</exception>
     /// <exception cref="InvalidOperationException">Another stream is continuing the session.</exception>
     /// <exception cref="OperationCanceledException">The call was canceled.</exception>
-    public Task<GenerationResult> GenerateAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default) =>
-        WholeAsync(StreamAsync(session, prompt, cancellationToken));
+    public Task<GenerationResult> GenerateAsync(GenerationSession session, string prompt, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return engine.GenerateAsync(Request(session, prompt), cancellationToken);
+    }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        engine.Dispose();
         if (ownsExecutor)
         {
             executor.Dispose();
         }
     }
 
-    private static async Task<GenerationResult> WholeAsync(IAsyncEnumerable<GeneratedToken> stream)
-    {
-        StringBuilder text = new();
-        List<int> tokens = [];
-        GenerationSummary? summary = null;
-        await foreach (GeneratedToken token in stream.ConfigureAwait(false))
-        {
-            text.Append(token.Text);
-            tokens.Add(token.Id);
-            summary = token.Summary;
-        }
-
-        return new(text.ToString(), tokens, summary!);
-    }
-
-    private static GenerationSession With(SequenceState state, Func<SequenceState, GenerationSession> make)
-    {
-        try
-        {
-            return make(state);
-        }
-        catch
-        {
-            state.Dispose();
-            throw;
-        }
-    }
-
-    private async IAsyncEnumerable<GeneratedToken> Stream(GenerationSession? given, int[] prompt, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        GenerationSession session = given ?? CreateSession();
-        session.Enter();
-        try
-        {
-            using GenerationTurn turn = new(session, Tokenizer, prompt);
-            for (GeneratedToken token = default; token.Summary is null;)
-            {
-                token = Next(turn, cancellationToken);
-                yield return token;
-                await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-            }
-        }
-        finally
-        {
-            session.Leave();
-            if (given is null)
-            {
-                session.Dispose();
-            }
-        }
-    }
-
-    private GeneratedToken Next(GenerationTurn turn, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        GenerationScratch scratch = scratches.TryTake(out GenerationScratch? free) ? free : new(executor.Config.VocabSize);
-        try
-        {
-            return turn.Next(executor, scratch, cancellationToken);
-        }
-        finally
-        {
-            scratches.Add(scratch);
-        }
-    }
+    private GenerationRequest Request(GenerationSession? session, string prompt) =>
+        new(Encode(prompt, session is null || session.Tokens.IsEmpty)) { Options = options, Session = session };
 
     private int[] Encode(string prompt, bool isFirst)
     {

@@ -1,0 +1,119 @@
+using Mamba.Managed.Execution;
+using Mamba.Managed.Tokenizers;
+
+namespace Mamba.Managed.Generation;
+
+/// <summary>Continues many texts at once: requests join and leave between tokens, and each gets the same bits as if it ran alone.</summary>
+/// <remarks>
+/// One thread of its own calls the executor. A pass takes one token of every text that is being generated, and fills up with chunks of the prompts that
+/// wait, as many as <see cref="EngineOptions.MaxDelay"/> allows; nothing is padded. Callers wait asynchronously, so that no thread of the pool is
+/// blocked. Tenants share the passes, see <see cref="GenerationRequest.Tenant"/>.
+/// </remarks>
+public sealed class GenerationEngine : IDisposable
+{
+    private readonly IMambaExecutor executor;
+    private readonly EngineLoop loop;
+    private bool isDisposed;
+
+    /// <summary>Makes an engine of an executor and a tokenizer.</summary>
+    /// <param name="executor">The model; it must outlive the engine, which does not dispose it.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="options">How requests share the executor; null for the defaults.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the tokenizer has more tokens than the model.</exception>
+    public GenerationEngine(IMambaExecutor executor, Tokenizer tokenizer, EngineOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(executor);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (tokenizer.VocabularySize > executor.Config.VocabSize)
+        {
+            Throw.Argument(Throw.Invariant($"expected a tokenizer of at most the model's {executor.Config.VocabSize} tokens, found {tokenizer}"), nameof(tokenizer));
+        }
+
+        options ??= new EngineOptions { MaxBatch = Math.Min(new EngineOptions().MaxBatch, executor.MaxRows) };
+        (this.executor, Tokenizer) = (executor, tokenizer);
+        loop = new(executor, tokenizer, options.Validate(executor));
+    }
+
+    /// <summary>The model's tokenizer.</summary>
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>What the engine has done and has to do.</summary>
+    public EngineMetrics Metrics => loop.Metrics;
+
+    /// <summary>The tokens of a request as they come.</summary>
+    /// <param name="request">It is queued when the stream is enumerated.</param>
+    /// <param name="cancellationToken">Ends the enumeration.</param>
+    /// <exception cref="ArgumentException">An option or a token is out of range, or there is no text to begin from.</exception>
+    public GenerationStream Stream(GenerationRequest request, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        ArgumentNullException.ThrowIfNull(request);
+        return new(loop, request.Validate(executor.Config.VocabSize, Tokenizer.VocabularySize), cancellationToken);
+    }
+
+    /// <summary>The whole result of a request.</summary>
+    /// <param name="request">It is queued at once.</param>
+    /// <param name="cancellationToken">Ends the request. A session then holds what had been generated.</param>
+    /// <exception cref="ArgumentException">An option or a token is out of range, or there is no text to begin from.</exception>
+    /// <exception cref="QueueFullException">As many requests are queued as may be.</exception>
+    /// <exception cref="InvalidOperationException">Another stream is continuing the session.</exception>
+    /// <exception cref="TimeoutException">The deadline has passed.</exception>
+    /// <exception cref="OperationCanceledException">The call was canceled.</exception>
+    public Task<GenerationResult> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken = default) =>
+        Stream(request, cancellationToken).WholeAsync();
+
+    /// <summary>A session of an empty text.</summary>
+    /// <param name="seed">The same seed gives the same random numbers; null draws one.</param>
+    public GenerationSession CreateSession(ulong? seed = null) => new(executor.CreateState(), seed: seed);
+
+    /// <summary>A copy of a session with the same text and random numbers; both continue independently.</summary>
+    /// <param name="session">Not changed.</param>
+    public GenerationSession Fork(GenerationSession session)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return With(session.Fork);
+    }
+
+    /// <summary>Writes a session, to be restored later, in another process or on another machine.</summary>
+    /// <param name="session">Not changed.</param>
+    /// <param name="stream">The destination.</param>
+    /// <exception cref="IOException">The stream cannot be written.</exception>
+    public void Save(GenerationSession session, Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        session.Save(stream, executor.Fingerprint);
+    }
+
+    /// <summary>Restores a session that <see cref="Save"/> wrote; it continues with the same random numbers, to the same text.</summary>
+    /// <param name="stream">The source, at the first byte of the saved session.</param>
+    /// <exception cref="InvalidDataException">The bytes are no saved session, of another version or model, truncated or damaged.</exception>
+    public GenerationSession Restore(Stream stream) => With(state => GenerationSession.Restore(stream, executor.Fingerprint, state));
+
+    /// <summary>Takes no more requests; completes when those that there are have ended.</summary>
+    /// <exception cref="OperationCanceledException">The call was canceled; requests go on.</exception>
+    public Task DrainAsync(CancellationToken cancellationToken = default) => loop.DrainAsync(cancellationToken);
+
+    /// <summary>Ends all requests, which throw <see cref="ObjectDisposedException"/>, and waits for the running pass.</summary>
+    public void Dispose()
+    {
+        if (!isDisposed)
+        {
+            isDisposed = true;
+            loop.Stop();
+        }
+    }
+
+    private GenerationSession With(Func<Models.SequenceState, GenerationSession> make)
+    {
+        Models.SequenceState state = executor.CreateState();
+        try
+        {
+            return make(state);
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+    }
+}
