@@ -13,8 +13,8 @@ public sealed class BpeTokenizer : Tokenizer
 {
     private readonly TokenBytes bytes;
     private readonly Encoding encoding;
-    private readonly AddedTokenFinder rawTokens;
-    private readonly AddedTokenFinder normalTokens;
+    private readonly Finders allTokens;
+    private readonly Finders textTokens;
     private readonly INormalizer? normalizer;
     private readonly IPreTokenizer? splitter;
     private readonly BpeModel model;
@@ -51,8 +51,8 @@ public sealed class BpeTokenizer : Tokenizer
         model = new(ids, TokenTable.Merges(parts, ids), parts.Options, UnknownId(parts, ids));
         normalizer = NormalizerJson.Read(parts.Steps.Normalizer);
         splitter = PreTokenizerJson.Read(parts.Steps.PreTokenizer);
-        rawTokens = new([.. parts.Added.Where(token => !token.IsNormalized)]);
-        normalTokens = new([.. parts.Added.Where(token => token.IsNormalized).Select(token => token with { Content = Normalize(token.Content, NormalizedLength.Most(token.Content.Length)) })]);
+        allTokens = FindersOf(parts.Added);
+        textTokens = parts.Added.Any(token => token.IsSpecial) ? FindersOf([.. parts.Added.Where(token => !token.IsSpecial)]) : allTokens;
         template = SequenceTemplate.Read(parts.Steps.PostProcessor);
         foreach (int id in template.Before.Concat(template.After))
         {
@@ -86,14 +86,15 @@ public sealed class BpeTokenizer : Tokenizer
         TokenizerFile.Read(path, endTokenIds, parts => parts.ToTokenizer());
 
     /// <inheritdoc/>
-    public override int[] Encode(string text, bool addSpecialTokens)
+    public override int[] Encode(string text, bool addSpecialTokens = true, bool controlTokens = true)
     {
         ArgumentNullException.ThrowIfNull(text);
         string whole = Whole(text);
         List<int> ids = new((text.Length / 4) + 4);
         ids.AddRange(addSpecialTokens ? template.Before : []);
         int room = NormalizedLength.Most(whole.Length);
-        foreach (TextPart part in AddedTokenCut.Cut(whole, rawTokens))
+        Finders finders = controlTokens ? allTokens : textTokens;
+        foreach (TextPart part in AddedTokenCut.Cut(whole, finders.Raw))
         {
             if (part.Token is { } token)
             {
@@ -103,7 +104,7 @@ public sealed class BpeTokenizer : Tokenizer
             {
                 string normal = Normalize(part.Start == 0 && part.End == whole.Length ? whole : whole[part.Start..part.End], room);
                 room = Math.Max(room - normal.Length, 0);
-                EncodeNormal(normal, part.Start == 0, ids);
+                EncodeNormal(normal, part.Start == 0, finders.Normal, ids);
             }
         }
 
@@ -123,6 +124,10 @@ public sealed class BpeTokenizer : Tokenizer
         CheckToken(token);
         return bytes.Next(token, ref start);
     }
+
+    private Finders FindersOf(IReadOnlyCollection<AddedToken> added) => new(
+        new([.. added.Where(token => !token.IsNormalized)]),
+        new([.. added.Where(token => token.IsNormalized).Select(token => token with { Content = Normalize(token.Content, NormalizedLength.Most(token.Content.Length)) })]));
 
     private static string Whole(string text)
     {
@@ -158,9 +163,9 @@ public sealed class BpeTokenizer : Tokenizer
         return id;
     }
 
-    private void EncodeNormal(string text, bool isStart, List<int> ids)
+    private void EncodeNormal(string text, bool isStart, AddedTokenFinder added, List<int> ids)
     {
-        foreach (TextPart part in AddedTokenCut.Cut(text, normalTokens))
+        foreach (TextPart part in AddedTokenCut.Cut(text, added))
         {
             if (part.Token is { } token)
             {
@@ -185,4 +190,7 @@ public sealed class BpeTokenizer : Tokenizer
     private bool IsToken(int id) => (uint)id < (uint)VocabularySize && bytes.Within[id] is not null;
 
     private string Normalize(string text, int most) => normalizer?.Normalize(text, most) ?? text;
+
+    /// <summary>What finds added tokens in the original text, and in the normalized.</summary>
+    private sealed record Finders(AddedTokenFinder Raw, AddedTokenFinder Normal);
 }

@@ -35,7 +35,7 @@ public sealed class ByteTokenizer : Tokenizer
     internal static ByteTokenizer EndingWith(IEnumerable<int> endTokenIds) => new([.. endTokenIds.Where(id => id != 0)]);
 
     /// <inheritdoc/>
-    public override int[] Encode(string text, bool addSpecialTokens)
+    public override int[] Encode(string text, bool addSpecialTokens = true, bool controlTokens = true)
     {
         ArgumentNullException.ThrowIfNull(text);
         return Array.ConvertAll(Encoding.UTF8.GetBytes(text), value => (int)value);

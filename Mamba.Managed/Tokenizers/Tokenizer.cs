@@ -22,13 +22,17 @@ public abstract class Tokenizer
     /// <summary>The ids of a whole text, with the special tokens that the tokenizer puts around one, such as a token at its beginning.</summary>
     /// <param name="text">Any text; a lone surrogate counts as U+FFFD.</param>
     /// <returns>[tokens]; empty for an empty text, but for special tokens.</returns>
-    public int[] Encode(string text) => Encode(text, addSpecialTokens: true);
+    public int[] Encode(string text) => Encode(text, addSpecialTokens: true, controlTokens: true);
 
-    /// <summary>The ids of a text, with the special tokens around it or without.</summary>
+    /// <summary>The ids of a text.</summary>
     /// <param name="text">Any text; a lone surrogate counts as U+FFFD.</param>
-    /// <param name="addSpecialTokens">True for a whole text, false for one that continues another.</param>
+    /// <param name="addSpecialTokens">Whether to put around it what the tokenizer puts around a whole text, such as a token at its beginning; false for a text that continues another.</param>
+    /// <param name="controlTokens">
+    /// Whether <c>&lt;|endoftext|&gt;</c> in the text becomes that control token. False for what a user wrote: it is then text like any other, and nobody ends a
+    /// conversation, or speaks in another's role, by writing so.
+    /// </param>
     /// <returns>[tokens]; empty for an empty text, but for special tokens.</returns>
-    public abstract int[] Encode(string text, bool addSpecialTokens);
+    public abstract int[] Encode(string text, bool addSpecialTokens = true, bool controlTokens = true);
 
     /// <summary>The UTF-8 bytes that a token stands for within a text; a character may be split over several tokens.</summary>
     /// <remarks>At the start of a text the tokenizers of the SentencePiece family leave out a space, see <see cref="DecodeBytes"/>.</remarks>
