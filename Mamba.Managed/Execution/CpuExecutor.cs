@@ -114,16 +114,22 @@ public sealed class CpuExecutor : IMambaExecutor
     SequenceState IMambaExecutor.CreateState() => CreateState();
 
     /// <inheritdoc/>
-    public void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits)
+    public void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits) => Run(tokens, batch, logits, [], isLogitsOnly: true);
+
+    /// <inheritdoc/>
+    public void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits, Span<float> hidden) =>
+        Run(tokens, batch, logits, hidden, isLogitsOnly: hidden.IsEmpty);
+
+    private void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits, Span<float> hidden, bool isLogitsOnly)
     {
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
-            this.batch.Take(tokens, batch, logits.Length);
+            this.batch.Take(tokens, batch, logits.Length, hidden.Length, isLogitsOnly);
             try
             {
                 region.Reserve(this.batch.Rows);
-                Compute(logits);
+                Compute(logits, hidden);
                 this.batch.Advance();
             }
             finally
@@ -183,11 +189,11 @@ public sealed class CpuExecutor : IMambaExecutor
         return ChunkStep * (int)Math.Clamp(steps, Math.Clamp(threads, 2, MostSteps), MostSteps);
     }
 
-    private void Compute(Span<float> logits)
+    private void Compute(Span<float> logits, Span<float> hidden)
     {
         try
         {
-            region.Run(pool, batch, logits);
+            region.Run(pool, batch, logits, hidden);
         }
         catch
         {

@@ -28,6 +28,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     private int rows;
     private int logitRows;
     private float* logits;
+    private float* hidden;
 
     /// <summary>Packs a model.</summary>
     /// <param name="model">The weights.</param>
@@ -134,13 +135,15 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
     /// <summary>Runs one pass; <see cref="Reserve"/> was called for its rows.</summary>
     /// <param name="pool">The workers.</param>
     /// <param name="batch">The tokens, their sequences, and which logits are wanted.</param>
-    /// <param name="logits">[logit rows, vocab_size]</param>
-    public void Run(WorkerPool pool, PassBatch batch, Span<float> logits)
+    /// <param name="logits">[logit rows, vocab_size]; empty where only hidden vectors are wanted.</param>
+    /// <param name="hidden">[logit rows, d_model]: the output of the last norm; empty where only logits are wanted.</param>
+    public void Run(WorkerPool pool, PassBatch batch, Span<float> logits, Span<float> hidden)
     {
         (this.batch, rows, logitRows) = (batch, batch.Rows, batch.LogitCount);
-        fixed (float* output = logits)
+        fixed (float* output = logits, vectors = hidden)
         {
             this.logits = output;
+            this.hidden = vectors;
             try
             {
                 pool.Run(this);
@@ -148,6 +151,7 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
             finally
             {
                 this.logits = null;
+                this.hidden = null;
             }
         }
     }
@@ -261,6 +265,16 @@ internal sealed unsafe class ForwardRegion : IRegion, IDisposable
         for (int row = start; row < end; row++)
         {
             Normalize(own, LogitRow(row), finalNorm, row);
+        }
+
+        if (hidden != null && (rows > 1 || worker.Index == 0))
+        {
+            normal.Slice(own + (start * config.DModel), (end - start) * config.DModel).CopyTo(new(hidden + (start * config.DModel), (end - start) * config.DModel));
+        }
+
+        if (logits == null)
+        {
+            return;
         }
 
         AwaitRows(worker);

@@ -43,4 +43,20 @@ public interface IMambaExecutor : IDisposable
     /// </exception>
     /// <exception cref="ObjectDisposedException">The executor or a state has been disposed.</exception>
     void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits);
+
+    /// <summary>As <see cref="Run(ReadOnlySpan{int}, ReadOnlySpan{SequenceInput}, Span{float})"/>, with hidden vectors of the same rows beside the logits, or instead of them.</summary>
+    /// <param name="tokens">The tokens of all sequences, one sequence after the other.</param>
+    /// <param name="batch">The sequences; each state appears once and is advanced by its tokens.</param>
+    /// <param name="logits">[rows, vocab_size], or empty: none are computed then.</param>
+    /// <param name="hidden">[rows, d_model]: the output of the last norm, from which the head computes the logits; or empty.</param>
+    /// <exception cref="NotSupportedException">This executor gives no hidden vectors.</exception>
+    void Run(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, Span<float> logits, Span<float> hidden)
+    {
+        if (!hidden.IsEmpty)
+        {
+            throw new NotSupportedException($"expected an executor that gives hidden vectors, found {GetType().Name}, which does not; use another device");
+        }
+
+        Run(tokens, batch, logits);
+    }
 }

@@ -7,7 +7,7 @@ namespace Mamba.Managed.Execution;
 /// <summary>Feeds any number of tokens, in several passes where needed: prompts in chunks, with cancellation, and batches of any size.</summary>
 /// <remarks>
 /// A call that throws or is canceled leaves every state as it was. The exception is a device failure in a call that fits one pass and feeds fewer
-/// than 16 tokens or several sequences: it makes no copies, see <see cref="IMambaExecutor.Run"/>.
+/// than 16 tokens or several sequences: it makes no copies, see <see cref="IMambaExecutor.Run(ReadOnlySpan{int}, ReadOnlySpan{SequenceInput}, Span{float})"/>.
 /// </remarks>
 public static class MambaExecutorExtensions
 {

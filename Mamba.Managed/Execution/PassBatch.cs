@@ -50,7 +50,7 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
     public ReadOnlySpan<Sequence> LastRows => lastRows.AsSpan(0, lastCount);
 
     /// <summary>Copies and checks the arguments and takes leases on the states; a call that throws holds none.</summary>
-    public void Take(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, int logits)
+    public void Take(ReadOnlySpan<int> tokens, ReadOnlySpan<SequenceInput> batch, int logits, int hidden, bool isLogitsOnly)
     {
         if (batch.IsEmpty || tokens.IsEmpty)
         {
@@ -70,7 +70,7 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
         try
         {
             Embedding.RequireTokens(Tokens, config.VocabSize);
-            CheckLengths(logits);
+            CheckLengths(logits, hidden, isLogitsOnly);
             TakeStates();
         }
         catch
@@ -140,7 +140,7 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
         }
     }
 
-    private void CheckLengths(int logits)
+    private void CheckLengths(int logits, int hidden, bool isLogitsOnly)
     {
         (long total, long wanted) = (0, 0);
         foreach (SequenceInput input in inputs.AsSpan(0, Count))
@@ -159,7 +159,16 @@ internal sealed class PassBatch(MambaConfig config, StateLayout layout, int most
             Throw.Argument(Throw.Invariant($"expected as many tokens as the sequences have, {total}, found {Rows}"), nameof(tokens));
         }
 
-        Throw.UnlessLength(wanted * config.VocabSize, logits);
+        if (isLogitsOnly || logits > 0)
+        {
+            Throw.UnlessLength(wanted * config.VocabSize, logits);
+        }
+
+        if (!isLogitsOnly)
+        {
+            Throw.UnlessLength(wanted * config.DModel, hidden);
+        }
+
         LogitCount = (int)wanted;
     }
 
