@@ -24,11 +24,12 @@ internal static class GenerateCommand
         Option<float> repetition = Options.Number("--repetition-penalty", "Above 1, tokens that occur in the text become less likely.", 1f, 1e-3f, 1e3f);
         Option<ulong> seed = Options.Number<ulong>("--seed", "The same seed gives the same text.", 1, 0, ulong.MaxValue);
         Option<string[]> stop = new("--stop") { Description = "End before this text; may be given several times." };
+        Option<bool> control = new("--control-tokens") { Description = "Control tokens written in the prompt, such as <|im_end|>, are such; without it they are text." };
         Option<int> threads = Options.Threads();
         Option<bool> json = Options.Json();
         Command command = new("generate", "Continue a text.")
         {
-            model, prompt, promptFile, maxTokens, temperature, topK, topP, minP, repetition, seed, stop, threads, json,
+            model, prompt, promptFile, maxTokens, temperature, topK, topP, minP, repetition, seed, stop, control, threads, json,
         };
         Option<string> device = DeviceOption.AddTo(command, threads);
         command.Validators.Add(result =>
@@ -58,7 +59,7 @@ internal static class GenerateCommand
             };
             string text = parsed.GetValue(prompt) ?? TextInput.Prompt(parsed.GetValue(promptFile));
             string path = Options.ModelOf(parsed, model);
-            return RunAsync(parsed, () => Load(parsed, device, path, options, parsed.GetValue(threads)), text, parsed.GetValue(json), cancel);
+            return RunAsync(parsed, () => Load(parsed, device, path, options, parsed.GetValue(threads), parsed.GetValue(control)), text, parsed.GetValue(json), cancel);
         });
         return command;
     }
@@ -95,11 +96,13 @@ internal static class GenerateCommand
         return 0;
     }
 
-    private static LoadedGenerator Load(ParseResult parsed, Option<string> device, string path, GenerationOptions options, int threads)
+    private static LoadedGenerator Load(ParseResult parsed, Option<string> device, string path, GenerationOptions options, int threads, bool control)
     {
         if (DeviceOption.IsProcessor(parsed, device))
         {
-            return new(TextGenerator.Load(path, options, threads), null);
+            TextGenerator generator = TextGenerator.Load(path, options, threads);
+            generator.ControlTokens = control;
+            return new(generator, null);
         }
 
         using ModelSource source = ModelSource.Open(path);
@@ -109,7 +112,7 @@ internal static class GenerateCommand
         IMambaExecutor executor = DeviceOption.CreateExecutor(parsed, device, threads, source.Model);
         try
         {
-            return new(new TextGenerator(executor, tokenizer.GetAwaiter().GetResult(), options), executor);
+            return new(new TextGenerator(executor, tokenizer.GetAwaiter().GetResult(), options) { ControlTokens = control }, executor);
         }
         catch
         {

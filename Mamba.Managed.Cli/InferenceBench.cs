@@ -2,7 +2,9 @@ using System.Diagnostics;
 using System.Globalization;
 using Mamba.Managed.Evaluation;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Generation;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Cli;
 
@@ -48,6 +50,7 @@ internal static class InferenceBench
         }
 
         double[] together = sessions == 0 ? [] : MeasureTogether(executor, sessions, rounds, tokens);
+        double[] engine = sessions == 0 ? [] : MeasureEngine(executor, sessions, rounds, tokens);
         using Process process = Process.GetCurrentProcess();
         long memory = process.PeakWorkingSet64;
         Peak peak = measurePeak();
@@ -57,7 +60,7 @@ internal static class InferenceBench
         // Logits are computed for the last token only, so the last layer computes gate and output projection for that token only.
         double skipped = 2.0 * config.DInner * config.DModel * (promptLength - 1);
         double flops = 2 * ((body * promptLength) + head - skipped) / promptLength;
-        return new(runner, prompt, generation, together, peak)
+        return new(runner, prompt, generation, together, engine, peak)
         {
             FmaShare = prompt.Max() * flops / 1e9 / peak.FmaGigaflopsPerSecond,
             ReadShare = generation.Max() * executor.StepBytes / 1e9 / peak.GigabytesPerSecond,
@@ -83,6 +86,7 @@ internal static class InferenceBench
         if (result.Sessions > 0)
         {
             Line($"tg64 of {result.Sessions} sessions together {result.Together.Max():F1} tokens/s (worst of {result.Together.Length}: {result.Together.Min():F1})");
+            Line($"the same through the batching engine, tokens chosen and streamed, {result.Engine.Max():F1} tokens/s (worst of {result.Engine.Length}: {result.Engine.Min():F1})");
         }
 
         Line($"a step reads {result.StepBytes / 1e6:F1} MB; ready after {result.Preparation.TotalSeconds:F2} s; {result.Memory / 1e6:F0} MB at most");
@@ -111,6 +115,8 @@ internal static class InferenceBench
             json.WriteNumber("sessions", result.Sessions);
             json.WriteNumber("batch", result.Together.Max());
             json.WriteNumber("batch_worst", result.Together.Min());
+            json.WriteNumber("engine", result.Engine.Max());
+            json.WriteNumber("engine_worst", result.Engine.Min());
         }
 
         json.WriteNumber($"{result.Peak.Access}_gb_s", result.Peak.GigabytesPerSecond);
@@ -171,8 +177,49 @@ internal static class InferenceBench
         return speeds;
     }
 
+    // What a service gets of that: from when all sessions have their first token until the first has its last.
+    private static double[] MeasureEngine(IMambaExecutor executor, int sessions, int rounds, int[] tokens)
+    {
+        using GenerationEngine engine = new(executor, new AnyTokens(executor.Config.VocabSize), new() { MaxBatch = sessions, MaxRunning = sessions });
+        double[] speeds = new double[rounds];
+        for (int round = -1; round < rounds; round++)
+        {
+            int begun = 0, generated = 0;
+            long start = 0, end = 0;
+            Task.WaitAll(Enumerable.Range(0, sessions).Select(async i =>
+            {
+                int first = i % (tokens.Length - SessionPromptLength);
+                GenerationRequest request = new(tokens.AsMemory(first, SessionPromptLength)) { Options = new() { MaxTokens = GeneratedLength, Temperature = 0 } };
+                bool isFirst = true;
+                await foreach (GeneratedToken token in engine.Stream(request).ConfigureAwait(false))
+                {
+                    if (isFirst && Interlocked.Increment(ref begun) == sessions)
+                    {
+                        Volatile.Write(ref start, Stopwatch.GetTimestamp());
+                    }
+                    else if (Volatile.Read(ref start) > 0 && Volatile.Read(ref end) == 0)
+                    {
+                        Interlocked.Increment(ref generated);
+                    }
+
+                    isFirst = false;
+                }
+
+                Interlocked.CompareExchange(ref end, Stopwatch.GetTimestamp(), 0);
+            }));
+
+            // The first round does not count: code is compiled in it.
+            if (round >= 0)
+            {
+                speeds[round] = generated / Stopwatch.GetElapsedTime(start, end).TotalSeconds;
+            }
+        }
+
+        return speeds;
+    }
+
     /// <summary>Tokens a second of each round, and the peak to compare with of what ran them.</summary>
-    internal sealed record Result(string Runner, double[] Prompt, double[] Generation, double[] Together, Peak Peak)
+    internal sealed record Result(string Runner, double[] Prompt, double[] Generation, double[] Together, double[] Engine, Peak Peak)
     {
         /// <summary>Multiply-adds of a prompt, as a share of the peak.</summary>
         public required double FmaShare { get; init; }
@@ -208,5 +255,19 @@ internal static class InferenceBench
 
         /// <summary>That of another device.</summary>
         public static Peak Of(DevicePeak peak) => new("copy", peak.CopyGigabytesPerSecond, peak.FmaGigaflopsPerSecond, null);
+    }
+
+    /// <summary>Tokens that stand for no text.</summary>
+    private sealed class AnyTokens(int size) : Tokenizer
+    {
+        public override string Name => "any";
+
+        public override int VocabularySize => size;
+
+        public override IReadOnlyList<int> EndTokenIds => [];
+
+        public override int[] Encode(string text, bool addSpecialTokens = true, bool controlTokens = true) => [];
+
+        public override ReadOnlySpan<byte> BytesOf(int token) => "a"u8;
     }
 }

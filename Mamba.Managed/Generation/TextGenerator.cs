@@ -47,6 +47,9 @@ public sealed class TextGenerator : IDisposable
     /// <summary>The model's tokenizer.</summary>
     public Tokenizer Tokenizer => engine.Tokenizer;
 
+    /// <summary>Whether <c>&lt;|endoftext|&gt;</c> in a prompt is that control token, for prompts that a template made; it is text unless set, as for what a user wrote.</summary>
+    public bool ControlTokens { get; set; }
+
     /// <summary>Loads a model and its tokenizer to run on this machine's cores; the generator then owns them.</summary>
     /// <param name="path">A model folder or a GGUF file.</param>
     /// <param name="options">How tokens are chosen; null for the defaults.</param>
@@ -146,7 +149,7 @@ public sealed class TextGenerator : IDisposable
     private int[] Encode(string prompt, bool isFirst)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        int[] tokens = Tokenizer.Encode(prompt, addSpecialTokens: isFirst);
+        int[] tokens = Tokenizer.Encode(prompt, addSpecialTokens: isFirst, controlTokens: ControlTokens);
         return tokens.Length > 0 || !isFirst
             ? tokens
             : [Tokenizer.EndTokenId ?? Throw.Argument<int>("expected some text, found an empty prompt; this tokenizer has no token to begin a text with", nameof(prompt))];
