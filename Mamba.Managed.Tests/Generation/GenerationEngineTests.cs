@@ -77,19 +77,19 @@ public sealed class GenerationEngineTests : IDisposable
     public async Task Sessions_go_on_in_batches_as_alone()
     {
         using GenerationEngine engine = new(executor, bytes), other = new(executor, bytes);
-        await Parallel.ForAsync(0, 8, async (i, _) =>
+        await Parallel.ForAsync(0, 8, async (i, cancel) =>
         {
             using GenerationSession together = engine.CreateSession(seed: 5), single = other.CreateSession(seed: 5);
             for (int turn = 0; turn < 3; turn++)
             {
                 GenerationRequest request = Random(i + (8 * turn)) with { Session = together };
                 List<int> tokens = [];
-                await foreach (GeneratedToken token in engine.Stream(request))
+                await foreach (GeneratedToken token in engine.Stream(request, cancel))
                 {
                     tokens.Add(token.Id);
                 }
 
-                GenerationResult alone = await other.GenerateAsync(request with { Session = single });
+                GenerationResult alone = await other.GenerateAsync(request with { Session = single }, cancel);
                 Assert.That(tokens, Is.EqualTo(alone.Tokens));
                 Assert.That(together.Tokens.ToArray(), Is.EqualTo(single.Tokens.ToArray()));
             }
@@ -348,7 +348,7 @@ public sealed class GenerationEngineTests : IDisposable
         Task draining = engine.DrainAsync();
         Assert.That(async () => await engine.GenerateAsync(Request("a", 1)), Throws.TypeOf<ObjectDisposedException>());
         await draining;
-        Assert.That(tasks, Has.All.Property(nameof(Task.IsCompleted)).True.After(1000, 5));
+        Assert.That(() => Array.TrueForAll(tasks, task => task.IsCompleted), Is.True.After(1000, 5));
         Assert.That((await Task.WhenAll(tasks)).Select(result => result.Tokens.Count), Has.All.EqualTo(20));
     }
 
