@@ -68,7 +68,7 @@ internal static class BenchCommand
                 : Prepare(Draw(name, held ?? GgufFileType.F32, count));
             TimeSpan preparation = Stopwatch.GetElapsedTime(start);
             (string runner, Func<InferenceBench.Peak> peak) = executor is CpuExecutor processor
-                ? (string.Create(CultureInfo.InvariantCulture, $"threads {processor.Threads}"), () => InferenceBench.Peak.OfProcessor(processor.Threads, times))
+                ? (string.Create(CultureInfo.InvariantCulture, $"threads {processor.Threads}, {CpuExecutor.InstructionSet}"), () => InferenceBench.Peak.OfProcessor(processor.Threads, times))
                 : (parsed.GetValue(device)!, (Func<InferenceBench.Peak>)(() => InferenceBench.Peak.Of(DevicePlugin.Load().MeasurePeak(parsed.GetValue(device)!))));
             InferenceBench.Result result = InferenceBench.Measure(
                 executor, parsed.GetValue(promptLength), parsed.GetValue(sessions), times, preparation, runner, peak);

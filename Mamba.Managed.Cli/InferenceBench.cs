@@ -99,6 +99,7 @@ internal static class InferenceBench
         if (result.Peak.Threads is int threads)
         {
             json.WriteNumber("threads", threads);
+            json.WriteString("instruction_set", CpuExecutor.InstructionSet);
         }
         else
         {

@@ -66,7 +66,7 @@ internal static class InfoCommand
     {
         if (!asJson)
         {
-            output.WriteLine($"{DeviceOption.Processor}: this machine's processor");
+            output.WriteLine($"{DeviceOption.Processor}: this machine's processor, with {CpuExecutor.InstructionSet}");
             foreach (ComputeDevice device in devices)
             {
                 output.WriteLine($"{device.Id}: {Terminal.Line(device.Description)}");
@@ -127,6 +127,7 @@ internal static class InfoCommand
             ["parts"] = (long)source.WeightPaths.Count,
             ["tokenizer"] = tokenizer,
             ["state_bytes_per_session"] = StateLayout.Of(config).Length(0) * sizeof(float),
+            ["instruction_set"] = CpuExecutor.InstructionSet,
         };
     }
 }

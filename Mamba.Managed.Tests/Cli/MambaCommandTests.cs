@@ -2,6 +2,7 @@ using System.Text.Json;
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Checkpoints.Gguf;
 using Mamba.Managed.Cli;
+using Mamba.Managed.Execution;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tensors;
@@ -102,6 +103,7 @@ public class MambaCommandTests
         JsonElement gguf = Json(await Run("info", Path.Combine(Fixtures, "gguf", "shakespeare-Q8_0.gguf"), "--json"));
         Assert.That(gguf.GetProperty("parameters").GetInt64(), Is.EqualTo(info.GetProperty("parameters").GetInt64()));
         Assert.That((await Run("info")).Output, Does.Contain("d_model"));
+        Assert.That(info.GetProperty("instruction_set").GetString(), Is.EqualTo(CpuExecutor.InstructionSet).And.AnyOf("avx512", "avx2", "vector128", "scalar"));
     }
 
     [Test]
@@ -148,6 +150,8 @@ public class MambaCommandTests
         {
             Assert.That(result.GetProperty(key).GetDouble(), Is.GreaterThan(0), key);
         }
+
+        Assert.That(result.GetProperty("instruction_set").GetString(), Is.EqualTo(CpuExecutor.InstructionSet));
     }
 
     [Test]

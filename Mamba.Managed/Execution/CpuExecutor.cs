@@ -1,4 +1,5 @@
 using Mamba.Managed.Checkpoints;
+using Mamba.Managed.Kernels.Simd;
 using Mamba.Managed.Models;
 using Mamba.Managed.Threading;
 
@@ -96,6 +97,13 @@ public sealed class CpuExecutor : IMambaExecutor
 
     /// <inheritdoc/>
     public int PromptChunk { get; }
+
+    /// <summary>The vector instructions that this process computes with: <c>avx512</c>, <c>avx2</c>, <c>vector128</c> or <c>scalar</c>. All give the same bits.</summary>
+    /// <remarks>
+    /// They are the widest that processor and runtime have, or those that the environment variable <c>MAMBA_INSTRUCTION_SET</c> names. Native AOT has
+    /// those that <c>IlcInstructionSet</c> names, which the package sets to <c>x86-64-v3</c> (AVX2) on x64 unless the application does.
+    /// </remarks>
+    public static string InstructionSet => InstructionSets.CurrentName;
 
     /// <summary>Threads that compute, the caller included.</summary>
     public int Threads => pool.Count;

@@ -29,6 +29,15 @@ internal static class InstructionSets
     /// <summary>The instruction set in use. It is static and read-only, so the JIT treats it as a constant and drops the branches not taken.</summary>
     public static readonly InstructionSet Current = Choose(Environment.GetEnvironmentVariable(Variable));
 
+    /// <summary>The name of the instruction set in use, as <see cref="Variable"/> takes it.</summary>
+    public static string CurrentName => Current switch
+    {
+        InstructionSet.Avx512 => "avx512",
+        InstructionSet.Avx2 => "avx2",
+        InstructionSet.Vector128 => "vector128",
+        _ => "scalar",
+    };
+
     /// <summary>Whether micro-kernels take 12 rows by two panels instead of 6 by one: AVX-512 has 32 registers of a panel's width.</summary>
     public static bool HasWideTile => Current == InstructionSet.Avx512;
 
