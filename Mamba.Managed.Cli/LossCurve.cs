@@ -1,5 +1,4 @@
-using ScottPlot;
-using ScottPlot.Plottables;
+using Mamba.Managed.Cli.Charts;
 
 namespace Mamba.Managed.Cli;
 
@@ -17,24 +16,11 @@ internal static class LossCurve
     /// <param name="points">At least one.</param>
     public static void Draw(string folder, IReadOnlyList<MetricsLog.Point> points)
     {
-        using Plot plot = new();
-        plot.XLabel("step");
-        plot.YLabel("nats per token");
         int group = (points.Count + MostPoints - 1) / MostPoints;
-        MetricsLog.Point[][] groups = [.. points.Chunk(group)];
-        Add("training", [.. groups.Select(part => (double)part[^1].Step)], [.. groups.Select(part => part.Average(point => point.Loss))], Colors.SteelBlue, 0);
+        Series training = new("training", [.. points.Chunk(group).Select(part => ((double)part[^1].Step, part.Average(point => point.Loss)))], Rgb.SteelBlue);
         MetricsLog.Point[] validated = [.. points.Where(point => point.Validation is not null)];
-        Add("validation", [.. validated.Select(point => (double)point.Step)], [.. validated.Select(point => point.Validation!.Value)], Colors.OrangeRed, 5);
-        plot.ShowLegend(Alignment.UpperRight);
-        Picture.Save(plot, folder, Name);
-
-        void Add(string name, double[] steps, double[] losses, Color color, float marker)
-        {
-            if (steps.Length > 0)
-            {
-                Scatter scatter = plot.Add.Scatter(steps, losses, color);
-                (scatter.LegendText, scatter.MarkerSize, scatter.LineWidth) = (name, marker, 2);
-            }
-        }
+        Series validation = new("validation", [.. validated.Select(point => ((double)point.Step, point.Validation!.Value))], Rgb.OrangeRed, 3);
+        Chart chart = new() { XLabel = "step", YLabel = "nats per token", Lines = validated.Length > 0 ? [training, validation] : [training] };
+        Picture.Save(chart, folder, Name);
     }
 }

@@ -1,8 +1,6 @@
 using System.Globalization;
+using Mamba.Managed.Cli.Charts;
 using Mamba.Managed.Training;
-using ScottPlot;
-using ScottPlot.Plottables;
-using ScottPlot.TickGenerators;
 
 namespace Mamba.Managed.Cli.Experiments;
 
@@ -14,18 +12,18 @@ internal static class AccuracyCurve
     /// <param name="found">One point for each length.</param>
     public static void Draw(ExperimentSettings settings, IReadOnlyList<TaskAccuracy> found)
     {
-        using Plot plot = new();
-        double[] places = [.. found.Select(accuracy => Math.Log2(accuracy.Length))];
-        Scatter scatter = plot.Add.Scatter(places, (double[])[.. found.Select(accuracy => 100 * accuracy.Share)], Colors.SteelBlue);
-        (scatter.MarkerSize, scatter.LineWidth, scatter.LegendText) = (7, 2, settings.Task.Name);
-        VerticalLine trained = plot.Add.VerticalLine(Math.Log2(settings.Trainer.Batch.Length), 1, Colors.OrangeRed, LinePattern.Dashed);
-        trained.LegendText = string.Create(CultureInfo.InvariantCulture, $"trained at {(settings.Growth is null ? "" : $"{settings.Growth.Shortest} to ")}{settings.Trainer.Batch.Length}");
-        plot.Axes.Bottom.TickGenerator = new NumericManual(places, [.. found.Select(accuracy => Label(accuracy.Length))]);
-        plot.XLabel("length");
-        plot.YLabel("right answers, %");
-        plot.Axes.SetLimitsY(0, 105);
-        plot.ShowLegend(Alignment.LowerLeft);
-        Picture.Save(plot, settings.Output, "accuracy");
+        string trained = string.Create(CultureInfo.InvariantCulture, $"trained at {(settings.Growth is null ? "" : $"{settings.Growth.Shortest} to ")}{settings.Trainer.Batch.Length}");
+        Chart chart = new()
+        {
+            XLabel = "length",
+            YLabel = "right answers, %",
+            Lines = [new(settings.Task.Name, [.. found.Select(accuracy => (Math.Log2(accuracy.Length), 100 * accuracy.Share))], Rgb.SteelBlue, 4)],
+            Mark = new(trained, Math.Log2(settings.Trainer.Batch.Length)),
+            XTicks = [.. found.Select(accuracy => new Tick(Math.Log2(accuracy.Length), Label(accuracy.Length)))],
+            YLimits = (0, 105),
+            HasLegendBelow = true,
+        };
+        Picture.Save(chart, settings.Output, "accuracy");
     }
 
     private static string Label(int length) => length switch
