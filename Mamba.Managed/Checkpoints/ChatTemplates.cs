@@ -4,7 +4,7 @@ using Mamba.Managed.Checkpoints.Gguf;
 
 namespace Mamba.Managed.Checkpoints;
 
-/// <summary>The templates that make a text of a conversation, as folders and GGUF files hold them. They are carried from one to the other, never run.</summary>
+/// <summary>The templates that make a text of a conversation, as folders and GGUF files hold them. They are carried from one to the other and not looked into.</summary>
 /// <remarks>
 /// A folder has one in a file of its own, or one or several with names in <c>tokenizer_config.json</c>. A GGUF file has the one named
 /// <c>default</c> under <c>tokenizer.chat_template</c>, each other under that key and its name, and a list of those names.

@@ -50,6 +50,13 @@ public sealed class ModelSource : IDisposable
         }
     }
 
+    /// <summary>
+    /// The texts of the model's chat templates by name, as <c>default</c> or <c>tool_use</c>; empty where it has none. They are read at each call and not
+    /// parsed: <see cref="Templates.ChatTemplate.Parse"/> does that.
+    /// </summary>
+    /// <exception cref="InvalidDataException">A file that holds templates is malformed; for a GGUF file, a value has the wrong type.</exception>
+    public IReadOnlyDictionary<string, string> ChatTemplates => gguf is null ? Checkpoints.ChatTemplates.OfFolder(FilePath) : Checkpoints.ChatTemplates.OfFile(gguf.Metadata);
+
     /// <summary>The model; its weights are read from the mapped files when they are touched. Made at first use.</summary>
     /// <exception cref="FileNotFoundException">A file is missing in the folder.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, or the tensors do not fit the configuration; the message lists all that differ.</exception>
