@@ -21,14 +21,8 @@ public class TokenizerSuite : ISuite
     [GlobalSetup]
     public void Setup()
     {
-        string root = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(root, "Mamba.Managed.sln")))
-        {
-            root = Path.GetDirectoryName(root) ?? throw new FileNotFoundException("expected to run within the repository, found no Mamba.Managed.sln above");
-        }
-
+        string root = Repository.Root, file = Repository.Tokenizer;
         text = string.Concat(Directory.GetFiles(Path.Combine(root, "docs"), "*.md").Append(Path.Combine(root, "README.md")).Order(StringComparer.Ordinal).Select(File.ReadAllText));
-        string file = Path.Combine(root, "Mamba.Managed.Tests", "Fixtures", "gpt-neox-tokenizer", "tokenizer.json");
         own = BpeTokenizer.Load(file);
         TokenizerParts parts = TokenizerFile.Read(file, null);
         peer = Peer.Create(new BpeOptions(parts.Vocabulary.ToDictionary(StringComparer.Ordinal))

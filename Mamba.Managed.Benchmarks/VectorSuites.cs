@@ -94,6 +94,7 @@ public class SamplerSuite : ISuite
     private readonly float[] logits = new float[Vocabulary];
     private readonly SamplerScratch scratch = new(Vocabulary);
     private Sampler? sampler;
+    private SplitMix64 random = new(1);
 
     /// <summary>How the token is chosen.</summary>
     [Params("greedy", "temperature", "top-k 40", "top-p 0.95, min-p 0.05")]
@@ -108,10 +109,10 @@ public class SamplerSuite : ISuite
     [GlobalSetup]
     public void Setup()
     {
-        Random random = new(1);
+        Random numbers = new(1);
         for (int i = 0; i < logits.Length; i++)
         {
-            logits[i] = 10 * random.NextSingle();
+            logits[i] = 10 * numbers.NextSingle();
         }
 
         sampler = new(
@@ -127,5 +128,5 @@ public class SamplerSuite : ISuite
 
     /// <summary>Chooses.</summary>
     [Benchmark]
-    public int Sample() => sampler!.Sample(logits, scratch);
+    public int Sample() => sampler!.Sample(logits, ref random, scratch);
 }

@@ -11,7 +11,7 @@ public class ArchitectureTests
     private const string Root = "Mamba.Managed";
 
     private static readonly string[] Folders =
-        ["Tensors", "Threading", "Kernels", "Layers", "Models", "Tokenizers", "Templates", "Checkpoints", "Execution", "Generation", "Training", "Evaluation"];
+        ["Tensors", "Threading", "Kernels", "Layers", "Models", "Tokenizers", "Templates", "Grammars", "Checkpoints", "Execution", "Generation", "Training", "Evaluation"];
 
     private static readonly Assembly Library = typeof(Tensor).Assembly;
 

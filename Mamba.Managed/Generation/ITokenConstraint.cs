@@ -4,6 +4,9 @@ namespace Mamba.Managed.Generation;
 /// <remarks>A constraint belongs to one request and is called by one thread at a time.</remarks>
 public interface ITokenConstraint
 {
+    /// <summary>Whether the text is complete: nothing but an end token may follow, so that a run may end without asking the model.</summary>
+    bool IsComplete => false;
+
     /// <summary>Forbids tokens by setting their logits to negative infinity; it may change the others as well.</summary>
     /// <param name="logits">[vocabulary]: of the next token, after penalties and bias.</param>
     void Apply(Span<float> logits);

@@ -15,10 +15,40 @@ internal static class AddedTokenCut
     /// <summary>The parts of a text, in order; text parts are not empty.</summary>
     public static List<TextPart> Cut(ReadOnlySpan<char> text, AddedTokenFinder finder)
     {
-        List<TextPart> parts = [];
         long steps = 0;
+        return Cut(text, finder.IsEmpty ? [] : finder.Find(text, ref steps));
+    }
+
+    /// <summary>The parts of a text whose control tokens count, but for those that touch given parts of it.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="finder">Finds added tokens that are not control tokens.</param>
+    /// <param name="control">Finds control tokens.</param>
+    /// <param name="literal">Parts in which there are none; ascending.</param>
+    public static List<TextPart> Cut(ReadOnlySpan<char> text, AddedTokenFinder finder, AddedTokenFinder control, IReadOnlyList<(int Start, int End)> literal)
+    {
+        long steps = 0;
+        List<(int Start, AddedToken Token)> found = finder.FindAll(text, ref steps);
+        int start = 0;
+        foreach ((int from, int to) in literal.Append((text.Length, text.Length)))
+        {
+            foreach ((int at, AddedToken token) in control.FindAll(text[start..from], ref steps))
+            {
+                found.Add((start + at, token));
+            }
+
+            start = to;
+        }
+
+        // Of two that begin at one place the longer counts, as everywhere.
+        found.Sort((a, b) => a.Start != b.Start ? a.Start.CompareTo(b.Start) : b.Token.Content.Length.CompareTo(a.Token.Content.Length));
+        return Cut(text, AddedTokenFinder.WithoutOverlaps(found));
+    }
+
+    private static List<TextPart> Cut(ReadOnlySpan<char> text, List<(int Start, AddedToken Token)> tokens)
+    {
+        List<TextPart> parts = [];
         int done = 0;
-        foreach ((int found, AddedToken token) in finder.IsEmpty ? [] : finder.Find(text, ref steps))
+        foreach ((int found, AddedToken token) in tokens)
         {
             (int start, int end) = (found, found + token.Content.Length);
             if (token.IsSingleWord && (EndsWithWord(text[..start]) || StartsWithWord(text[end..])))

@@ -40,9 +40,19 @@ internal sealed class AddedTokenFinder
     /// <summary>The matches in a text, in order.</summary>
     /// <param name="text">The text to search.</param>
     /// <param name="steps">Counts the edges of the automaton that were followed or tried.</param>
-    public List<(int Start, AddedToken Token)> Find(ReadOnlySpan<char> text, ref long steps)
+    public List<(int Start, AddedToken Token)> Find(ReadOnlySpan<char> text, ref long steps) => WithoutOverlaps(FindAll(text, ref steps));
+
+    /// <summary>The longest match at every place of a text that has one, in order; they may overlap.</summary>
+    /// <param name="text">The text to search.</param>
+    /// <param name="steps">Counts the edges of the automaton that were followed or tried.</param>
+    public List<(int Start, AddedToken Token)> FindAll(ReadOnlySpan<char> text, ref long steps)
     {
         List<(int Start, AddedToken Token)> found = [];
+        if (IsEmpty)
+        {
+            return found;
+        }
+
         int state = Root;
         for (int at = text.Length - 1; at >= 0; at--)
         {
@@ -63,6 +73,12 @@ internal sealed class AddedTokenFinder
         }
 
         found.Reverse();
+        return found;
+    }
+
+    /// <summary>Of matches in order those that do not overlap one before them.</summary>
+    public static List<(int Start, AddedToken Token)> WithoutOverlaps(List<(int Start, AddedToken Token)> found)
+    {
         int end = 0, kept = 0;
         for (int i = 0; i < found.Count; i++)
         {

@@ -19,6 +19,9 @@ public sealed class BpeTokenizer : Tokenizer
     private readonly IPreTokenizer? splitter;
     private readonly BpeModel model;
     private readonly SequenceTemplate template;
+    private readonly HashSet<int> controlTokens;
+    private readonly AddedTokenFinder controlFinder;
+    private readonly string[] controlTexts;
 
     /// <summary>A byte-level tokenizer from its parts.</summary>
     /// <param name="vocabulary">Each token, written in GPT-2's byte alphabet (a space is U+0120), with its id; tokens and ids are unique.</param>
@@ -53,6 +56,10 @@ public sealed class BpeTokenizer : Tokenizer
         splitter = PreTokenizerJson.Read(parts.Steps.PreTokenizer);
         allTokens = FindersOf(parts.Added);
         textTokens = parts.Added.Any(token => token.IsSpecial) ? FindersOf([.. parts.Added.Where(token => !token.IsSpecial)]) : allTokens;
+        AddedToken[] control = [.. parts.Added.Where(token => token.IsSpecial)];
+        controlTokens = [.. control.Select(token => token.Id)];
+        controlFinder = new(control);
+        controlTexts = [.. control.Select(token => token.Content)];
         template = SequenceTemplate.Read(parts.Steps.PostProcessor);
         foreach (int id in template.Before.Concat(template.After))
         {
@@ -77,6 +84,8 @@ public sealed class BpeTokenizer : Tokenizer
 
     internal override Encoding TextEncoding => encoding;
 
+    internal override bool IsControl(int token) => controlTokens.Contains(token);
+
     /// <summary>Reads a <c>tokenizer.json</c> of Hugging Face's <c>tokenizers</c> whose model is BPE.</summary>
     /// <param name="path">The file.</param>
     /// <param name="endTokenIds">The tokens that end a text, the usual one first; null for <c>&lt;|endoftext|&gt;</c>, where the file has it.</param>
@@ -90,11 +99,37 @@ public sealed class BpeTokenizer : Tokenizer
     {
         ArgumentNullException.ThrowIfNull(text);
         string whole = Whole(text);
-        List<int> ids = new((text.Length / 4) + 4);
+        Finders finders = controlTokens ? allTokens : textTokens;
+        return Encode(whole, AddedTokenCut.Cut(whole, finders.Raw), finders.Normal, addSpecialTokens);
+    }
+
+    /// <inheritdoc/>
+    public override string MarkLiteral(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return LiteralMarks.Mark(text, controlFinder, controlTexts);
+    }
+
+    /// <inheritdoc/>
+    public override int[] EncodeMarked(string text, bool addSpecialTokens = true)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        (string unmarked, List<(int Start, int End)> literal) = LiteralMarks.Unmark(text);
+        if (literal.Count == 0)
+        {
+            return Encode(unmarked, addSpecialTokens);
+        }
+
+        string whole = Whole(unmarked);
+        return Encode(whole, AddedTokenCut.Cut(whole, textTokens.Raw, controlFinder, literal), textTokens.Normal, addSpecialTokens);
+    }
+
+    private int[] Encode(string whole, List<TextPart> parts, AddedTokenFinder normalFinder, bool addSpecialTokens)
+    {
+        List<int> ids = new((whole.Length / 4) + 4);
         ids.AddRange(addSpecialTokens ? template.Before : []);
         int room = NormalizedLength.Most(whole.Length);
-        Finders finders = controlTokens ? allTokens : textTokens;
-        foreach (TextPart part in AddedTokenCut.Cut(whole, finders.Raw))
+        foreach (TextPart part in parts)
         {
             if (part.Token is { } token)
             {
@@ -104,7 +139,7 @@ public sealed class BpeTokenizer : Tokenizer
             {
                 string normal = Normalize(part.Start == 0 && part.End == whole.Length ? whole : whole[part.Start..part.End], room);
                 room = Math.Max(room - normal.Length, 0);
-                EncodeNormal(normal, part.Start == 0, finders.Normal, ids);
+                EncodeNormal(normal, part.Start == 0, normalFinder, ids);
             }
         }
 

@@ -34,6 +34,17 @@ public abstract class Tokenizer
     /// <returns>[tokens]; empty for an empty text, but for special tokens.</returns>
     public abstract int[] Encode(string text, bool addSpecialTokens = true, bool controlTokens = true);
 
+    /// <summary>A text that a template may put among control tokens of its own, with marks where control tokens are written in it, which <see cref="EncodeMarked"/> takes out.</summary>
+    /// <param name="text">What a user wrote.</param>
+    /// <returns>The text itself, as a rule; where it holds control tokens or could become a part of one, with noncharacters of Unicode around those.</returns>
+    public virtual string MarkLiteral(string text) => text;
+
+    /// <summary>The ids of a text that a template made, whose control tokens count, but for those within what <see cref="MarkLiteral"/> marked.</summary>
+    /// <param name="text">Any text.</param>
+    /// <param name="addSpecialTokens">As of <see cref="Encode(string, bool, bool)"/>.</param>
+    /// <returns>[tokens]; a tokenizer that marks nothing knows no control tokens here.</returns>
+    public virtual int[] EncodeMarked(string text, bool addSpecialTokens = true) => Encode(text, addSpecialTokens, controlTokens: false);
+
     /// <summary>The UTF-8 bytes that a token stands for within a text; a character may be split over several tokens.</summary>
     /// <remarks>At the start of a text the tokenizers of the SentencePiece family leave out a space, see <see cref="DecodeBytes"/>.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
@@ -65,6 +76,9 @@ public abstract class Tokenizer
 
     /// <summary>How bytes become text.</summary>
     internal virtual Encoding TextEncoding => Encoding.UTF8;
+
+    /// <summary>Whether a token is a control token, such as one that ends a text, and not text itself.</summary>
+    internal virtual bool IsControl(int token) => false;
 
     /// <summary>The bytes of a text's next token; at the start of the text they may be others than within it.</summary>
     internal virtual ReadOnlySpan<byte> BytesOf(int token, ref TextStart start) => BytesOf(token);
