@@ -1,29 +1,39 @@
 using Mamba.Managed.Execution;
 using Mamba.Managed.Generation;
+using Mamba.Managed.Generation.Prefixes;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Tests.Generation;
 
-/// <summary>Many requests at once: each as if alone, whatever others do; who comes first, who has to wait, who is refused.</summary>
-public sealed class GenerationEngineTests : IDisposable
+/// <summary>Many requests at once: each as if alone, whatever others do; who comes first, who has to wait, who is refused. With a cache of prefixes and without.</summary>
+[TestFixture(false)]
+[TestFixture(true)]
+public sealed class GenerationEngineTests(bool hasCache) : IDisposable
 {
     private static readonly MambaConfig Config = new() { DModel = 16, NLayer = 2, VocabSize = 256, InitializerRange = 1, TieEmbeddings = false };
 
     private readonly CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
     private readonly ByteTokenizer bytes = new();
+    private readonly List<PrefixCache> caches = [];
 
-    public void Dispose() => executor.Dispose();
+    public void Dispose()
+    {
+        caches.ForEach(cache => cache.Dispose());
+        executor.Dispose();
+    }
 
     [Test]
     public async Task Each_request_is_as_if_alone([Values(1, 3, 32)] int maxBatch, [Values(4, 64)] int maxRunning)
     {
         GenerationRequest[] requests = [.. Enumerable.Range(0, 24).Select(Random)];
-        using GenerationEngine engine = new(executor, bytes, new() { MaxBatch = maxBatch, MaxRunning = maxRunning });
+        using GenerationEngine engine = Engine(executor, new() { MaxBatch = maxBatch, MaxRunning = maxRunning });
+        using GenerationEngine other = new(executor, bytes);
         GenerationResult[] together = await Task.WhenAll(requests.Select(request => engine.GenerateAsync(request)));
         for (int i = 0; i < requests.Length; i++)
         {
-            GenerationResult alone = await engine.GenerateAsync(requests[i]);
+            GenerationResult alone = await other.GenerateAsync(requests[i]), again = await engine.GenerateAsync(requests[i]);
+            Assert.That(again.Tokens, Is.EqualTo(alone.Tokens), $"request {i}, a second time");
             Assert.That(together[i].Tokens, Is.EqualTo(alone.Tokens), $"request {i}");
             Assert.That(together[i].Text, Is.EqualTo(alone.Text));
         }
@@ -33,22 +43,24 @@ public sealed class GenerationEngineTests : IDisposable
     public async Task Each_request_is_as_if_alone_while_others_come_and_go()
     {
         GenerationRequest[] requests = [.. Enumerable.Range(0, 12).Select(Random)];
-        using GenerationEngine engine = new(executor, bytes);
+        using GenerationEngine engine = Engine(executor);
         GenerationResult[] alone = new GenerationResult[requests.Length];
         for (int i = 0; i < requests.Length; i++)
         {
             alone[i] = await engine.GenerateAsync(requests[i]);
         }
 
-        await Parallel.ForAsync(0, 60, new ParallelOptions { MaxDegreeOfParallelism = 20 }, async (number, _) =>
+        await Parallel.ForAsync(0, 60, new ParallelOptions { MaxDegreeOfParallelism = 20 }, async (number, cancellation) =>
         {
             int i = number % requests.Length;
-            using CancellationTokenSource canceled = new();
+            using CancellationTokenSource canceled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             int left = number % 3 == 0 ? number % 7 : int.MaxValue;
             List<int> tokens = [];
             try
             {
-                await foreach (GeneratedToken token in engine.Stream(requests[i], canceled.Token))
+                // One that is given up is not read ahead: else it may have ended before.
+                GenerationRequest request = left == int.MaxValue ? requests[i] : requests[i] with { ReadAhead = 0 };
+                await foreach (GeneratedToken token in engine.Stream(request, canceled.Token))
                 {
                     tokens.Add(token.Id);
                     if (tokens.Count > left)
@@ -76,20 +88,20 @@ public sealed class GenerationEngineTests : IDisposable
     [Test]
     public async Task Sessions_go_on_in_batches_as_alone()
     {
-        using GenerationEngine engine = new(executor, bytes), other = new(executor, bytes);
-        await Parallel.ForAsync(0, 8, async (i, cancel) =>
+        using GenerationEngine engine = Engine(executor), other = Engine(executor);
+        await Parallel.ForAsync(0, 8, async (i, cancellation) =>
         {
             using GenerationSession together = engine.CreateSession(seed: 5), single = other.CreateSession(seed: 5);
             for (int turn = 0; turn < 3; turn++)
             {
                 GenerationRequest request = Random(i + (8 * turn)) with { Session = together };
                 List<int> tokens = [];
-                await foreach (GeneratedToken token in engine.Stream(request, cancel))
+                await foreach (GeneratedToken token in engine.Stream(request, cancellation))
                 {
                     tokens.Add(token.Id);
                 }
 
-                GenerationResult alone = await other.GenerateAsync(request with { Session = single }, cancel);
+                GenerationResult alone = await other.GenerateAsync(request with { Session = single }, cancellation);
                 Assert.That(tokens, Is.EqualTo(alone.Tokens));
                 Assert.That(together.Tokens.ToArray(), Is.EqualTo(single.Tokens.ToArray()));
             }
@@ -101,7 +113,7 @@ public sealed class GenerationEngineTests : IDisposable
     {
         WatchedExecutor watched = new(executor);
         watched.Before = tokens => Thread.Sleep(TimeSpan.FromMilliseconds(tokens.Length));
-        using GenerationEngine engine = new(watched, bytes, new() { MaxDelay = TimeSpan.FromMilliseconds(40) });
+        using GenerationEngine engine = Engine(watched, new() { MaxDelay = TimeSpan.FromMilliseconds(40) });
         GenerationStream first = engine.Stream(Request("abc", 200));
         await using IAsyncEnumerator<GeneratedToken> reader = first.GetAsyncEnumerator();
         await reader.MoveNextAsync();
@@ -115,7 +127,7 @@ public sealed class GenerationEngineTests : IDisposable
     public async Task Tenants_share_the_engine_whatever_they_ask_for()
     {
         WatchedExecutor watched = new(executor) { Before = _ => Thread.Sleep(1) };
-        using GenerationEngine engine = new(watched, bytes, new() { MaxBatch = 2 });
+        using GenerationEngine engine = Engine(watched, new() { MaxBatch = 2 });
         Task[] many = [.. Enumerable.Range(0, 20).Select(_ => engine.GenerateAsync(Request("many", 60) with { Tenant = "many" }))];
         GenerationStream one = engine.Stream(Request("one", 60) with { Tenant = "one" });
         await foreach (GeneratedToken _ in one)
@@ -131,7 +143,7 @@ public sealed class GenerationEngineTests : IDisposable
     {
         using SemaphoreSlim gate = new(0);
         WatchedExecutor watched = new(executor) { Before = _ => gate.Wait() };
-        using GenerationEngine engine = new(watched, bytes, new() { MaxBatch = 1, MaxRunning = 1 });
+        using GenerationEngine engine = Engine(watched, new() { MaxBatch = 1, MaxRunning = 1 });
         List<int> ended = [];
         Task<GenerationResult> first = engine.GenerateAsync(Request("a", 1));
         Task[] others = [.. new[] { 0, 5, 2 }.Select(async priority =>
@@ -152,7 +164,7 @@ public sealed class GenerationEngineTests : IDisposable
     {
         using SemaphoreSlim gate = new(0);
         WatchedExecutor watched = new(executor) { Before = _ => gate.Wait() };
-        using GenerationEngine engine = new(watched, bytes, new() { MaxRunning = 1, MaxQueued = 2 });
+        using GenerationEngine engine = Engine(watched, new() { MaxRunning = 1, MaxQueued = 2 });
         Task<GenerationResult> running = engine.GenerateAsync(Request("a", 1));
         Assert.That(() => engine.Metrics.Running, Is.EqualTo(1).After(5000, 1));
         Task<GenerationResult>[] queued = [engine.GenerateAsync(Request("a", 1)), engine.GenerateAsync(Request("a", 1))];
@@ -171,7 +183,7 @@ public sealed class GenerationEngineTests : IDisposable
     public async Task A_request_ends_at_its_deadline_queued_or_running()
     {
         WatchedExecutor watched = new(executor) { Before = _ => Thread.Sleep(5) };
-        using GenerationEngine engine = new(watched, bytes, new() { MaxRunning = 1 });
+        using GenerationEngine engine = Engine(watched, new() { MaxRunning = 1 });
         GenerationStream running = engine.Stream(Request("a", 100_000) with { Deadline = TimeSpan.FromMilliseconds(300) });
         Task<GenerationResult> Queued() => engine.GenerateAsync(Request("a", 1) with { Deadline = TimeSpan.FromMilliseconds(50) });
         int tokens = 0;
@@ -189,7 +201,7 @@ public sealed class GenerationEngineTests : IDisposable
             },
             Throws.TypeOf<TimeoutException>().With.Message.Contains("allow more time"));
         Assert.That(tokens, Is.GreaterThan(1));
-        Assert.That(running.Usage, Is.EqualTo(new GenerationUsage(1, tokens)));
+        Assert.That(running.Usage with { Prefix = default }, Is.EqualTo(new GenerationUsage(1, tokens)));
         Assert.That(engine.Metrics.Expired, Is.EqualTo(2));
         await engine.GenerateAsync(Request("a", 1));
     }
@@ -199,7 +211,7 @@ public sealed class GenerationEngineTests : IDisposable
     {
         using SemaphoreSlim gate = new(3);
         WatchedExecutor watched = new(executor) { Before = _ => gate.Wait() };
-        using GenerationEngine engine = new(watched, bytes);
+        using GenerationEngine engine = Engine(watched);
         using CancellationTokenSource source = new();
         GenerationStream stream = engine.Stream(Request("abcd", 50), source.Token);
         await using IAsyncEnumerator<GeneratedToken> reader = stream.GetAsyncEnumerator();
@@ -211,7 +223,7 @@ public sealed class GenerationEngineTests : IDisposable
         ValueTask<bool> next = reader.MoveNextAsync();
         await source.CancelAsync();
         Assert.That(async () => await next, Throws.InstanceOf<OperationCanceledException>(), "while a pass is running");
-        Assert.That(stream.Usage, Is.EqualTo(new GenerationUsage(4, 3)));
+        Assert.That(stream.Usage with { Prefix = default }, Is.EqualTo(new GenerationUsage(4, 3)));
         gate.Release(100);
     }
 
@@ -221,7 +233,7 @@ public sealed class GenerationEngineTests : IDisposable
         using GenerationSession whole = new(executor.CreateState(), seed: 1), session = new(executor.CreateState(), seed: 1);
         using SemaphoreSlim gate = new(3);
         WatchedExecutor watched = new(executor) { Before = _ => gate.Wait() };
-        using GenerationEngine engine = new(watched, bytes), free = new(executor, bytes);
+        using GenerationEngine engine = Engine(watched), free = Engine(executor);
         GenerationResult expected = await free.GenerateAsync(Request("abcd", 50) with { Session = whole });
         using CancellationTokenSource source = new();
         string text = "";
@@ -247,7 +259,7 @@ public sealed class GenerationEngineTests : IDisposable
     [Test]
     public async Task What_was_generated_ahead_is_read_by_the_next_stream([Values(0, 1, 5)] int ahead)
     {
-        using GenerationEngine engine = new(executor, bytes);
+        using GenerationEngine engine = Engine(executor);
         using GenerationSession whole = engine.CreateSession(seed: 1), session = engine.CreateSession(seed: 1);
         GenerationResult expected = await engine.GenerateAsync(Request("abcd", 40) with { Session = whole });
         string text = "";
@@ -272,7 +284,7 @@ public sealed class GenerationEngineTests : IDisposable
     {
         bool fails = false;
         WatchedExecutor watched = new(executor) { Before = _ => Fail(fails) };
-        using GenerationEngine engine = new(watched, bytes);
+        using GenerationEngine engine = Engine(watched);
         using GenerationSession session = engine.CreateSession(seed: 2), twin = engine.CreateSession(seed: 2);
         await engine.GenerateAsync(Request("Some text", 5) with { Session = session });
         await engine.GenerateAsync(Request("Some text", 5) with { Session = twin });
@@ -305,7 +317,7 @@ public sealed class GenerationEngineTests : IDisposable
         using CpuExecutor other = new(MambaLanguageModel.Create(Config with { DModel = 24 }, 1), 1);
         using SemaphoreSlim gate = new(0);
         WatchedExecutor watched = new(executor) { Before = _ => gate.Wait() };
-        using GenerationEngine engine = new(watched, bytes), free = new(executor, bytes);
+        using GenerationEngine engine = Engine(watched), free = Engine(executor);
         using GenerationSession foreign = new(other.CreateState());
         GenerationSession disposed = engine.CreateSession();
         Task<GenerationResult> first = engine.GenerateAsync(Request("gate", 1));
@@ -323,7 +335,7 @@ public sealed class GenerationEngineTests : IDisposable
     public async Task Callers_threads_stay_free_while_the_model_computes()
     {
         WatchedExecutor watched = new(executor) { Before = _ => Thread.Sleep(50) };
-        using GenerationEngine engine = new(watched, bytes);
+        using GenerationEngine engine = Engine(watched);
         using CancellationTokenSource end = new();
         Task[] streams = [.. Enumerable.Range(0, 64).Select(async _ => await engine.GenerateAsync(Request("a", 8)))];
         Assert.That(ThreadPool.PendingWorkItemCount, Is.LessThan(64));
@@ -343,12 +355,12 @@ public sealed class GenerationEngineTests : IDisposable
     public async Task An_engine_that_drains_takes_no_more_and_ends_what_it_has()
     {
         WatchedExecutor watched = new(executor) { Before = _ => Thread.Sleep(1) };
-        using GenerationEngine engine = new(watched, bytes, new() { MaxRunning = 2 });
+        using GenerationEngine engine = Engine(watched, new() { MaxRunning = 2 });
         Task<GenerationResult>[] tasks = [.. Enumerable.Range(0, 6).Select(_ => engine.GenerateAsync(Request("a", 20)))];
         Task draining = engine.DrainAsync();
         Assert.That(async () => await engine.GenerateAsync(Request("a", 1)), Throws.TypeOf<ObjectDisposedException>());
         await draining;
-        Assert.That(() => Array.TrueForAll(tasks, task => task.IsCompleted), Is.True.After(1000, 5));
+        Assert.That(() => tasks, Has.All.Property(nameof(Task.IsCompleted)).True.After(1000, 5));
         Assert.That((await Task.WhenAll(tasks)).Select(result => result.Tokens.Count), Has.All.EqualTo(20));
     }
 
@@ -356,7 +368,7 @@ public sealed class GenerationEngineTests : IDisposable
     public void An_engine_that_is_disposed_ends_its_requests()
     {
         WatchedExecutor watched = new(executor) { Before = _ => Thread.Sleep(5) };
-        GenerationEngine engine = new(watched, bytes, new() { MaxRunning = 2 });
+        GenerationEngine engine = Engine(watched, new() { MaxRunning = 2 });
         Task<GenerationResult>[] tasks = [.. Enumerable.Range(0, 4).Select(_ => engine.GenerateAsync(Request("a", 100_000)))];
         engine.Dispose();
         engine.Dispose();
@@ -371,7 +383,7 @@ public sealed class GenerationEngineTests : IDisposable
     [Test]
     public void Wrong_requests_are_refused_before_they_are_queued()
     {
-        using GenerationEngine engine = new(executor, bytes);
+        using GenerationEngine engine = Engine(executor);
         Assert.That(() => engine.Stream(null!), Throws.ArgumentNullException);
         Assert.That(() => engine.Stream(new(new int[] { 256 })), Throws.InstanceOf<ArgumentException>().With.Message.Contains("256"));
         Assert.That(() => engine.Stream(new(new int[] { -1 })), Throws.InstanceOf<ArgumentException>());
@@ -384,6 +396,17 @@ public sealed class GenerationEngineTests : IDisposable
         Assert.That(() => new GenerationEngine(executor, bytes, new() { MaxRunning = 0 }), Throws.ArgumentException);
         Assert.That(() => new GenerationEngine(executor, bytes, new() { MaxQueued = -1 }), Throws.ArgumentException);
         Assert.That(() => new GenerationEngine(executor, bytes, new() { MaxDelay = TimeSpan.Zero }), Throws.ArgumentException);
+    }
+
+    private GenerationEngine Engine(IMambaExecutor driven, EngineOptions? options = null)
+    {
+        if (hasCache)
+        {
+            // Small, and states close together, so that much is found and much makes room. Prompts of a few tokens still take one pass.
+            caches.Add(new(new() { MemoryBytes = 200_000, Interval = 8, LeastTokens = 8 }));
+        }
+
+        return new(driven, bytes, (options ?? new()) with { Prefixes = caches.LastOrDefault() });
     }
 
     private GenerationRequest Request(string text, int tokens) => new(bytes.Encode(text)) { Options = new() { MaxTokens = tokens, Seed = 9 } };

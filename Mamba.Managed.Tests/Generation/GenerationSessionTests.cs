@@ -1,6 +1,7 @@
 using Mamba.Managed.Execution;
 using Mamba.Managed.Generation;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Tests.Generation;
 
@@ -30,6 +31,57 @@ public sealed class GenerationSessionTests : IDisposable
         int token = session.Accept(logits, sampler, scratch);
         Assert.That(session.Waiting.ToArray(), Is.EqualTo(new[] { token }));
         Assert.That(session.Tokens.ToArray(), Is.EqualTo(new[] { 1, 2, 3, token }));
+    }
+
+    [Test]
+    public void A_session_takes_over_a_fork_that_went_on_and_refuses_one_that_parted()
+    {
+        using GenerationSession session = Create();
+        session.Append([1, 2, 3]);
+        executor.Prefill(session.Waiting, session.State, logits);
+        using GenerationSession ahead = session.Fork(executor.CreateState()), parted = session.Fork(executor.CreateState());
+        ahead.Accept(logits, sampler, scratch);
+        ahead.Append([5, 6]);
+        executor.Prefill(ahead.Waiting, ahead.State, logits);
+        session.Merge(ahead);
+        session.Merge(session);
+        Assert.That(session.Tokens.ToArray(), Is.EqualTo(ahead.Tokens.ToArray()));
+        Assert.That(Exported(session), Is.EqualTo(Exported(ahead)));
+        Assert.That(session.Waiting.IsEmpty);
+        parted.Append([63, 62]);
+        executor.Prefill(parted.Waiting, parted.State, logits);
+        float[] before = Exported(parted);
+        Assert.That(() => parted.Merge(session), Throws.InvalidOperationException.With.Message.Contains("parts from it at token 3").And.Message.Contains("append the tokens"));
+        Assert.That(Exported(parted), Is.EqualTo(before));
+        Assert.That(parted.Tokens.Length, Is.EqualTo(5));
+        Assert.That(() => parted.Merge(null!), Throws.ArgumentNullException);
+
+        static float[] Exported(GenerationSession session)
+        {
+            float[] values = new float[session.State.Layout.Length(0)];
+            session.State.Export(values);
+            return values;
+        }
+    }
+
+    [Test]
+    public void A_session_saved_as_float16_is_half_as_long_and_keeps_text_and_random_numbers()
+    {
+        using GenerationSession session = Create();
+        session.Append([1, 2, 3]);
+        executor.Prefill(session.Waiting, session.State, logits);
+        using MemoryStream exact = new(), half = new();
+        session.Save(exact, executor.Fingerprint);
+        session.Save(half, executor.Fingerprint, ElementType.Float16);
+        Assert.That(half.Length, Is.LessThan(exact.Length * 0.6));
+        half.Position = 0;
+        using GenerationSession restored = GenerationSession.Restore(half, executor.Fingerprint, executor.CreateState());
+        Assert.That(restored.Tokens.ToArray(), Is.EqualTo(session.Tokens.ToArray()));
+        float[] next = new float[64], expected = new float[64];
+        executor.Prefill([4], restored.State, next);
+        executor.Prefill([4], session.State, expected);
+        float largest = expected.Max(Math.Abs);
+        Assert.That(next, Is.EqualTo(expected).Within(largest * 1e-3f).And.Not.EqualTo(expected));
     }
 
     [Test]

@@ -4,6 +4,7 @@ using System.Text;
 using Mamba.Managed.Execution;
 using Mamba.Managed.Layers;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
 using Mamba.Managed.Tests.Kernels;
 
 namespace Mamba.Managed.Tests.Models;
@@ -77,6 +78,47 @@ public class SavedStateTests
     }
 
     [Test]
+    public void Float16_takes_half_the_bytes_at_the_stated_error([Values(1f, 1e-30f, 1e30f, 70_000f)] float scale)
+    {
+        using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
+        using CpuState state = Used(executor), restored = executor.CreateState();
+        float[] values = new float[state.Layout.Length(0)], found = new float[values.Length];
+        state.Export(values);
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] *= scale * (i % 7 == 0 ? 1e-7f : 1);
+        }
+
+        state.Import(values, 5);
+        using MemoryStream stream = new();
+        state.Save(stream, new(5), [1, 2, 3], ElementType.Float16);
+        Assert.That(stream.Length, Is.LessThan((state.ByteLength / 2) + 400));
+        stream.Position = 0;
+        Assert.That(restored.Restore(stream, new(5)), Is.EqualTo(new byte[] { 1, 2, 3 }));
+        Assert.That(restored.Position, Is.EqualTo(5));
+        restored.Export(found);
+        int at = 0;
+        foreach (StateArray array in state.Layout.Arrays)
+        {
+            int length = (int)array.Length(0);
+            double largest = values.AsSpan(at, length).ToArray().Max(Math.Abs);
+            for (int i = at; i < at + length; i++)
+            {
+                Assert.That((double)found[i], Is.EqualTo(values[i]).Within(Math.Max(Math.Abs(values[i]) * Math.ScaleB(1, -11), largest * Math.ScaleB(1, -39))));
+            }
+
+            at += length;
+        }
+    }
+
+    [Test]
+    public void Types_that_states_are_not_saved_as_are_named()
+    {
+        using CpuState state = new(Config);
+        Assert.That(() => state.Save(new MemoryStream(), new(5), default, ElementType.Q8_0), Throws.ArgumentException.With.Message.Contains("Q8_0"));
+    }
+
+    [Test]
     public void Lengths_of_a_stranger_reserve_no_memory()
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
@@ -132,20 +174,21 @@ public class SavedStateTests
         Refused(good[..^1], new(5), executor.CreateState(), "truncated");
         Refused([], new(5), executor.CreateState(), "truncated");
         Refused([.. "NOTMAMBA"u8, .. good[8..]], new(5), executor.CreateState(), "other data");
-        Refused([.. good[..8], 3, .. good[9..]], new(5), executor.CreateState(), "version 1 or 2, found version 3");
+        Refused([.. good[..8], 4, .. good[9..]], new(5), executor.CreateState(), "version 1 to 3, found version 4");
         Refused([.. good[..^100], (byte)(good[^100] ^ 1), .. good[^99..]], new(5), executor.CreateState(), "checksum");
         Refused(good, new(5), new CpuState(Config with { DState = 4 }), "other sizes");
     }
 
     [Test]
-    public void Every_mutation_is_refused_and_leaves_the_state_as_it_was()
+    public void Every_mutation_is_refused_and_leaves_the_state_as_it_was([Values(ElementType.Float32, ElementType.Float16)] ElementType type)
     {
         using CpuExecutor executor = new(MambaLanguageModel.Create(Config, 1), 1);
         CpuState state = Used(executor), before = executor.CreateState();
-        before.CopyFrom(state);
         using MemoryStream stream = new();
-        state.Save(stream, new(5), "session"u8);
+        state.Save(stream, new(5), "session"u8, type);
         byte[] good = stream.ToArray();
+        state.Restore(new MemoryStream(good), new(5));
+        before.CopyFrom(state);
         Random random = new(12);
         for (int round = 0; round < 10_000; round++)
         {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Generation.Prefixes;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Generation;
@@ -41,7 +42,7 @@ internal sealed class EngineLoop
         {
             lock (gate)
             {
-                return metrics with { Queued = queue.Queued.Count, Running = queue.Running.Count };
+                return metrics with { Queued = queue.Queued.Count, Running = queue.Running.Count, PrefixCache = options.Prefixes?.Metrics };
             }
         }
     }
@@ -128,6 +129,7 @@ internal sealed class EngineLoop
         {
             ended.ForEach(End);
             admitted.ForEach(Begin);
+            Start(ready);
             if (ready.Count > 0)
             {
                 RunPass(ready);
@@ -193,12 +195,52 @@ internal sealed class EngineLoop
         try
         {
             GenerationSession session = task.Request.Session ?? new(executor.CreateState(), seed: task.Request.Options.Seed);
-            task.Turn = new GenerationTurn(task.Request, session, tokenizer, executor);
+            task.Turn = new GenerationTurn(task.Request, session, tokenizer, executor, CacheFor(task.Request), isNew: task.Request.Session is null);
+            task.Turn.Load(Wake);
             task.Use();
         }
         catch (Exception error)
         {
             Finish(task, null, error, "");
+        }
+    }
+
+    // Where hidden vectors are collected, every token is to be fed.
+    private PrefixCache? CacheFor(GenerationRequest request) => request.Embedding is null ? options.Prefixes : null;
+
+    // Those that take part in the next pass and have not begun take what the cache has for them.
+    private void Start(List<EngineTask> ready)
+    {
+        for (int i = 0; i < Math.Min(ready.Count, options.MaxBatch); i++)
+        {
+            EngineTask task = ready[i];
+            if (task.Turn!.IsStarted)
+            {
+                continue;
+            }
+
+            try
+            {
+                PrefixUse use = task.Turn.Start();
+                task.Use();
+                lock (gate)
+                {
+                    metrics = metrics with { Prefixes = metrics.Prefixes.With(use) };
+                }
+            }
+            catch (Exception error)
+            {
+                Fail(task, error, isStateLost: false);
+                ready.RemoveAt(i--);
+            }
+        }
+    }
+
+    private void Wake()
+    {
+        lock (gate)
+        {
+            Monitor.Pulse(gate);
         }
     }
 
@@ -242,19 +284,39 @@ internal sealed class EngineLoop
             {
                 Fail(task, error, isStateLost: false);
             }
-            else if (!pass.LogitsOf(i).IsEmpty)
+            else if (task.Request.Embedding is { } sum)
             {
-                Choose(task, pass.LogitsOf(i));
+                Collect(task, sum, pass.HiddenOf(i));
+            }
+            else
+            {
+                GoOn(task, pass.LogitsOf(i));
             }
         }
     }
 
-    private void Choose(EngineTask task, ReadOnlySpan<float> logits)
+    private void Collect(EngineTask task, EmbeddingSum sum, ReadOnlySpan<float> vectors)
+    {
+        sum.Add(vectors);
+        if (task.Turn!.Session.Waiting.IsEmpty)
+        {
+            Finish(task, null, null, "");
+        }
+    }
+
+    // After a pass: part of a prompt was read, or the next token can be chosen.
+    private void GoOn(EngineTask task, ReadOnlySpan<float> logits)
     {
         GeneratedToken token;
         try
         {
-            token = task.Turn!.Choose(logits, scratch);
+            task.Turn!.Fed();
+            if (logits.IsEmpty)
+            {
+                return;
+            }
+
+            token = task.Turn.Choose(logits, scratch);
         }
         catch (Exception error)
         {

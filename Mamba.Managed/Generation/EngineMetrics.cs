@@ -1,3 +1,5 @@
+using Mamba.Managed.Generation.Prefixes;
+
 namespace Mamba.Managed.Generation;
 
 /// <summary>Counts of a <see cref="GenerationEngine"/> at one moment; those of what happened grow from its beginning on.</summary>
@@ -29,6 +31,12 @@ public sealed record EngineMetrics
 
     /// <summary>Tokens that were chosen.</summary>
     public long GeneratedTokens { get; init; }
+
+    /// <summary>How often requests found what they begin with in the cache; all 0 without one.</summary>
+    public PrefixCounts Prefixes { get; init; } = new();
+
+    /// <summary>What the cache holds, which other engines may share; null without one.</summary>
+    public PrefixCacheMetrics? PrefixCache { get; init; }
 
     /// <summary>Passes of the executor.</summary>
     public long Passes { get; init; }

@@ -1,4 +1,5 @@
 using Mamba.Managed.Execution;
+using Mamba.Managed.Generation.Prefixes;
 
 namespace Mamba.Managed.Generation;
 
@@ -16,6 +17,9 @@ public sealed record EngineOptions
 
     /// <summary>How long a pass may take while others wait for their next token: prompts are read in chunks that fit. At least a millisecond.</summary>
     public TimeSpan MaxDelay { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>States of texts read before, from which requests that begin alike start; null for none. The engine does not dispose it.</summary>
+    public PrefixCache? Prefixes { get; init; }
 
     /// <summary>Checks every value and returns these options.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, the value and the range.</exception>

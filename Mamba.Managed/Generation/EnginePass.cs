@@ -5,6 +5,7 @@ using Mamba.Managed.Execution;
 namespace Mamba.Managed.Generation;
 
 /// <summary>One pass of an engine: one token of each sequence that generates, and chunks of prompts as far as time allows.</summary>
+/// <remarks>A pass is either for those that generate or for those that collect hidden vectors, and computes logits or hidden vectors alone.</remarks>
 internal sealed class EnginePass(IMambaExecutor executor, EngineOptions options)
 {
     // Shorter chunks would read the weights for too few tokens.
@@ -14,7 +15,8 @@ internal sealed class EnginePass(IMambaExecutor executor, EngineOptions options)
     private readonly List<int> tokens = [];
     private readonly List<SequenceInput> inputs = [];
     private readonly List<EngineTask> tasks = [];
-    private float[] logits = [];
+    private float[] rows = [];
+    private bool isEmbedding;
     private double stepSeconds;
     private double rowSeconds;
 
@@ -28,18 +30,20 @@ internal sealed class EnginePass(IMambaExecutor executor, EngineOptions options)
         tokens.Clear();
         inputs.Clear();
         tasks.Clear();
-        List<EngineTask> chosen = ready.GetRange(0, Math.Min(ready.Count, options.MaxBatch));
-        int rows = PromptRows(chosen);
+        isEmbedding = ready[0].Request.Embedding is not null;
+        List<EngineTask> chosen = [.. ready.Where(task => task.Request.Embedding is not null == isEmbedding).Take(options.MaxBatch)];
+        int room = PromptRows(chosen);
         foreach (EngineTask task in chosen)
         {
             ReadOnlySpan<int> waiting = task.Turn!.Session.Waiting;
-            int length = waiting.Length == 1 ? 1 : Math.Min(waiting.Length, rows);
+            int length = waiting.Length == 1 ? 1 : Math.Min(Math.Min(waiting.Length, room), task.Turn.Room);
             if (length > 0)
             {
-                rows -= waiting.Length == 1 ? 0 : length;
+                room -= waiting.Length == 1 ? 0 : length;
+                bool isLast = length == waiting.Length;
                 task.Turn.Feed();
                 tokens.AddRange(waiting[..length]);
-                inputs.Add(new(task.Turn.Session.State, length, length == waiting.Length ? LogitRows.Last : LogitRows.None));
+                inputs.Add(new(task.Turn.Session.State, length, task.Request.Embedding?.Rows(isLast) ?? (isLast ? LogitRows.Last : LogitRows.None)));
                 tasks.Add(task);
             }
         }
@@ -49,13 +53,13 @@ internal sealed class EnginePass(IMambaExecutor executor, EngineOptions options)
     /// <exception cref="Exception">The device failed: the states of all sequences are lost.</exception>
     public Dictionary<EngineTask, Exception> Run()
     {
-        int size = inputs.Sum(input => input.LogitCount) * executor.Config.VocabSize;
-        logits = logits.Length < size ? new float[size] : logits;
+        int size = inputs.Sum(input => input.LogitCount) * Width;
+        rows = rows.Length < size ? new float[size] : rows;
         long started = Stopwatch.GetTimestamp();
         Dictionary<EngineTask, Exception> errors = [];
         try
         {
-            executor.Run(CollectionsMarshal.AsSpan(tokens), CollectionsMarshal.AsSpan(inputs), logits.AsSpan(0, size));
+            Run(CollectionsMarshal.AsSpan(tokens), CollectionsMarshal.AsSpan(inputs), rows.AsSpan(0, size));
         }
         catch (Exception error) when (error is ArgumentException or ObjectDisposedException)
         {
@@ -70,8 +74,15 @@ internal sealed class EnginePass(IMambaExecutor executor, EngineOptions options)
     /// <summary>How many tokens of a sequence are fed.</summary>
     public int LengthOf(int index) => inputs[index].Length;
 
-    /// <summary>The logits of a sequence's last token; empty where it has more of its prompt before it.</summary>
-    public ReadOnlySpan<float> LogitsOf(int index)
+    /// <summary>The logits of a sequence's last token; empty where it has more of its prompt before it, or collects hidden vectors.</summary>
+    public ReadOnlySpan<float> LogitsOf(int index) => isEmbedding ? [] : RowsOf(index);
+
+    /// <summary>The hidden vectors of a sequence: [rows, d_model]; empty where it generates.</summary>
+    public ReadOnlySpan<float> HiddenOf(int index) => isEmbedding ? RowsOf(index) : [];
+
+    private int Width => isEmbedding ? executor.Config.DModel : executor.Config.VocabSize;
+
+    private ReadOnlySpan<float> RowsOf(int index)
     {
         int row = 0;
         for (int i = 0; i < index; i++)
@@ -79,19 +90,29 @@ internal sealed class EnginePass(IMambaExecutor executor, EngineOptions options)
             row += inputs[i].LogitCount;
         }
 
-        int vocabulary = executor.Config.VocabSize;
-        return logits.AsSpan(row * vocabulary, inputs[index].LogitCount * vocabulary);
+        return rows.AsSpan(row * Width, inputs[index].LogitCount * Width);
+    }
+
+    private void Run(ReadOnlySpan<int> fed, ReadOnlySpan<SequenceInput> batch, Span<float> result)
+    {
+        if (isEmbedding)
+        {
+            executor.Run(fed, batch, [], result);
+        }
+        else
+        {
+            executor.Run(fed, batch, result);
+        }
     }
 
     private void RunEach(Dictionary<EngineTask, Exception> errors)
     {
-        int vocabulary = executor.Config.VocabSize;
         for (int i = 0, start = 0, row = 0; i < inputs.Count; i++)
         {
             SequenceInput input = inputs[i];
             try
             {
-                executor.Run(CollectionsMarshal.AsSpan(tokens).Slice(start, input.Length), [input], logits.AsSpan(row * vocabulary, input.LogitCount * vocabulary));
+                Run(CollectionsMarshal.AsSpan(tokens).Slice(start, input.Length), [input], rows.AsSpan(row * Width, input.LogitCount * Width));
             }
             catch (Exception error) when (error is ArgumentException or ObjectDisposedException)
             {
@@ -122,14 +143,14 @@ internal sealed class EnginePass(IMambaExecutor executor, EngineOptions options)
     private void Learn(double seconds)
     {
         int steps = inputs.Count(input => input.Length == 1);
-        int rows = tokens.Count - steps;
-        if (rows == 0)
+        int prompts = tokens.Count - steps;
+        if (prompts > 0)
+        {
+            rowSeconds = Blend(rowSeconds, Math.Max(seconds - (steps > 0 ? stepSeconds : 0), seconds / 4) / prompts);
+        }
+        else if (!isEmbedding)
         {
             stepSeconds = Blend(stepSeconds, seconds);
-        }
-        else
-        {
-            rowSeconds = Blend(rowSeconds, Math.Max(seconds - (steps > 0 ? stepSeconds : 0), seconds / 4) / rows);
         }
     }
 

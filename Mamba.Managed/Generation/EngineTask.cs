@@ -60,7 +60,7 @@ internal sealed class EngineTask
     public bool IsCanceled => cancellation.IsCancellationRequested;
 
     /// <summary>Whether it may generate a token now; the engine's lock guards it.</summary>
-    public bool IsReady => !IsLeft && !IsCanceled && (Turn?.Count ?? 0) - demanded < readAhead;
+    public bool IsReady => !IsLeft && !IsCanceled && Turn?.IsLoading != true && (Turn?.Count ?? 0) - demanded < readAhead;
 
     /// <summary>When it is to end at the latest; null for never.</summary>
     public long? Deadline => Request.Deadline is TimeSpan time ? Arrival + (long)Math.Min(time.TotalSeconds * Stopwatch.Frequency, long.MaxValue / 4) : null;

@@ -1,4 +1,5 @@
 using Mamba.Managed.Execution;
+using Mamba.Managed.Tensors;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Generation;
@@ -62,9 +63,51 @@ public sealed class GenerationEngine : IDisposable
     public Task<GenerationResult> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken = default) =>
         Stream(request, cancellationToken).WholeAsync();
 
+    /// <summary>The hidden vector of a text: what the model computes from it before the head, in passes shared with those that generate.</summary>
+    /// <param name="request">The text is its prompt; it has no session, and what is said about generating does not count.</param>
+    /// <param name="pooling">How the vectors of the text's tokens become one.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
+    /// <returns>[d_model]</returns>
+    /// <exception cref="ArgumentException">The text is empty, a token is out of range, or there is a session.</exception>
+    /// <exception cref="NotSupportedException">The executor gives no hidden vectors.</exception>
+    /// <exception cref="QueueFullException">As many requests are queued as may be.</exception>
+    /// <exception cref="TimeoutException">The deadline has passed.</exception>
+    /// <exception cref="OperationCanceledException">The call was canceled.</exception>
+    public async Task<float[]> EmbedAsync(GenerationRequest request, Pooling pooling = Pooling.Last, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(isDisposed, this);
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.Session is not null)
+        {
+            Throw.Argument("expected a text of its own, found a session; give the tokens of the whole text", nameof(request));
+        }
+
+        EmbeddingSum sum = new(pooling, request.Prompt.Length, executor.Config.DModel);
+        cancellationToken.ThrowIfCancellationRequested();
+        EngineTask task = loop.Submit(request.Validate(executor.Config.VocabSize, Tokenizer.VocabularySize) with { Embedding = sum }, cancellationToken);
+        try
+        {
+            loop.Demand(task, all: true);
+            await task.Tokens.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return sum.Result();
+        }
+        finally
+        {
+            if (!task.IsReleased)
+            {
+                await loop.LeaveAsync(task).ConfigureAwait(false);
+            }
+        }
+    }
+
     /// <summary>A session of an empty text.</summary>
     /// <param name="seed">The same seed gives the same random numbers; null draws one.</param>
-    public GenerationSession CreateSession(ulong? seed = null) => new(executor.CreateState(), seed: seed);
+    public GenerationSession CreateSession(ulong? seed = null)
+    {
+        GenerationSession session = new(executor.CreateState(), seed: seed);
+        session.MarkOwn();
+        return session;
+    }
 
     /// <summary>A copy of a session with the same text and random numbers; both continue independently.</summary>
     /// <param name="session">Not changed.</param>
@@ -77,11 +120,13 @@ public sealed class GenerationEngine : IDisposable
     /// <summary>Writes a session, to be restored later, in another process or on another machine.</summary>
     /// <param name="session">Not changed.</param>
     /// <param name="stream">The destination.</param>
+    /// <param name="type">How the state is stored: exactly, or as float16 in half the bytes, see <see cref="Models.SavedState.Save"/>.</param>
+    /// <exception cref="ArgumentException"><paramref name="type"/> is another one.</exception>
     /// <exception cref="IOException">The stream cannot be written.</exception>
-    public void Save(GenerationSession session, Stream stream)
+    public void Save(GenerationSession session, Stream stream, ElementType type = ElementType.Float32)
     {
         ArgumentNullException.ThrowIfNull(session);
-        session.Save(stream, executor.Fingerprint);
+        session.Save(stream, executor.Fingerprint, type);
     }
 
     /// <summary>Restores a session that <see cref="Save"/> wrote; it continues with the same random numbers, to the same text.</summary>

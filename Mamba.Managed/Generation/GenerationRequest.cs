@@ -26,6 +26,9 @@ public sealed record GenerationRequest(ReadOnlyMemory<int> Prompt)
     /// <remarks>A session whose stream ends early may hold as many tokens more than the stream gave; the next stream begins with their text.</remarks>
     public int? ReadAhead { get; init; }
 
+    /// <summary>Collects hidden vectors instead of generating; null for a request that generates.</summary>
+    internal EmbeddingSum? Embedding { get; init; }
+
     /// <summary>Checks every value for a vocabulary and returns this request.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, the value and the range.</exception>
     internal GenerationRequest Validate(int modelVocabulary, int tokenizerVocabulary)

@@ -1,4 +1,5 @@
 using System.Text;
+using Mamba.Managed.Generation.Prefixes;
 
 namespace Mamba.Managed.Generation;
 
@@ -11,21 +12,24 @@ public enum FinishReason
     /// <summary>A stop string appeared.</summary>
     Stop,
 
-    /// <summary>The model chose an end token.</summary>
+    /// <summary>The model chose an end token, or nothing else could follow by the request's constraint.</summary>
     EndToken,
 }
 
 /// <summary>Counts and times of a generation.</summary>
 /// <param name="FinishReason">Why it ended.</param>
-/// <param name="PromptTokens">Tokens fed before the first was chosen.</param>
+/// <param name="PromptTokens">Tokens of the prompt, those that came from a cache included.</param>
 /// <param name="GeneratedTokens">Tokens chosen, an end token included.</param>
 /// <param name="PromptTime">Time to the end of the prompt.</param>
 /// <param name="GenerationTime">Time after that, waiting for other requests and for a reader who asks for each token included.</param>
 public sealed record GenerationSummary(
     FinishReason FinishReason, int PromptTokens, int GeneratedTokens, TimeSpan PromptTime, TimeSpan GenerationTime)
 {
-    /// <summary>Prompt tokens a second; 0 for no prompt.</summary>
-    public double PromptTokensPerSecond => Rate(PromptTokens, PromptTime);
+    /// <summary>Tokens at the beginning of the text that came from a cache and were not fed, or why none were.</summary>
+    public PrefixUse Prefix { get; init; }
+
+    /// <summary>Prompt tokens that were fed a second; 0 for none.</summary>
+    public double PromptTokensPerSecond => Rate(Math.Max(0, PromptTokens - Prefix.CachedTokens), PromptTime);
 
     /// <summary>Generated tokens a second; 0 for none.</summary>
     public double GeneratedTokensPerSecond => Rate(GeneratedTokens, GenerationTime);

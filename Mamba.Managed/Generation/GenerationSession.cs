@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Mamba.Managed.Models;
+using Mamba.Managed.Tensors;
 
 namespace Mamba.Managed.Generation;
 
@@ -16,13 +17,16 @@ namespace Mamba.Managed.Generation;
 /// </remarks>
 public sealed class GenerationSession : IDisposable
 {
-    private readonly List<int> tokens;
+    private List<int> tokens;
 
     // Where prompts and generated tokens alternate: [p, q, r] means a prompt up to token p, generated tokens up to q, a prompt up to r, and generated
     // tokens after it.
-    private readonly List<int> turns;
+    private List<int> turns;
     private SplitMix64 random;
     private int isDriven;
+
+    // Where the state is known to come from the first tokens alone; -1 where it may be anything.
+    private long ownPosition = -1;
 
     // Whose counts agree with this text, and up to which token.
     private Sampler? counting;
@@ -67,6 +71,9 @@ public sealed class GenerationSession : IDisposable
         ? Tokens[(int)State.Position..]
         : throw new InvalidOperationException(Throw.Invariant(
             $"expected a state that has seen at most the {tokens.Count} tokens of the session, found one that has seen {State.Position}; rewind the session"));
+
+    /// <summary>Whether an engine has computed the state from the first tokens, or it is a new one: what was restored or brought along may be anything.</summary>
+    internal bool IsOwnState => ownPosition == State.Position || (State.Position == 0 && State is CpuState { IsInitial: true });
 
     /// <summary>Text that a stream had not returned when it was stopped within a character or a possible stop string; the next stream returns it.</summary>
     internal HeldText Held { get; set; } = HeldText.None;
@@ -123,14 +130,17 @@ public sealed class GenerationSession : IDisposable
     {
         ArgumentNullException.ThrowIfNull(state);
         state.CopyFrom(State);
-        return new(state, [.. tokens], [.. turns], random) { Seed = Seed, Held = Held };
+        return new(state, [.. tokens], [.. turns], random) { Seed = Seed, Held = Held, ownPosition = IsOwnState ? State.Position : -1 };
     }
 
     /// <summary>Writes the session, with its state, random numbers and counts.</summary>
     /// <param name="stream">The destination.</param>
     /// <param name="fingerprint">The model that the session belongs to.</param>
+    /// <param name="type">How the state is stored: exactly, or as float16 in half the bytes, see <see cref="SavedState.Save"/>.</param>
+    /// <exception cref="ArgumentException"><paramref name="type"/> is another one.</exception>
     /// <exception cref="IOException">The stream cannot be written.</exception>
-    public void Save(Stream stream, ModelFingerprint fingerprint) => State.Save(stream, fingerprint, SavedSession.Encode(this));
+    public void Save(Stream stream, ModelFingerprint fingerprint, ElementType type = ElementType.Float32) =>
+        State.Save(stream, fingerprint, SavedSession.Encode(this), type);
 
     /// <summary>Restores a session that <see cref="Save"/> wrote.</summary>
     /// <param name="stream">The source, at the first byte of the saved session.</param>
@@ -140,7 +150,7 @@ public sealed class GenerationSession : IDisposable
     public static GenerationSession Restore(Stream stream, ModelFingerprint fingerprint, SequenceState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        (byte[] bytes, float[] values, long position) = SavedState.Read(state, stream, fingerprint);
+        (byte[] bytes, float[] values, long position) = SavedState.Read(state.Layout, stream, fingerprint);
         Throw.Unless(bytes.Length > 0, $"expected a saved session, found a state alone; restore it as one and give its tokens to a new session");
         GenerationSession session = SavedSession.Decode(bytes, state, position);
         state.Import(values, position);
@@ -148,7 +158,38 @@ public sealed class GenerationSession : IDisposable
     }
 
     /// <summary>Resets the state, so that all tokens are fed again; the results are the same bits.</summary>
-    public void Rewind() => State.Clear();
+    public void Rewind()
+    {
+        State.Clear();
+        MarkOwn();
+    }
+
+    /// <summary>Takes over the text and the state of a session that has gone on from this one's text, for example of a fork.</summary>
+    /// <param name="other">Its text begins with all tokens of this session. Not changed.</param>
+    /// <remarks>
+    /// Two texts that have parted cannot be merged: a state is no sum of what was read, and the order of the tokens counts. Append the tokens of one to
+    /// the other, so that the model reads them. Random numbers and seed stay this session's own.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">The texts part; the message says where. Nothing has changed.</exception>
+    /// <exception cref="ArgumentException">The states are those of different models.</exception>
+    public void Merge(GenerationSession other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        int shared = Tokens.CommonPrefixLength(other.Tokens);
+        if (shared < tokens.Count)
+        {
+            throw new InvalidOperationException(Throw.Invariant(
+                $"expected a text that begins with the {tokens.Count} tokens of this session, found one of {other.tokens.Count} tokens that parts from it at token {shared}; states cannot be merged: append the tokens of one session to the other"));
+        }
+
+        if (other != this)
+        {
+            State.CopyFrom(other.State);
+            ownPosition = other.IsOwnState ? State.Position : -1;
+            (counting, Held) = (null, other.Held);
+            (tokens, turns) = ([.. other.tokens], [.. other.turns]);
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose() => State.Dispose();
@@ -168,6 +209,9 @@ public sealed class GenerationSession : IDisposable
             Rewind();
         }
     }
+
+    /// <summary>The state is what an engine computed from the tokens that it has seen.</summary>
+    internal void MarkOwn() => ownPosition = State.Position;
 
     /// <summary>Marks the session as driven; throws if it is driven already.</summary>
     /// <exception cref="InvalidOperationException">Another stream is continuing this session.</exception>

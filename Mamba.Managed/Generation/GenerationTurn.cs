@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Generation.Prefixes;
 using Mamba.Managed.Models;
 using Mamba.Managed.Tokenizers;
 
@@ -23,6 +24,9 @@ internal sealed class GenerationTurn : IDisposable
     private readonly int tokensBefore;
     private readonly SequenceState? stateBefore;
     private readonly long started;
+    private readonly bool isOwn;
+    private readonly PrefixPlan? plan;
+    private PrefixUse prefix;
     private TimeSpan promptTime;
     private bool isEnded;
 
@@ -31,7 +35,10 @@ internal sealed class GenerationTurn : IDisposable
     /// <param name="session">The request's, or one of the engine's own.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="executor">Makes states for copies.</param>
-    public GenerationTurn(GenerationRequest request, GenerationSession session, Tokenizer tokenizer, IMambaExecutor executor)
+    /// <param name="cache">What has been read before; null for nothing.</param>
+    /// <param name="isNew">Whether the session's state is known to be a new one.</param>
+    public GenerationTurn(
+        GenerationRequest request, GenerationSession session, Tokenizer tokenizer, IMambaExecutor executor, PrefixCache? cache = null, bool isNew = false)
     {
         started = Stopwatch.GetTimestamp();
         (this.request, this.tokenizer, Session) = (request, tokenizer, session);
@@ -50,6 +57,8 @@ internal sealed class GenerationTurn : IDisposable
             session.Rewind();
         }
 
+        isOwn = isNew || session.IsOwnState;
+        plan = isOwn && cache is not null ? new(cache, session, executor.Fingerprint) : null;
         if (session.State.Position > 0 && session.Waiting.Length >= WorthCopy)
         {
             stateBefore = executor.CreateState();
@@ -64,7 +73,29 @@ internal sealed class GenerationTurn : IDisposable
     public int Count { get; private set; }
 
     /// <summary>What was used so far.</summary>
-    public GenerationUsage Usage => new(request.Prompt.Length, Count);
+    public GenerationUsage Usage => new(request.Prompt.Length, Count) { Prefix = prefix };
+
+    /// <summary>Whether what was read before is being looked for in files; the turn waits for it.</summary>
+    public bool IsLoading => plan?.IsLoading == true;
+
+    /// <summary>Whether <see cref="Start"/> was called.</summary>
+    public bool IsStarted { get; private set; }
+
+    /// <summary>How many of the waiting tokens may be fed in one pass.</summary>
+    public int Room => plan?.Room ?? int.MaxValue;
+
+    /// <summary>Begins to look for files.</summary>
+    /// <param name="changed">Called when that has ended.</param>
+    public void Load(Action changed) => plan?.Load(changed);
+
+    /// <summary>Takes the beginning of the text from the cache; to be called before the first pass.</summary>
+    public PrefixUse Start()
+    {
+        IsStarted = true;
+        prefix = plan?.Start() ?? default;
+        Mark();
+        return prefix;
+    }
 
     /// <summary>To be called before the session's waiting tokens are fed.</summary>
     public void Feed()
@@ -72,6 +103,16 @@ internal sealed class GenerationTurn : IDisposable
         if (Count > 0 && stops.Count > 0)
         {
             undo.Feed(stops.Held.IsEmpty && decoder.Incomplete.IsEmpty);
+        }
+    }
+
+    /// <summary>To be called after waiting tokens were fed.</summary>
+    public void Fed()
+    {
+        Mark();
+        if (Count == 0)
+        {
+            plan?.Fed();
         }
     }
 
@@ -97,7 +138,7 @@ internal sealed class GenerationTurn : IDisposable
             text = stops.Append(piece).ToString();
             bool isOwn = !wasIncomplete && (!wasHeld || (!stops.IsStopped && stops.Held.Length <= piece.Length));
             undo.Accept(text, !isOwn ? null : wasHeld ? piece[..^stops.Held.Length].ToString() : text);
-            reason = stops.IsStopped ? FinishReason.Stop : Count >= request.Options.MaxTokens ? FinishReason.Length : null;
+            reason = stops.IsStopped ? FinishReason.Stop : request.Constraint?.IsComplete == true ? FinishReason.EndToken : Count >= request.Options.MaxTokens ? FinishReason.Length : null;
         }
 
         isEnded = reason is not null;
@@ -144,6 +185,7 @@ internal sealed class GenerationTurn : IDisposable
         if (stateBefore is not null)
         {
             Session.State.CopyFrom(stateBefore);
+            Mark();
         }
 
         Session.Withdraw(tokensBefore);
@@ -169,9 +211,19 @@ internal sealed class GenerationTurn : IDisposable
         if (reason == FinishReason.Stop)
         {
             undo.Stop();
+            Mark();
         }
 
-        return new(reason, request.Prompt.Length, Count, promptTime, Stopwatch.GetElapsedTime(started) - promptTime);
+        plan?.Store();
+        return new(reason, request.Prompt.Length, Count, promptTime, Stopwatch.GetElapsedTime(started) - promptTime) { Prefix = prefix };
+    }
+
+    private void Mark()
+    {
+        if (isOwn)
+        {
+            Session.MarkOwn();
+        }
     }
 
     private (float? Own, IReadOnlyList<TokenLogProbability> Top) LogProbability(int token, ReadOnlySpan<float> logits, GenerationScratch scratch)

@@ -78,7 +78,7 @@ internal sealed class RequestQueue(EngineOptions options)
     }
 
     /// <summary>Whether a reader who has been quick until now has not asked for the next token yet.</summary>
-    public bool IsAwaitingReaders() => running.Exists(task => !task.IsLate && !task.IsReady && !task.IsLeft && !task.IsCanceled);
+    public bool IsAwaitingReaders() => running.Exists(task => !task.IsLate && !task.IsReady && !task.IsLeft && !task.IsCanceled && task.Turn?.IsLoading != true);
 
     /// <summary>Those who have not asked are not waited for again until they do.</summary>
     public void MarkLate()

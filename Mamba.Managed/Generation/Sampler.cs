@@ -84,7 +84,7 @@ public sealed class Sampler
     /// <summary>Counts a token of the text; ids that are never chosen need no count.</summary>
     internal void Observe(int token, bool generated)
     {
-        if (token < VocabularySize)
+        if ((uint)token < (uint)VocabularySize)
         {
             counts?.Add(token, generated);
         }

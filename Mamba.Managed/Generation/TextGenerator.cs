@@ -1,5 +1,6 @@
 using Mamba.Managed.Checkpoints;
 using Mamba.Managed.Execution;
+using Mamba.Managed.Tensors;
 using Mamba.Managed.Tokenizers;
 
 namespace Mamba.Managed.Generation;
@@ -82,7 +83,7 @@ public sealed class TextGenerator : IDisposable
     public GenerationSession Fork(GenerationSession session) => engine.Fork(session);
 
     /// <inheritdoc cref="GenerationEngine.Save"/>
-    public void Save(GenerationSession session, Stream stream) => engine.Save(session, stream);
+    public void Save(GenerationSession session, Stream stream, ElementType type = ElementType.Float32) => engine.Save(session, stream, type);
 
     /// <inheritdoc cref="GenerationEngine.Restore"/>
     public GenerationSession Restore(Stream stream) => engine.Restore(stream);

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Mamba.Managed.Models;
@@ -52,6 +53,10 @@ internal sealed class CheckedReader(Stream stream)
         return values;
     }
 
+    /// <summary>Reads <paramref name="count"/> numbers, in the order of the file.</summary>
+    /// <exception cref="InvalidDataException">The stream ends before.</exception>
+    public Half[] ReadHalves(int count) => Read<Half>(count);
+
     /// <summary>Reads the checksum.</summary>
     /// <exception cref="InvalidDataException">It is missing, or not that of what was read.</exception>
     public void End()
@@ -64,7 +69,9 @@ internal sealed class CheckedReader(Stream stream)
     private T[] Read<T>(int count)
         where T : unmanaged
     {
-        T[] values = new T[Math.Min(count, FirstLength)];
+        // A stream that knows its length shows whether there is as much as a file claims.
+        bool isThere = stream.CanSeek && (stream.Length - stream.Position) / Unsafe.SizeOf<T>() >= count;
+        T[] values = GC.AllocateUninitializedArray<T>(isThere ? count : Math.Min(count, FirstLength));
         for (int have = 0; have < count; have = values.Length)
         {
             if (have > 0)

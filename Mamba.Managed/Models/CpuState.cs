@@ -21,14 +21,19 @@ public sealed class CpuState : SequenceState
 
     /// <summary>As <see cref="CpuState(MambaConfig)"/>, with a layout made before.</summary>
     internal CpuState(MambaConfig config, StateLayout layout)
+        : this(layout, config.NLayer, config.DInner, config.DConv, config.DState, clear: true)
+    {
+    }
+
+    private CpuState(StateLayout layout, int depth, int channels, int window, int states, bool clear)
         : base(layout)
     {
-        long layerLength = MixerState.LengthOf(config.DInner, config.DConv, config.DState);
-        buffer = TensorBuffer.Allocate(config.NLayer * layerLength);
-        layers = new MixerState[config.NLayer];
+        long layerLength = MixerState.LengthOf(channels, window, states);
+        buffer = TensorBuffer.Allocate(depth * layerLength, clear);
+        layers = new MixerState[depth];
         for (int i = 0; i < layers.Length; i++)
         {
-            layers[i] = new MixerState(config.DInner, config.DConv, config.DState, buffer, i * layerLength);
+            layers[i] = new MixerState(channels, window, states, buffer, i * layerLength);
         }
     }
 
@@ -122,6 +127,9 @@ public sealed class CpuState : SequenceState
 
     /// <summary>The sizes, for example <c>24 layers x 1536 channels, d_conv 4, d_state 16</c>.</summary>
     public override string ToString() => Throw.Invariant($"{layers.Length} layers x {layers[0]}");
+
+    /// <summary>A state of the same sizes whose contents are arbitrary, to be copied or imported into at once.</summary>
+    internal CpuState CreateSame() => new(Layout, layers.Length, layers[0].Channels, layers[0].ConvLength, layers[0].States, clear: false);
 
     /// <summary>Keeps the memory from being freed while it is in use.</summary>
     /// <exception cref="ObjectDisposedException">The state has been disposed.</exception>

@@ -17,15 +17,15 @@ internal static class SavedStateVersion1
     /// <summary>Reads what follows the position, up to the checksum.</summary>
     /// <returns>The state in its canonical form.</returns>
     /// <exception cref="InvalidDataException">The file holds a state of other sizes, or is truncated.</exception>
-    public static float[] Read(CheckedReader reader, SequenceState state)
+    public static float[] Read(CheckedReader reader, StateLayout layout)
     {
         byte[] sizes = reader.Read(4 * sizeof(int));
         (int layers, int channels, int window, int states) = (Size(0), Size(1), Size(2), Size(3));
-        ImmutableArray<StateArray> arrays = state.Layout.Arrays;
+        ImmutableArray<StateArray> arrays = layout.Arrays;
         Throw.Unless(
             arrays.Length == 2L * layers && arrays.Select((array, i) => array == Expected(i)).All(same => same),
-            $"expected a state of {state}, found one of other sizes");
-        float[] values = reader.ReadFloats(checked((int)state.Layout.Length(0)));
+            $"expected a state of {layout}, found one of other sizes");
+        float[] values = reader.ReadFloats(checked((int)layout.Length(0)));
         Span<float> rest = values;
         float[] rows = new float[states * channels];
         for (int i = 0; i < layers; i++)
