@@ -6,7 +6,9 @@ internal static class TimeLimit
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>Runs an action on another thread; fails when it takes longer than the limit, or fails itself.</summary>
-    public static void Run(Action action)
+    /// <param name="action">What is run.</param>
+    /// <param name="stackBytes">The thread's stack; 0 for the usual one.</param>
+    public static void Run(Action action, int stackBytes = 0)
     {
         Exception? failure = null;
         Thread thread = Start(() =>
@@ -24,15 +26,15 @@ internal static class TimeLimit
             {
                 failure = error;
             }
-        });
+        }, stackBytes);
         Assert.That(thread.Join(Limit), Is.True, "hangs");
         Assert.That(failure, Is.Null);
     }
 
     /// <summary>Starts a background thread.</summary>
-    public static Thread Start(Action action)
+    public static Thread Start(Action action, int stackBytes = 0)
     {
-        Thread thread = new(() => action()) { IsBackground = true };
+        Thread thread = new(() => action(), stackBytes) { IsBackground = true };
         thread.Start();
         return thread;
     }

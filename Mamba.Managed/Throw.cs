@@ -37,6 +37,16 @@ internal static class Throw
         }
     }
 
+    /// <summary>Throws unless the value of an option is right.</summary>
+    /// <exception cref="ArgumentException">It is not; the message names the option, the values that are, and the one found.</exception>
+    public static void UnlessOption<T>(bool isRight, string name, string expected, T found)
+    {
+        if (!isRight)
+        {
+            Argument(Invariant($"{name}: expected {expected}, found {found}"), name);
+        }
+    }
+
     public static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>The text of an error, empty where there is none: thousands of tokens are checked and none is wrong.</summary>

@@ -6,6 +6,7 @@ namespace Mamba.Managed.Tests.Templates;
 /// <summary>Templates made to take all time, memory or stack: each ends in a clear error.</summary>
 public class HostileTemplateTests
 {
+    private const int SmallStack = 256 * 1024;
     private const int Many = 100_000;
 
     private static readonly string Double = "{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x | length }}";
@@ -101,18 +102,18 @@ public class HostileTemplateTests
 
     [TestCaseSource(nameof(DeepCases))]
     public void A_template_nested_too_deeply_is_refused_when_it_is_read(string source) =>
-        OnSmallStack(() => Assert.That(() => ChatTemplate.Parse(source), Throws.TypeOf<InvalidDataException>().With.Message.Contains("at most 200 levels of nesting")));
+        TimeLimit.Run(() => Assert.That(() => ChatTemplate.Parse(source), Throws.TypeOf<InvalidDataException>().With.Message.Contains("at most 200 levels of nesting")), SmallStack);
 
     [TestCase("{{ ((((((", "expected '}}' that ends the tag")]
     [TestCase("{% if ((((((", "expected '%}' that ends the tag")]
     public void Opening_brackets_alone_are_refused_when_it_is_read(string beginning, string expected) =>
-        OnSmallStack(() => Assert.That(() => ChatTemplate.Parse(beginning + new string('(', Many)), Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected)));
+        TimeLimit.Run(() => Assert.That(() => ChatTemplate.Parse(beginning + new string('(', Many)), Throws.TypeOf<InvalidDataException>().With.Message.Contains(expected)), SmallStack);
 
     [TestCaseSource(nameof(ChainCases))]
     public void A_chain_too_long_to_evaluate_reaches_a_limit(string source)
     {
         ChatTemplate template = ChatTemplate.Parse(source);
-        OnSmallStack(() => Assert.That(() => template.Render([]), Throws.TypeOf<ChatTemplateException>().With.Property("Fault").EqualTo(ChatTemplateFault.Limit)));
+        TimeLimit.Run(() => Assert.That(() => template.Render([]), Throws.TypeOf<ChatTemplateException>().With.Property("Fault").EqualTo(ChatTemplateFault.Limit)), SmallStack);
     }
 
     [Test]
@@ -167,33 +168,6 @@ public class HostileTemplateTests
                 Assert.That(error.Message, Is.Not.Empty);
             }
         }
-    }
-
-    private static void OnSmallStack(Action action)
-    {
-        const int StackSize = 256 * 1024;
-        Exception? failure = null;
-        Thread thread = new(
-            () =>
-            {
-                try
-                {
-                    using (new NUnit.Framework.Internal.TestExecutionContext.IsolatedContext())
-                    {
-                        action();
-                    }
-                }
-#pragma warning disable CA1031 // Told on the thread of the test.
-                catch (Exception error)
-#pragma warning restore CA1031
-                {
-                    failure = error;
-                }
-            },
-            StackSize);
-        thread.Start();
-        thread.Join();
-        Assert.That(failure, Is.Null);
     }
 
     private static IEnumerable<TestCaseData> Named((string Name, string Source)[] cases) => cases.Select(one => new TestCaseData(one.Source).SetArgDisplayNames(one.Name));

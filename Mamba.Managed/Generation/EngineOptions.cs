@@ -21,22 +21,21 @@ public sealed record EngineOptions
     /// <summary>States of texts read before, from which requests that begin alike start; null for none. The engine does not dispose it.</summary>
     public PrefixCache? Prefixes { get; init; }
 
+    /// <summary>The defaults, with a batch that an executor can take.</summary>
+    internal static EngineOptions For(IMambaExecutor executor)
+    {
+        EngineOptions options = new();
+        return options with { MaxBatch = Math.Min(options.MaxBatch, executor.MaxRows) };
+    }
+
     /// <summary>Checks every value and returns these options.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, the value and the range.</exception>
     internal EngineOptions Validate(IMambaExecutor executor)
     {
-        Check(MaxBatch >= 1 && MaxBatch <= executor.MaxRows, nameof(MaxBatch), Throw.Invariant($"1 to the executor's {executor.MaxRows} rows"), MaxBatch);
-        Check(MaxRunning >= 1, nameof(MaxRunning), "1 or more", MaxRunning);
-        Check(MaxQueued >= 0, nameof(MaxQueued), "0 or more", MaxQueued);
-        Check(MaxDelay >= TimeSpan.FromMilliseconds(1) && MaxDelay <= TimeSpan.FromHours(1), nameof(MaxDelay), "a millisecond to an hour", MaxDelay);
+        Throw.UnlessOption(MaxBatch >= 1 && MaxBatch <= executor.MaxRows, nameof(MaxBatch), Throw.Invariant($"1 to the executor's {executor.MaxRows} rows"), MaxBatch);
+        Throw.UnlessOption(MaxRunning >= 1, nameof(MaxRunning), "1 or more", MaxRunning);
+        Throw.UnlessOption(MaxQueued >= 0, nameof(MaxQueued), "0 or more", MaxQueued);
+        Throw.UnlessOption(MaxDelay >= TimeSpan.FromMilliseconds(1) && MaxDelay <= TimeSpan.FromHours(1), nameof(MaxDelay), "a millisecond to an hour", MaxDelay);
         return this;
-    }
-
-    private static void Check<T>(bool condition, string name, string expected, T found)
-    {
-        if (!condition)
-        {
-            Throw.Argument(Throw.Invariant($"{name}: expected {expected}, found {found}"), name);
-        }
     }
 }

@@ -25,14 +25,9 @@ public sealed class GenerationEngine : IDisposable
     {
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        if (tokenizer.VocabularySize > executor.Config.VocabSize)
-        {
-            Throw.Argument(Throw.Invariant($"expected a tokenizer of at most the model's {executor.Config.VocabSize} tokens, found {tokenizer}"), nameof(tokenizer));
-        }
-
-        options ??= new EngineOptions { MaxBatch = Math.Min(new EngineOptions().MaxBatch, executor.MaxRows) };
+        MambaModel.RequireFitting(executor, tokenizer);
         (this.executor, Tokenizer) = (executor, tokenizer);
-        loop = new(executor, tokenizer, options.Validate(executor));
+        loop = new(executor, tokenizer, (options ?? EngineOptions.For(executor)).Validate(executor));
     }
 
     /// <summary>The model's tokenizer.</summary>

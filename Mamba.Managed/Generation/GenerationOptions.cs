@@ -55,40 +55,32 @@ public sealed record GenerationOptions
     {
         ArgumentNullException.ThrowIfNull(LogitBias);
         ArgumentNullException.ThrowIfNull(Stop);
-        Check(MaxTokens >= 1, nameof(MaxTokens), "1 or more", MaxTokens);
-        Check(Temperature is >= 0 and <= 1e6f, nameof(Temperature), "0 to 1e6", Temperature);
-        Check(TopK >= 0, nameof(TopK), "0 or more", TopK);
-        Check(TopP is > 0 and <= 1, nameof(TopP), "more than 0, at most 1", TopP);
-        Check(MinP is >= 0 and <= 1, nameof(MinP), "0 to 1", MinP);
-        Check(RepetitionPenalty is >= 1e-3f and <= 1e3f, nameof(RepetitionPenalty), "0.001 to 1000", RepetitionPenalty);
-        Check(FrequencyPenalty is >= -1e3f and <= 1e3f, nameof(FrequencyPenalty), "-1000 to 1000", FrequencyPenalty);
-        Check(PresencePenalty is >= -1e3f and <= 1e3f, nameof(PresencePenalty), "-1000 to 1000", PresencePenalty);
-        Check(LogProbs is null || (LogProbs >= 0 && LogProbs <= vocabularySize), nameof(LogProbs), Throw.Invariant($"0 to {vocabularySize}"), LogProbs);
+        Throw.UnlessOption(MaxTokens >= 1, nameof(MaxTokens), "1 or more", MaxTokens);
+        Throw.UnlessOption(Temperature is >= 0 and <= 1e6f, nameof(Temperature), "0 to 1e6", Temperature);
+        Throw.UnlessOption(TopK >= 0, nameof(TopK), "0 or more", TopK);
+        Throw.UnlessOption(TopP is > 0 and <= 1, nameof(TopP), "more than 0, at most 1", TopP);
+        Throw.UnlessOption(MinP is >= 0 and <= 1, nameof(MinP), "0 to 1", MinP);
+        Throw.UnlessOption(RepetitionPenalty is >= 1e-3f and <= 1e3f, nameof(RepetitionPenalty), "0.001 to 1000", RepetitionPenalty);
+        Throw.UnlessOption(FrequencyPenalty is >= -1e3f and <= 1e3f, nameof(FrequencyPenalty), "-1000 to 1000", FrequencyPenalty);
+        Throw.UnlessOption(PresencePenalty is >= -1e3f and <= 1e3f, nameof(PresencePenalty), "-1000 to 1000", PresencePenalty);
+        Throw.UnlessOption(LogProbs is null || (LogProbs >= 0 && LogProbs <= vocabularySize), nameof(LogProbs), Throw.Invariant($"0 to {vocabularySize}"), LogProbs);
         string ids = Throw.Invariant($"token ids from 0 to {vocabularySize - 1}");
         foreach ((int token, float bias) in LogitBias)
         {
-            Check((uint)token < (uint)vocabularySize, nameof(LogitBias), ids, token);
-            Check(bias is float.NegativeInfinity or (>= -1e6f and <= 1e6f), nameof(LogitBias), "negative infinity or -1e6 to 1e6", bias);
+            Throw.UnlessOption((uint)token < (uint)vocabularySize, nameof(LogitBias), ids, token);
+            Throw.UnlessOption(bias is float.NegativeInfinity or (>= -1e6f and <= 1e6f), nameof(LogitBias), "negative infinity or -1e6 to 1e6", bias);
         }
 
         foreach (int token in EndTokenIds ?? [])
         {
-            Check((uint)token < (uint)vocabularySize, nameof(EndTokenIds), ids, token);
+            Throw.UnlessOption((uint)token < (uint)vocabularySize, nameof(EndTokenIds), ids, token);
         }
 
         foreach (string? stop in Stop)
         {
-            Check(!string.IsNullOrEmpty(stop), nameof(Stop), "texts of at least one character", "an empty one");
+            Throw.UnlessOption(!string.IsNullOrEmpty(stop), nameof(Stop), "texts of at least one character", "an empty one");
         }
 
         return this;
-    }
-
-    private static void Check<T>(bool condition, string name, string expected, T found)
-    {
-        if (!condition)
-        {
-            Throw.Argument(Throw.Invariant($"{name}: expected {expected}, found {found}"), name);
-        }
     }
 }

@@ -27,11 +27,7 @@ public sealed class MambaModel : IDisposable
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentException.ThrowIfNullOrEmpty(name);
-        if (tokenizer.VocabularySize > executor.Config.VocabSize)
-        {
-            Throw.Argument(Throw.Invariant($"expected a tokenizer of at most the model's {executor.Config.VocabSize} tokens, found {tokenizer}"), nameof(tokenizer));
-        }
-
+        RequireFitting(executor, tokenizer);
         (Executor, Tokenizer, Name, ChatTemplates) = (executor, tokenizer, name, chatTemplates ?? new Dictionary<string, string>());
         template = new(() => ChatTemplates.GetValueOrDefault(DefaultTemplate) is { } source ? ChatTemplate.Parse(source) : null);
         vocabulary = new(() => new GrammarVocabulary(tokenizer));
@@ -69,13 +65,21 @@ public sealed class MambaModel : IDisposable
     public static MambaModel Load(string path, int threads = 0, string? name = null)
     {
         using ModelSource source = ModelSource.Open(path);
+        return Load(source, threads, (executor, tokenizer) => new MambaModel(executor, tokenizer, name ?? NameOf(path), source.ChatTemplates));
+    }
 
+    /// <summary>Disposes the executor.</summary>
+    public void Dispose() => Executor.Dispose();
+
+    /// <summary>Loads the executor and the tokenizer of a model, to make something of both that owns the executor.</summary>
+    internal static T Load<T>(ModelSource source, int threads, Func<CpuExecutor, Tokenizer, T> make)
+    {
         // The tokenizer is loaded while the weights are packed, which saves a quarter of the time to the first token.
         Task<Tokenizer> tokenizer = Task.Run(() => source.Tokenizer);
         CpuExecutor executor = CpuExecutor.TakeOver(source.Model, threads);
         try
         {
-            return new(executor, tokenizer.GetAwaiter().GetResult(), name ?? NameOf(path), source.ChatTemplates);
+            return make(executor, tokenizer.GetAwaiter().GetResult());
         }
         catch
         {
@@ -84,8 +88,15 @@ public sealed class MambaModel : IDisposable
         }
     }
 
-    /// <summary>Disposes the executor.</summary>
-    public void Dispose() => Executor.Dispose();
+    /// <summary>Refuses a tokenizer that has more tokens than the model.</summary>
+    /// <exception cref="ArgumentException">It has.</exception>
+    internal static void RequireFitting(IMambaExecutor executor, Tokenizer tokenizer)
+    {
+        if (tokenizer.VocabularySize > executor.Config.VocabSize)
+        {
+            Throw.Argument(Throw.Invariant($"expected a tokenizer of at most the model's {executor.Config.VocabSize} tokens, found {tokenizer}"), nameof(tokenizer));
+        }
+    }
 
     private static string NameOf(string path)
     {

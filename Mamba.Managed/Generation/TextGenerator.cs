@@ -12,8 +12,6 @@ namespace Mamba.Managed.Generation;
 /// </remarks>
 public sealed class TextGenerator : IDisposable
 {
-    private const int MaxBatch = 32;
-
     private readonly IMambaExecutor executor;
     private readonly bool ownsExecutor;
     private readonly GenerationOptions options;
@@ -31,7 +29,8 @@ public sealed class TextGenerator : IDisposable
 
     private TextGenerator(IMambaExecutor executor, Tokenizer tokenizer, GenerationOptions? options, bool ownsExecutor)
     {
-        engine = new GenerationEngine(executor, tokenizer, new() { MaxBatch = Math.Min(MaxBatch, executor?.MaxRows ?? 1), MaxRunning = int.MaxValue });
+        ArgumentNullException.ThrowIfNull(executor);
+        engine = new GenerationEngine(executor, tokenizer, EngineOptions.For(executor) with { MaxRunning = int.MaxValue });
         try
         {
             this.options = (options ?? new GenerationOptions()).Validate(tokenizer.VocabularySize);
@@ -42,7 +41,7 @@ public sealed class TextGenerator : IDisposable
             throw;
         }
 
-        (this.executor, this.ownsExecutor) = (executor!, ownsExecutor);
+        (this.executor, this.ownsExecutor) = (executor, ownsExecutor);
     }
 
     /// <summary>The model's tokenizer.</summary>
@@ -61,19 +60,7 @@ public sealed class TextGenerator : IDisposable
     public static TextGenerator Load(string path, GenerationOptions? options = null, int threads = 0)
     {
         using ModelSource source = ModelSource.Open(path);
-
-        // The tokenizer is loaded while the weights are packed, which saves a quarter of the time to the first token.
-        Task<Tokenizer> tokenizer = Task.Run(() => source.Tokenizer);
-        CpuExecutor executor = CpuExecutor.TakeOver(source.Model, threads);
-        try
-        {
-            return new TextGenerator(executor, tokenizer.GetAwaiter().GetResult(), options, ownsExecutor: true);
-        }
-        catch
-        {
-            executor.Dispose();
-            throw;
-        }
+        return MambaModel.Load(source, threads, (executor, tokenizer) => new TextGenerator(executor, tokenizer, options, ownsExecutor: true));
     }
 
     /// <summary>A session of an empty text; it can be continued any number of times.</summary>

@@ -16,9 +16,6 @@ internal sealed class RuleClosures(IReadOnlyDictionary<int, RuleBuilder> rules, 
     /// <summary>A rule.</summary>
     public RuleBuilder Rule(int rule) => rules[rule];
 
-    /// <summary>Whether a rule can be read.</summary>
-    public bool IsProductive(int rule) => productive.Contains(rule);
-
     /// <summary>The states that can be reached from some without reading, ascending.</summary>
     public int[] Of(int rule, IEnumerable<int> states)
     {

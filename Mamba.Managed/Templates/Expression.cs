@@ -132,27 +132,20 @@ internal sealed class Call(int offset, Expression target, CallArguments argument
     }
 }
 
-/// <summary>A filter: <c>value | name(arguments)</c>.</summary>
-internal sealed class FilterCall(int offset, Expression target, string name, Filter filter, CallArguments arguments) : Expression(offset)
+/// <summary>A filter or a test: <c>value | name(arguments)</c>, <c>value is name(arguments)</c>.</summary>
+/// <param name="offset">Where its name stands.</param>
+/// <param name="target">The value.</param>
+/// <param name="title">What errors call it.</param>
+/// <param name="filter">What it does; a test gives true or false.</param>
+/// <param name="arguments">The arguments.</param>
+internal sealed class FilterCall(int offset, Expression target, string title, Filter filter, CallArguments arguments) : Expression(offset)
 {
     protected override object? Compute(Scope scope)
     {
         object? value = target.Evaluate(scope);
         Arguments values = arguments.Evaluate(scope);
         scope.Rendering.At = Offset;
-        return filter(scope.Rendering, value, values.Named($"the filter '{name}'"));
-    }
-}
-
-/// <summary>A test: <c>value is name(arguments)</c>.</summary>
-internal sealed class TestCall(int offset, Expression target, string name, Test test, CallArguments arguments) : Expression(offset)
-{
-    protected override object? Compute(Scope scope)
-    {
-        object? value = target.Evaluate(scope);
-        Arguments values = arguments.Evaluate(scope);
-        scope.Rendering.At = Offset;
-        return test(scope.Rendering, value, values.Named($"the test '{name}'"));
+        return filter(scope.Rendering, value, values.Named(title));
     }
 }
 

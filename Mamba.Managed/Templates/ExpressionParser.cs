@@ -51,7 +51,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
             TemplateToken name = tokens.Expect(TokenKind.Name, "the name of a filter");
             Filter filter = Filters.Find(name.Text) ?? throw tokens.Refused(name.Offset, $"the filter '{Shortened.Text(name.Text)}' is not supported");
             CallArguments arguments = tokens.Current.IsOperator("(") ? ParseArguments() : CallArguments.None;
-            value = new FilterCall(name.Offset, value, name.Text, filter, arguments);
+            value = new FilterCall(name.Offset, value, $"the filter '{name.Text}'", filter, arguments);
             startsWithName = false;
         }
 
@@ -356,7 +356,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
             arguments = new CallArguments([ParsePostfix(ParsePrimary())], [], null, null);
         }
 
-        Expression tested = new TestCall(name.Offset, value, name.Text, test, arguments);
+        Expression tested = new FilterCall(name.Offset, value, $"the test '{name.Text}'", (rendering, subject, values) => test(rendering, subject, values), arguments);
         return isNegated ? new Negation(offset, tested) : tested;
     }
 

@@ -26,18 +26,10 @@ public sealed record PrefixCacheOptions
     /// <exception cref="ArgumentException">A value is out of range; the message names it, the value and the range.</exception>
     internal PrefixCacheOptions Validate()
     {
-        Check(MemoryBytes, 0, nameof(MemoryBytes));
-        Check(Interval, 1, nameof(Interval));
-        Check(LeastTokens, 1, nameof(LeastTokens));
-        Check(FolderBytes, 1, nameof(FolderBytes));
+        Throw.UnlessOption(MemoryBytes >= 0, nameof(MemoryBytes), "0 or more", MemoryBytes);
+        Throw.UnlessOption(Interval >= 1, nameof(Interval), "1 or more", Interval);
+        Throw.UnlessOption(LeastTokens >= 1, nameof(LeastTokens), "1 or more", LeastTokens);
+        Throw.UnlessOption(FolderBytes >= 1, nameof(FolderBytes), "1 or more", FolderBytes);
         return Folder is not { Length: 0 } ? this : Throw.Argument<PrefixCacheOptions>($"{nameof(Folder)}: expected a path or null, found an empty text", nameof(Folder));
-    }
-
-    private static void Check(long found, long least, string name)
-    {
-        if (found < least)
-        {
-            Throw.Argument(Throw.Invariant($"{name}: expected {least} or more, found {found}"), name);
-        }
     }
 }
